@@ -1,0 +1,103 @@
+// Package algorithms is the contract between the tuner and the mathematics: what an algorithm
+// says about itself (Definition), what it is asked to solve (Problem), and how it is asked
+// (Suggester, Pruner). The registry in this package is the only list of algorithms there is.
+package algorithms
+
+import (
+	"errors"
+
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
+)
+
+// ErrExhausted says that the algorithm has no further point to suggest, now or later.
+var ErrExhausted = errors.New("search space exhausted")
+
+// State is what became of a trial, as far as an algorithm needs to know.
+type State uint8
+
+// The states of a told or pending trial.
+const (
+	Pending   State = iota // suggested, not finished
+	Succeeded              // Losses are final; a NaN among them means that the trial diverged
+	Pruned                 // stopped early; Losses hold the last known values
+	Failed                 // no result; Losses are all NaN
+)
+
+// Problem is what a Suggester is made for. It never changes during the life of the Suggester.
+type Problem struct {
+	Space       *searchspace.Space
+	Objectives  int    // number of losses per trial, at least 1
+	Constraints int    // number of constraint values per trial; a trial is feasible when all are <= 0
+	Seed        uint64 // all randomness is a function of (Seed, trial ID)
+	MaxTrials   int    // budget; 0 means unlimited
+	Parallel    int    // trials that run at the same time, at least 1
+}
+
+// Trial is one trial as an algorithm sees it.
+type Trial struct {
+	ID          uint64 // unique in the experiment, counts from 1 in the order of suggestion
+	Point       searchspace.Point
+	State       State
+	Losses      []float64     // one per objective, always minimised
+	Constraints []float64     // one per constraint, feasible when <= 0
+	Curve       []Measurement // intermediate values of the first objective, by ascending Step
+	Memo        []byte        // what the Suggestion carried
+}
+
+// Measurement is one intermediate value of a trial's first objective.
+type Measurement struct {
+	Step int64   // counts from 1 by report unless the training program gave its own
+	Loss float64 // minimised
+}
+
+// Suggestion is a point to try.
+type Suggestion struct {
+	ID    uint64 // the ID asked for
+	Point searchspace.Point
+	Memo  []byte // opaque to the tuner; comes back in the Trial; nil for none
+}
+
+// Suggester proposes points for one Problem.
+//
+// The tuner calls Tell with each finished trial exactly once, in the order in which the trials
+// finished, and Ask whenever it wants trials; never concurrently. Any Suggester may be dropped
+// at any moment and rebuilt by Definition.New and one Tell of the whole history: the rebuilt one
+// must answer the next Ask as the dropped one would have. Slices passed in belong to the caller
+// and are not kept; slices returned belong to the caller.
+type Suggester interface {
+	// Tell reports finished trials. It never fails: a trial it cannot use (NaN loss, a point of
+	// another space) is ignored or treated as a bad one.
+	Tell(finished []Trial)
+
+	// Ask returns one Suggestion per id, in the order of ids, given the trials that are pending.
+	// When fewer points are left it returns those with ErrExhausted. Suggestions of one call
+	// differ from each other and from pending points as far as the space has room.
+	Ask(ids []uint64, pending []Trial) ([]Suggestion, error)
+}
+
+// Decision is a Pruner's answer about one running trial.
+type Decision struct {
+	Stop   bool
+	Reason string // for a person: which rule, at which step, against which value
+}
+
+// Pruner decides whether a running trial should stop early. It is a pure function of the curves
+// so far: same input, same answer, no state. It may be called concurrently.
+type Pruner interface {
+	Prune(running Trial, others []Trial) Decision
+}
+
+// Definition is all that the daemon, validation, docs, UI and bench know of an algorithm.
+type Definition struct {
+	Name      string
+	Aliases   []string // further names, Katib's among them
+	Summary   string   // one line
+	Reference string   // paper or book; "" when there is none to cite
+	Kinds     []searchspace.Kind
+	Settings  []Setting
+	// Check reports what Settings cannot express: rules over several settings, the space or the
+	// budget. Nil means nothing more to check. The error is for the user.
+	Check func(Problem, Values) error
+	// New makes a Suggester. Nil means that the name is known but the algorithm is not built yet.
+	New func(Problem, Values) (Suggester, error)
+}

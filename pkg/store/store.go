@@ -1,0 +1,75 @@
+// Package store holds what must survive: experiments, trials, observations and events.
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// Kinds of error that callers act on. Implementations wrap them with what was asked for.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("conflict") // exists already, or changed since it was read
+	ErrInvalid  = errors.New("invalid")
+	ErrFull     = errors.New("storage full")    // too little disk space; nothing was written
+	ErrCorrupt  = errors.New("storage corrupt") // what was acknowledged cannot be read back
+	ErrLocked   = errors.New("storage locked by another process")
+)
+
+// Store is the durable state of one daemon. Methods are atomic and durable when they return
+// nil, may be called concurrently, and return copies that the caller owns. After the first
+// failed write every later write fails with the same error: the process should end.
+type Store interface {
+	// Create adds a new experiment. ErrConflict: the key exists.
+	Create(ctx context.Context, e *experiment.Experiment) error
+
+	// Get returns one experiment. ErrNotFound.
+	Get(ctx context.Context, key experiment.Key) (*experiment.Experiment, error)
+
+	// List returns all experiments, ordered by key.
+	List(ctx context.Context) ([]*experiment.Experiment, error)
+
+	// Delete removes an experiment with all that belongs to it. ErrNotFound.
+	Delete(ctx context.Context, key experiment.Key) error
+
+	// Commit applies a change to one experiment. ErrNotFound; ErrConflict when the experiment's
+	// revision is no longer change.Revision, when a created trial's number is not the next, or
+	// when an updated trial is in a final state already.
+	// It returns the new revision.
+	Commit(ctx context.Context, key experiment.Key, change Change) (revision uint64, err error)
+
+	// Trials returns the experiment's trials, ordered by number. ErrNotFound.
+	Trials(ctx context.Context, key experiment.Key) ([]experiment.Trial, error)
+
+	// Append adds measurements of one stream and returns the highest contiguous sequence number
+	// that is durable, which is what may be acknowledged. Measurements at or below it are
+	// ignored (a repeated call is harmless); a gap is refused with ErrInvalid and leaves the
+	// stream as it was. ErrNotFound: no such experiment or trial. ErrConflict: the trial has
+	// been started anew since (a later attempt) or is final and accepts no more.
+	Append(ctx context.Context, stream experiment.Stream, ms []experiment.Measurement) (acked uint64, err error)
+
+	// Acked returns the highest contiguous durable sequence number of a stream, 0 for none.
+	Acked(ctx context.Context, stream experiment.Stream) (uint64, error)
+
+	// Measurements returns those of one trial's attempt by ascending sequence number, per
+	// stream, beginning after `after`.
+	Measurements(ctx context.Context, stream experiment.Stream, after uint64) ([]experiment.Measurement, error)
+
+	// Events returns an experiment's events, oldest first. ErrNotFound.
+	Events(ctx context.Context, key experiment.Key) ([]experiment.Event, error)
+
+	// Close waits for writes under way and releases the directory.
+	Close() error
+}
+
+// Change is what one Commit does to an experiment.
+type Change struct {
+	Revision uint64             // of the experiment that the change was computed from
+	Spec     *experiment.Spec   // nil: unchanged
+	Status   *experiment.Status // nil: unchanged
+	Create   []experiment.Trial // numbers continue where the stored ones end
+	Update   []experiment.Trial // replace the stored trial of the same number
+	Events   []experiment.Event
+}
