@@ -95,6 +95,7 @@ type Definition struct {
 	Reference string   // paper or book; "" when there is none to cite
 	Kinds     []searchspace.Kind
 	Settings  []Setting
+	Curves    bool // Tell needs Trial.Curve; it is empty otherwise
 	// Check reports what Settings cannot express: rules over several settings, the space or the
 	// budget. Nil means nothing more to check. The error is for the user.
 	Check func(Problem, Values) error

@@ -45,9 +45,10 @@ type Metadata struct {
 
 // Local says how the trials of an experiment run as processes of this machine.
 type Local struct {
-	Dir     string              `json:"dir,omitempty"`     // working directory of the commands
-	Command []string            `json:"command,omitempty"` // argv in place of a trial template; may hold ${trialParameters.x}
-	Images  map[string][]string `json:"images,omitempty"`  // image name to the argv that stands in for its program
+	Dir      string              `json:"dir,omitempty"`      // working directory of the commands
+	Command  []string            `json:"command,omitempty"`  // argv in place of a trial template; may hold ${trialParameters.x}
+	Template string              `json:"template,omitempty"` // YAML text that spec.trialTemplate.configMap pointed at
+	Images   map[string][]string `json:"images,omitempty"`   // image name to the argv that stands in for its program
 }
 
 // Spec is Katib's ExperimentSpec. Numbers of a feasible space are text, as on Katib's wire;

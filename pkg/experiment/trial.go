@@ -15,7 +15,8 @@ type Trial struct {
 	Name       string                 `json:"name"`   // <experiment>-<8 characters>, a function of the experiment's UID and Number
 	Attempt    int                    `json:"attempt"`
 	Assignment searchspace.Assignment `json:"assignment"`
-	Memo       []byte                 `json:"memo,omitempty"` // the algorithm's, see algorithms.Suggestion
+	Memo       []byte                 `json:"memo,omitempty"`    // the algorithm's, see algorithms.Suggestion
+	Request    string                 `json:"request,omitempty"` // of the client that asked for it; "" when the daemon runs it
 
 	State    TrialState `json:"state"`
 	Reason   string     `json:"reason,omitempty"`   // CamelCase
