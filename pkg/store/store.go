@@ -68,6 +68,7 @@ type Store interface {
 type Change struct {
 	Revision uint64             // of the experiment that the change was computed from
 	Spec     *experiment.Spec   // nil: unchanged
+	Local    *experiment.Local  // nil: unchanged
 	Status   *experiment.Status // nil: unchanged
 	Create   []experiment.Trial // numbers continue where the stored ones end
 	Update   []experiment.Trial // replace the stored trial of the same number
