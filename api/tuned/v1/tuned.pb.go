@@ -289,6 +289,94 @@ func (x *ReportResponse) GetAckedSeq() uint64 {
 	return 0
 }
 
+type ListExperimentsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExperimentsRequest) Reset() {
+	*x = ListExperimentsRequest{}
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExperimentsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExperimentsRequest) ProtoMessage() {}
+
+func (x *ListExperimentsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExperimentsRequest.ProtoReflect.Descriptor instead.
+func (*ListExperimentsRequest) Descriptor() ([]byte, []int) {
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListExperimentsRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+type ListExperimentsResponse struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	ExperimentsJson [][]byte               `protobuf:"bytes,1,rep,name=experiments_json,json=experimentsJson,proto3" json:"experiments_json,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ListExperimentsResponse) Reset() {
+	*x = ListExperimentsResponse{}
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExperimentsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExperimentsResponse) ProtoMessage() {}
+
+func (x *ListExperimentsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExperimentsResponse.ProtoReflect.Descriptor instead.
+func (*ListExperimentsResponse) Descriptor() ([]byte, []int) {
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListExperimentsResponse) GetExperimentsJson() [][]byte {
+	if x != nil {
+		return x.ExperimentsJson
+	}
+	return nil
+}
+
 type GetExperimentRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -299,7 +387,7 @@ type GetExperimentRequest struct {
 
 func (x *GetExperimentRequest) Reset() {
 	*x = GetExperimentRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[4]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -311,7 +399,7 @@ func (x *GetExperimentRequest) String() string {
 func (*GetExperimentRequest) ProtoMessage() {}
 
 func (x *GetExperimentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[4]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -324,7 +412,7 @@ func (x *GetExperimentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExperimentRequest.ProtoReflect.Descriptor instead.
 func (*GetExperimentRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{4}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetExperimentRequest) GetNamespace() string {
@@ -350,7 +438,7 @@ type GetExperimentResponse struct {
 
 func (x *GetExperimentResponse) Reset() {
 	*x = GetExperimentResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[5]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -362,7 +450,7 @@ func (x *GetExperimentResponse) String() string {
 func (*GetExperimentResponse) ProtoMessage() {}
 
 func (x *GetExperimentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[5]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -375,7 +463,7 @@ func (x *GetExperimentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExperimentResponse.ProtoReflect.Descriptor instead.
 func (*GetExperimentResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{5}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetExperimentResponse) GetExperimentJson() []byte {
@@ -395,7 +483,7 @@ type ListTrialsRequest struct {
 
 func (x *ListTrialsRequest) Reset() {
 	*x = ListTrialsRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[6]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +495,7 @@ func (x *ListTrialsRequest) String() string {
 func (*ListTrialsRequest) ProtoMessage() {}
 
 func (x *ListTrialsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[6]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +508,7 @@ func (x *ListTrialsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrialsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrialsRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{6}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListTrialsRequest) GetNamespace() string {
@@ -446,7 +534,7 @@ type ListTrialsResponse struct {
 
 func (x *ListTrialsResponse) Reset() {
 	*x = ListTrialsResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[7]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -458,7 +546,7 @@ func (x *ListTrialsResponse) String() string {
 func (*ListTrialsResponse) ProtoMessage() {}
 
 func (x *ListTrialsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[7]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -471,7 +559,7 @@ func (x *ListTrialsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrialsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrialsResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{7}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListTrialsResponse) GetTrialsJson() [][]byte {
@@ -493,7 +581,7 @@ type AskRequest struct {
 
 func (x *AskRequest) Reset() {
 	*x = AskRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[8]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +593,7 @@ func (x *AskRequest) String() string {
 func (*AskRequest) ProtoMessage() {}
 
 func (x *AskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[8]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +606,7 @@ func (x *AskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
 func (*AskRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{8}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AskRequest) GetNamespace() string {
@@ -559,7 +647,7 @@ type AskResponse struct {
 
 func (x *AskResponse) Reset() {
 	*x = AskResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[9]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -571,7 +659,7 @@ func (x *AskResponse) String() string {
 func (*AskResponse) ProtoMessage() {}
 
 func (x *AskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[9]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -584,7 +672,7 @@ func (x *AskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskResponse.ProtoReflect.Descriptor instead.
 func (*AskResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{9}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AskResponse) GetTrials() []*AskedTrial {
@@ -611,7 +699,7 @@ type AskedTrial struct {
 
 func (x *AskedTrial) Reset() {
 	*x = AskedTrial{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[10]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -623,7 +711,7 @@ func (x *AskedTrial) String() string {
 func (*AskedTrial) ProtoMessage() {}
 
 func (x *AskedTrial) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[10]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -636,7 +724,7 @@ func (x *AskedTrial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskedTrial.ProtoReflect.Descriptor instead.
 func (*AskedTrial) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{10}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AskedTrial) GetName() string {
@@ -663,7 +751,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[11]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +763,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[11]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +776,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{11}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Assignment) GetName() string {
@@ -719,7 +807,7 @@ type TellRequest struct {
 
 func (x *TellRequest) Reset() {
 	*x = TellRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[12]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +819,7 @@ func (x *TellRequest) String() string {
 func (*TellRequest) ProtoMessage() {}
 
 func (x *TellRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[12]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +832,7 @@ func (x *TellRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TellRequest.ProtoReflect.Descriptor instead.
 func (*TellRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{12}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TellRequest) GetNamespace() string {
@@ -797,7 +885,7 @@ type TellResponse struct {
 
 func (x *TellResponse) Reset() {
 	*x = TellResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[13]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -809,7 +897,7 @@ func (x *TellResponse) String() string {
 func (*TellResponse) ProtoMessage() {}
 
 func (x *TellResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[13]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -822,7 +910,7 @@ func (x *TellResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TellResponse.ProtoReflect.Descriptor instead.
 func (*TellResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{13}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{15}
 }
 
 var File_api_tuned_v1_tuned_proto protoreflect.FileDescriptor
@@ -850,7 +938,11 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x06metric\x18\x04 \x01(\tR\x06metric\x12\x12\n" +
 	"\x04text\x18\x05 \x01(\tR\x04text\"-\n" +
 	"\x0eReportResponse\x12\x1b\n" +
-	"\tacked_seq\x18\x01 \x01(\x04R\backedSeq\"H\n" +
+	"\tacked_seq\x18\x01 \x01(\x04R\backedSeq\"6\n" +
+	"\x16ListExperimentsRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\"D\n" +
+	"\x17ListExperimentsResponse\x12)\n" +
+	"\x10experiments_json\x18\x01 \x03(\fR\x0fexperimentsJson\"H\n" +
 	"\x14GetExperimentRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"@\n" +
@@ -895,8 +987,9 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\amessage\x18\x06 \x01(\tR\amessage\"\x0e\n" +
 	"\fTellResponse2O\n" +
 	"\fAgentService\x12?\n" +
-	"\x06Report\x12\x17.tuned.v1.ReportRequest\x1a\x18.tuned.v1.ReportResponse(\x010\x012\x95\x02\n" +
-	"\rTuningService\x12P\n" +
+	"\x06Report\x12\x17.tuned.v1.ReportRequest\x1a\x18.tuned.v1.ReportResponse(\x010\x012\xed\x02\n" +
+	"\rTuningService\x12V\n" +
+	"\x0fListExperiments\x12 .tuned.v1.ListExperimentsRequest\x1a!.tuned.v1.ListExperimentsResponse\x12P\n" +
 	"\rGetExperiment\x12\x1e.tuned.v1.GetExperimentRequest\x1a\x1f.tuned.v1.GetExperimentResponse\x12G\n" +
 	"\n" +
 	"ListTrials\x12\x1b.tuned.v1.ListTrialsRequest\x1a\x1c.tuned.v1.ListTrialsResponse\x122\n" +
@@ -915,43 +1008,47 @@ func file_api_tuned_v1_tuned_proto_rawDescGZIP() []byte {
 	return file_api_tuned_v1_tuned_proto_rawDescData
 }
 
-var file_api_tuned_v1_tuned_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_api_tuned_v1_tuned_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_api_tuned_v1_tuned_proto_goTypes = []any{
-	(*ReportRequest)(nil),         // 0: tuned.v1.ReportRequest
-	(*Hello)(nil),                 // 1: tuned.v1.Hello
-	(*Measurement)(nil),           // 2: tuned.v1.Measurement
-	(*ReportResponse)(nil),        // 3: tuned.v1.ReportResponse
-	(*GetExperimentRequest)(nil),  // 4: tuned.v1.GetExperimentRequest
-	(*GetExperimentResponse)(nil), // 5: tuned.v1.GetExperimentResponse
-	(*ListTrialsRequest)(nil),     // 6: tuned.v1.ListTrialsRequest
-	(*ListTrialsResponse)(nil),    // 7: tuned.v1.ListTrialsResponse
-	(*AskRequest)(nil),            // 8: tuned.v1.AskRequest
-	(*AskResponse)(nil),           // 9: tuned.v1.AskResponse
-	(*AskedTrial)(nil),            // 10: tuned.v1.AskedTrial
-	(*Assignment)(nil),            // 11: tuned.v1.Assignment
-	(*TellRequest)(nil),           // 12: tuned.v1.TellRequest
-	(*TellResponse)(nil),          // 13: tuned.v1.TellResponse
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*ReportRequest)(nil),           // 0: tuned.v1.ReportRequest
+	(*Hello)(nil),                   // 1: tuned.v1.Hello
+	(*Measurement)(nil),             // 2: tuned.v1.Measurement
+	(*ReportResponse)(nil),          // 3: tuned.v1.ReportResponse
+	(*ListExperimentsRequest)(nil),  // 4: tuned.v1.ListExperimentsRequest
+	(*ListExperimentsResponse)(nil), // 5: tuned.v1.ListExperimentsResponse
+	(*GetExperimentRequest)(nil),    // 6: tuned.v1.GetExperimentRequest
+	(*GetExperimentResponse)(nil),   // 7: tuned.v1.GetExperimentResponse
+	(*ListTrialsRequest)(nil),       // 8: tuned.v1.ListTrialsRequest
+	(*ListTrialsResponse)(nil),      // 9: tuned.v1.ListTrialsResponse
+	(*AskRequest)(nil),              // 10: tuned.v1.AskRequest
+	(*AskResponse)(nil),             // 11: tuned.v1.AskResponse
+	(*AskedTrial)(nil),              // 12: tuned.v1.AskedTrial
+	(*Assignment)(nil),              // 13: tuned.v1.Assignment
+	(*TellRequest)(nil),             // 14: tuned.v1.TellRequest
+	(*TellResponse)(nil),            // 15: tuned.v1.TellResponse
+	(*timestamppb.Timestamp)(nil),   // 16: google.protobuf.Timestamp
 }
 var file_api_tuned_v1_tuned_proto_depIdxs = []int32{
 	1,  // 0: tuned.v1.ReportRequest.hello:type_name -> tuned.v1.Hello
 	2,  // 1: tuned.v1.ReportRequest.measurements:type_name -> tuned.v1.Measurement
-	14, // 2: tuned.v1.Measurement.time:type_name -> google.protobuf.Timestamp
-	10, // 3: tuned.v1.AskResponse.trials:type_name -> tuned.v1.AskedTrial
-	11, // 4: tuned.v1.AskedTrial.assignments:type_name -> tuned.v1.Assignment
+	16, // 2: tuned.v1.Measurement.time:type_name -> google.protobuf.Timestamp
+	12, // 3: tuned.v1.AskResponse.trials:type_name -> tuned.v1.AskedTrial
+	13, // 4: tuned.v1.AskedTrial.assignments:type_name -> tuned.v1.Assignment
 	2,  // 5: tuned.v1.TellRequest.measurements:type_name -> tuned.v1.Measurement
 	0,  // 6: tuned.v1.AgentService.Report:input_type -> tuned.v1.ReportRequest
-	4,  // 7: tuned.v1.TuningService.GetExperiment:input_type -> tuned.v1.GetExperimentRequest
-	6,  // 8: tuned.v1.TuningService.ListTrials:input_type -> tuned.v1.ListTrialsRequest
-	8,  // 9: tuned.v1.TuningService.Ask:input_type -> tuned.v1.AskRequest
-	12, // 10: tuned.v1.TuningService.Tell:input_type -> tuned.v1.TellRequest
-	3,  // 11: tuned.v1.AgentService.Report:output_type -> tuned.v1.ReportResponse
-	5,  // 12: tuned.v1.TuningService.GetExperiment:output_type -> tuned.v1.GetExperimentResponse
-	7,  // 13: tuned.v1.TuningService.ListTrials:output_type -> tuned.v1.ListTrialsResponse
-	9,  // 14: tuned.v1.TuningService.Ask:output_type -> tuned.v1.AskResponse
-	13, // 15: tuned.v1.TuningService.Tell:output_type -> tuned.v1.TellResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
+	4,  // 7: tuned.v1.TuningService.ListExperiments:input_type -> tuned.v1.ListExperimentsRequest
+	6,  // 8: tuned.v1.TuningService.GetExperiment:input_type -> tuned.v1.GetExperimentRequest
+	8,  // 9: tuned.v1.TuningService.ListTrials:input_type -> tuned.v1.ListTrialsRequest
+	10, // 10: tuned.v1.TuningService.Ask:input_type -> tuned.v1.AskRequest
+	14, // 11: tuned.v1.TuningService.Tell:input_type -> tuned.v1.TellRequest
+	3,  // 12: tuned.v1.AgentService.Report:output_type -> tuned.v1.ReportResponse
+	5,  // 13: tuned.v1.TuningService.ListExperiments:output_type -> tuned.v1.ListExperimentsResponse
+	7,  // 14: tuned.v1.TuningService.GetExperiment:output_type -> tuned.v1.GetExperimentResponse
+	9,  // 15: tuned.v1.TuningService.ListTrials:output_type -> tuned.v1.ListTrialsResponse
+	11, // 16: tuned.v1.TuningService.Ask:output_type -> tuned.v1.AskResponse
+	15, // 17: tuned.v1.TuningService.Tell:output_type -> tuned.v1.TellResponse
+	12, // [12:18] is the sub-list for method output_type
+	6,  // [6:12] is the sub-list for method input_type
 	6,  // [6:6] is the sub-list for extension type_name
 	6,  // [6:6] is the sub-list for extension extendee
 	0,  // [0:6] is the sub-list for field type_name
@@ -968,7 +1065,7 @@ func file_api_tuned_v1_tuned_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_tuned_v1_tuned_proto_rawDesc), len(file_api_tuned_v1_tuned_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

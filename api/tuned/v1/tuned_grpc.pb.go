@@ -131,10 +131,11 @@ var AgentService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
-	TuningService_GetExperiment_FullMethodName = "/tuned.v1.TuningService/GetExperiment"
-	TuningService_ListTrials_FullMethodName    = "/tuned.v1.TuningService/ListTrials"
-	TuningService_Ask_FullMethodName           = "/tuned.v1.TuningService/Ask"
-	TuningService_Tell_FullMethodName          = "/tuned.v1.TuningService/Tell"
+	TuningService_ListExperiments_FullMethodName = "/tuned.v1.TuningService/ListExperiments"
+	TuningService_GetExperiment_FullMethodName   = "/tuned.v1.TuningService/GetExperiment"
+	TuningService_ListTrials_FullMethodName      = "/tuned.v1.TuningService/ListTrials"
+	TuningService_Ask_FullMethodName             = "/tuned.v1.TuningService/Ask"
+	TuningService_Tell_FullMethodName            = "/tuned.v1.TuningService/Tell"
 )
 
 // TuningServiceClient is the client API for TuningService service.
@@ -143,6 +144,7 @@ const (
 //
 // TuningService is what users call.
 type TuningServiceClient interface {
+	ListExperiments(ctx context.Context, in *ListExperimentsRequest, opts ...grpc.CallOption) (*ListExperimentsResponse, error)
 	GetExperiment(ctx context.Context, in *GetExperimentRequest, opts ...grpc.CallOption) (*GetExperimentResponse, error)
 	ListTrials(ctx context.Context, in *ListTrialsRequest, opts ...grpc.CallOption) (*ListTrialsResponse, error)
 	// Ask hands out trials of an experiment that has no command to run: new ones, or the same ones
@@ -159,6 +161,16 @@ type tuningServiceClient struct {
 
 func NewTuningServiceClient(cc grpc.ClientConnInterface) TuningServiceClient {
 	return &tuningServiceClient{cc}
+}
+
+func (c *tuningServiceClient) ListExperiments(ctx context.Context, in *ListExperimentsRequest, opts ...grpc.CallOption) (*ListExperimentsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListExperimentsResponse)
+	err := c.cc.Invoke(ctx, TuningService_ListExperiments_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (c *tuningServiceClient) GetExperiment(ctx context.Context, in *GetExperimentRequest, opts ...grpc.CallOption) (*GetExperimentResponse, error) {
@@ -207,6 +219,7 @@ func (c *tuningServiceClient) Tell(ctx context.Context, in *TellRequest, opts ..
 //
 // TuningService is what users call.
 type TuningServiceServer interface {
+	ListExperiments(context.Context, *ListExperimentsRequest) (*ListExperimentsResponse, error)
 	GetExperiment(context.Context, *GetExperimentRequest) (*GetExperimentResponse, error)
 	ListTrials(context.Context, *ListTrialsRequest) (*ListTrialsResponse, error)
 	// Ask hands out trials of an experiment that has no command to run: new ones, or the same ones
@@ -225,6 +238,9 @@ type TuningServiceServer interface {
 // pointer dereference when methods are called.
 type UnimplementedTuningServiceServer struct{}
 
+func (UnimplementedTuningServiceServer) ListExperiments(context.Context, *ListExperimentsRequest) (*ListExperimentsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListExperiments not implemented")
+}
 func (UnimplementedTuningServiceServer) GetExperiment(context.Context, *GetExperimentRequest) (*GetExperimentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetExperiment not implemented")
 }
@@ -256,6 +272,24 @@ func RegisterTuningServiceServer(s grpc.ServiceRegistrar, srv TuningServiceServe
 		t.testEmbeddedByValue()
 	}
 	s.RegisterService(&TuningService_ServiceDesc, srv)
+}
+
+func _TuningService_ListExperiments_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListExperimentsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TuningServiceServer).ListExperiments(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TuningService_ListExperiments_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TuningServiceServer).ListExperiments(ctx, req.(*ListExperimentsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
 }
 
 func _TuningService_GetExperiment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -337,6 +371,10 @@ var TuningService_ServiceDesc = grpc.ServiceDesc{
 	ServiceName: "tuned.v1.TuningService",
 	HandlerType: (*TuningServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "ListExperiments",
+			Handler:    _TuningService_ListExperiments_Handler,
+		},
 		{
 			MethodName: "GetExperiment",
 			Handler:    _TuningService_GetExperiment_Handler,
