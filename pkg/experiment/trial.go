@@ -77,6 +77,10 @@ type Metric struct {
 	Min    string `json:"min,omitempty"`
 	Max    string `json:"max,omitempty"`
 	Latest string `json:"latest,omitempty"`
+
+	// Value is the value by the metric's strategy where a NaN that came first stands in Min and Max
+	// although numbers followed; else "". Katib does not have it.
+	Value string `json:"value,omitempty"`
 }
 
 // Event is something that happened to an experiment or one of its trials.

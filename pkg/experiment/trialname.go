@@ -1,0 +1,63 @@
+package experiment
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// nameAlphabet is what Kubernetes takes for generated names, and Katib for trials: no vowel, so no
+// word, and nothing that is easily misread.
+const nameAlphabet = "bcdfghjklmnpqrstvwxz2456789"
+
+const (
+	suffixLength = 8
+	suffixHalf   = 27 * 27 * 27 * 27 // values of half a suffix
+	longestLabel = 63                // of DNS, RFC 1035
+)
+
+// TrialName returns the name of an experiment's trial, <experiment>-<8 characters>. It is a function
+// of its arguments, and a DNS label; the experiment's name is cut where it would be too long.
+// Trials of one experiment never share a name: for one uid the characters are a permutation of the
+// numbers below 27^8 (2.8e11).
+func TrialName(experiment, uid string, number uint64) string {
+	left, right := number/suffixHalf%suffixHalf, number%suffixHalf
+	// A Feistel network: each round can be undone, whatever the round function is. Four rounds make
+	// a permutation that looks random (Luby and Rackoff 1988).
+	for round := range uint64(4) {
+		left, right = right, (left+roundValue(uid, round, right))%suffixHalf
+	}
+	var suffix [suffixLength]byte
+	for i, v := len(suffix)-1, left*suffixHalf+right; i >= 0; i-- {
+		suffix[i] = nameAlphabet[v%uint64(len(nameAlphabet))]
+		v /= uint64(len(nameAlphabet))
+	}
+	return fmt.Sprintf("%s-%s", label(experiment, longestLabel-suffixLength-1), suffix)
+}
+
+func roundValue(uid string, round, half uint64) uint64 {
+	text := binary.BigEndian.AppendUint64([]byte(uid), round)
+	text = binary.BigEndian.AppendUint64(text, half)
+	sum := sha256.Sum256(text)
+	return binary.BigEndian.Uint64(sum[:]) % suffixHalf
+}
+
+// label makes a DNS label of a name.
+func label(name string, longest int) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+			return r
+		case 'A' <= r && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return '-'
+	}, name)
+	clean = strings.TrimLeft(clean, "-")
+	clean = strings.TrimRight(clean[:min(len(clean), longest)], "-")
+	if clean == "" {
+		return "trial"
+	}
+	return clean
+}
