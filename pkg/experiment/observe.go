@@ -68,12 +68,14 @@ func ParseValue(text string) float64 {
 
 // parseNumber is ParseValue that tells NaN from text that is no number.
 func parseNumber(text string) (float64, bool) {
-	text = strings.TrimSpace(text)
-	if text == "" || text == unavailableValue {
+	if text == unavailableValue {
 		return math.NaN(), false
 	}
-	v, err := strconv.ParseFloat(text, 64)
-	if err == nil || errors.Is(err, strconv.ErrRange) {
+	if v, err := strconv.ParseFloat(text, 64); err == nil {
+		return v, true
+	}
+	text = strings.TrimSpace(text)
+	if v, err := strconv.ParseFloat(text, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		return v, true
 	}
 	return math.NaN(), strings.EqualFold(text, "-nan") || strings.EqualFold(text, "+nan")

@@ -93,6 +93,9 @@ func Restart(e *Experiment, now time.Time) (Status, error) {
 func (s *Status) count(trials []Trial) {
 	s.PendingTrialList, s.RunningTrialList, s.SucceededTrialList, s.KilledTrialList = nil, nil, nil, nil
 	s.FailedTrialList, s.EarlyStoppedTrialList, s.MetricsUnavailableTrialList = nil, nil, nil
+	if n := min(int(s.TrialsSucceeded), len(trials)); n > 0 { // by far the longest list, and rarely longer by more than one
+		s.SucceededTrialList = make([]string, 0, n+1)
+	}
 	for i := range trials {
 		list := s.list(trials[i].State)
 		*list = append(*list, trials[i].Name)

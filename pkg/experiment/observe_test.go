@@ -1,0 +1,204 @@
+package experiment
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/tuned-hpo/tuned/internal/testenv"
+)
+
+// katibVectors reads one file of Katib's test vectors.
+func katibVectors[T any](t *testing.T, file string) []T {
+	t.Helper()
+	text, err := os.ReadFile(testenv.Katib(t, "vectors", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []T
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	if len(out) == 0 {
+		t.Fatalf("%s holds no case", file)
+	}
+	return out
+}
+
+func TestObserveAsKatib(t *testing.T) {
+	type vector struct {
+		Case        string                     `json:"case"`
+		Logs        []struct{ T, N, V string } `json:"metric_logs"`
+		Strategies  []MetricStrategy           `json:"strategies"`
+		Observation Observation                `json:"observation"`
+		Error       string                     `json:"error"`
+	}
+	for _, v := range katibVectors[vector](t, "observation.json") {
+		t.Run(v.Case, func(t *testing.T) {
+			o := &Objective{Type: "minimize", MetricStrategies: v.Strategies}
+			for i, s := range v.Strategies {
+				if i == 0 {
+					o.ObjectiveMetricName = s.Name
+				} else {
+					o.AdditionalMetricNames = append(o.AdditionalMetricNames, s.Name)
+				}
+			}
+			var ms []Measurement
+			for _, log := range v.Logs {
+				at, err := time.Parse(time.RFC3339Nano, log.T)
+				if err != nil {
+					// A Measurement has no text for its time: what Katib refuses here cannot be built.
+					if v.Error == "" {
+						t.Fatalf("time %q: %v, but Katib accepts it", log.T, err)
+					}
+					return
+				}
+				ms = append(ms, Measurement{Time: at, Metric: log.N, Text: log.V, Value: ParseValue(log.V)})
+			}
+			if v.Error != "" {
+				t.Fatalf("got no error, want Katib's %s", v.Error)
+			}
+			got := Observe(o, ms)
+			for i := range got.Metrics {
+				got.Metrics[i].Value = "" // ours alone
+			}
+			byName := func(a, b Metric) int { return strings.Compare(a.Name, b.Name) }
+			slices.SortFunc(got.Metrics, byName)
+			slices.SortFunc(v.Observation.Metrics, byName)
+			if diff := cmp.Diff(got.Metrics, v.Observation.Metrics); diff != "" {
+				t.Errorf("observation differs (-got +want):\n%s", diff)
+			}
+		})
+	}
+}
+
+// series makes measurements of a metric, one second apart.
+func series(metric string, texts ...string) []Measurement {
+	ms := make([]Measurement, len(texts))
+	for i, text := range texts {
+		ms[i] = Measurement{Seq: uint64(i + 1), Metric: metric, Text: text, Time: time.Unix(int64(i), 0)}
+	}
+	return ms
+}
+
+func TestObservedValue(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	tests := []struct {
+		name     string
+		strategy string
+		texts    []string
+		want     float64
+		wantOK   bool
+	}{
+		{"min", "min", []string{"0.9", "0.5", "0.7"}, 0.5, true},
+		{"max", "max", []string{"0.9", "0.5", "0.7"}, 0.9, true},
+		{"latest", "latest", []string{"0.9", "0.5", "0.7"}, 0.7, true},
+		{"min after a first NaN", "min", []string{"nan", "0.3", "0.2", "0.25"}, 0.2, true},
+		{"max after a first NaN", "max", []string{"nan", "0.3", "0.2"}, 0.3, true},
+		{"latest after a first NaN", "latest", []string{"nan", "0.3", "0.2"}, 0.2, true},
+		{"min with a later NaN", "min", []string{"0.3", "nan"}, 0.3, true},
+		{"latest is NaN", "latest", []string{"0.3", "NaN"}, nan, true},
+		{"only NaN", "min", []string{"nan", "nan"}, nan, true},
+		{"signed NaN", "min", []string{"-nan"}, nan, true},
+		{"infinite", "max", []string{"1", "inf"}, inf, true},
+		{"out of range", "min", []string{"1e400"}, inf, true},
+		{"out of range and in range", "min", []string{"1e400", "3"}, 3, true},
+		{"nothing", "min", nil, nan, false},
+		{"empty text", "min", []string{""}, nan, false},
+		{"no number", "max", []string{"Genotype(1)"}, nan, false},
+		{"no number in the end", "min", []string{"0.3", "done"}, 0.3, true},
+		{"no number in the end, latest", "latest", []string{"0.3", "done"}, nan, false},
+		{"unavailable", "min", []string{"unavailable"}, nan, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := &Objective{Type: "minimize", ObjectiveMetricName: "m", MetricStrategies: []MetricStrategy{{"m", tt.strategy}}}
+			stored, err := json.Marshal(Observe(o, series("m", tt.texts...)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var obs Observation
+			if err := json.Unmarshal(stored, &obs); err != nil {
+				t.Fatal(err)
+			}
+			got, ok := obs.Value("m", o)
+			if ok != tt.wantOK || got != tt.want && !(math.IsNaN(got) && math.IsNaN(tt.want)) {
+				t.Errorf("got %v %v, want %v %v", got, ok, tt.want, tt.wantOK)
+			}
+		})
+	}
+}
+
+func TestValueOfAbsentMetric(t *testing.T) {
+	o := &Objective{Type: "maximize", ObjectiveMetricName: "m"}
+	got, ok := Observe(o, series("m", "1")).Value("other", o)
+	if ok || !math.IsNaN(got) {
+		t.Errorf("got %v %v, want NaN false", got, ok)
+	}
+}
+
+func TestObserveOrderAndDefaultStrategies(t *testing.T) {
+	o := &Objective{Type: "maximize", ObjectiveMetricName: "z", AdditionalMetricNames: []string{"y", "x"},
+		MetricStrategies: []MetricStrategy{{"a", "latest"}, {"x", "min"}}}
+	ms := append(series("x", "1", "2"), series("y", "1", "2")...)
+	got := Observe(o, append(ms, series("ignored", "5")...))
+	want := []Metric{
+		{Name: "z", Min: "unavailable", Max: "unavailable", Latest: "unavailable"},
+		{Name: "y", Min: "1", Max: "2", Latest: "2"},
+		{Name: "x", Min: "1", Max: "2", Latest: "2"},
+		{Name: "a", Min: "unavailable", Max: "unavailable", Latest: "unavailable"},
+	}
+	if diff := cmp.Diff(got.Metrics, want); diff != "" {
+		t.Errorf("observation differs (-got +want):\n%s", diff)
+	}
+	for metric, want := range map[string]float64{"y": 2, "x": 1} {
+		if v, ok := got.Value(metric, o); !ok || v != want {
+			t.Errorf("value of %s: got %v %v, want %v true", metric, v, ok, want)
+		}
+	}
+}
+
+func TestParseValue(t *testing.T) {
+	inf := math.Inf(1)
+	for text, want := range map[string]float64{
+		"0.3": 0.3, " 1e-5\n": 1e-5, "+.5": 0.5, "5.": 5, "-0": 0, "inf": inf, "+Inf": inf, "-Infinity": -inf, "1e400": inf, "-1e400": -inf,
+		"1e-400": 0, "5e-324": 5e-324, "1.7976931348623157e308": math.MaxFloat64,
+		"nan": math.NaN(), "-NaN": math.NaN(), "": math.NaN(), "unavailable": math.NaN(), "0.3%": math.NaN(), "1,5": math.NaN(), "--1": math.NaN(),
+	} {
+		if got := ParseValue(text); got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
+			t.Errorf("ParseValue(%q): got %v, want %v", text, got, want)
+		}
+	}
+}
+
+// An observation's value is what a look at the numbers alone gives, whatever else was reported.
+func TestObservedValueIsThatOfTheNumbers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		texts := rapid.SliceOf(rapid.SampledFrom([]string{"nan", "NaN", "", "x", "1", "1.0", "-2", "3e1", "inf", "-inf", "0.5"})).Draw(t, "texts")
+		least, most := math.NaN(), math.NaN()
+		for _, text := range texts {
+			if v := ParseValue(text); !math.IsNaN(v) {
+				if !(v > least) {
+					least = v
+				}
+				if !(v < most) {
+					most = v
+				}
+			}
+		}
+		for strategy, want := range map[string]float64{"min": least, "max": most} {
+			o := &Objective{Type: "minimize", ObjectiveMetricName: "m", MetricStrategies: []MetricStrategy{{"m", strategy}}}
+			got, _ := Observe(o, series("m", texts...)).Value("m", o)
+			if got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
+				t.Fatalf("%s of %q: got %v, want %v", strategy, texts, got, want)
+			}
+		}
+	})
+}
