@@ -213,9 +213,17 @@ func TestDivergedRunPrintsNaN(t *testing.T) {
 
 func TestRunRefuses(t *testing.T) {
 	for _, args := range [][]string{
-		{"--learning-rate=0"}, {"--learning-rate=-1"}, {"--learning-rate=nan"}, {"--learning-rate=fast"},
-		{"--batch-size=0"}, {"--batch-size=1.5"}, {"--epochs=0"}, {"--hidden=0"}, {"--seed=-1"},
-		{"--no-such-flag"}, {"stray"},
+		{"--learning-rate=0"},
+		{"--learning-rate=-1"},
+		{"--learning-rate=nan"},
+		{"--learning-rate=fast"},
+		{"--batch-size=0"},
+		{"--batch-size=1.5"},
+		{"--epochs=0"},
+		{"--hidden=0"},
+		{"--seed=-1"},
+		{"--no-such-flag"},
+		{"stray"},
 	} {
 		if err := run(args, &bytes.Buffer{}); err == nil {
 			t.Errorf("digits %v: accepted", args)

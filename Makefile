@@ -1,0 +1,111 @@
+# Go and make are all that build, demo and test need. Tools of the checks are built once into
+# the user's cache folder, at the versions named here.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tuned-hpo
+TOOLS := $(CACHE)/tools
+
+GOFUMPT       := $(TOOLS)/gofumpt@v0.12.0/gofumpt
+GOLANGCI_LINT := $(TOOLS)/golangci-lint@v2.15.0/golangci-lint
+PROTOC_GO     := $(TOOLS)/protoc-gen-go@v1.36.12/protoc-gen-go
+PROTOC_GRPC   := $(TOOLS)/protoc-gen-go-grpc@v1.6.2/protoc-gen-go-grpc
+
+VERSION   := $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
+GO_BUILD  := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+PROTOS     = $(shell find api -name '*.proto')
+FUZZTIME  ?= 30s
+TESTFLAGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## build bin/tuned, bin/trial-agent and bin/digits
+	@$(GO_BUILD) -o bin/ ./cmd/tuned ./cmd/trial-agent ./examples/digits
+
+.PHONY: demo
+demo: build ## tune a real training program to a printed best trial
+	@rm -rf build/demo
+	@code=0; bin/tuned run examples/digits/experiment.yaml --data-dir build/demo --seed 1 || code=$$?; \
+	[ $$code -eq 0 ] || [ $$code -eq 3 ] || exit $$code # 3: the budget is spent, the goal not reached
+
+.PHONY: test
+test: ## run every test that this machine can run, and list what was skipped and why
+	@if python=$$(test/python); then export PATH="$$python:$$PATH"; fi; \
+	go test -json $(TESTFLAGS) ./... | go run ./test/report
+
+.PHONY: check
+check: static race ## everything that a change must pass
+
+.PHONY: static
+static: format vet lint layers generated ## the checks that run no program
+
+.PHONY: format
+format: $(GOFUMPT) ## refuse files that gofumpt would change
+	@found=$$($(GOFUMPT) -l .); \
+	[ -z "$$found" ] || { echo "not formatted, run 'make fmt':"; echo "$$found"; exit 1; }
+
+.PHONY: fmt
+fmt: $(GOFUMPT) ## format every file
+	@$(GOFUMPT) -w .
+
+.PHONY: vet
+vet: ## go vet
+	@go vet ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## golangci-lint, see .golangci.yml
+	@$(GOLANGCI_LINT) run ./...
+
+.PHONY: layers
+layers: ## who may import whom, and the rules on files
+	@go test .
+
+.PHONY: race
+race: ## run the tests with the race detector
+	@if python=$$(test/python); then export PATH="$$python:$$PATH"; fi; \
+	go test -race -json $(TESTFLAGS) ./... | go run ./test/report
+
+.PHONY: gen
+gen: $(PROTOC_GO) $(PROTOC_GRPC) ## generate the Go code of api/ (needs protoc)
+	@$(call protoc,.)
+
+# The header names the version of protoc, which is the machine's own.
+.PHONY: generated
+generated: $(PROTOC_GO) $(PROTOC_GRPC) ## refuse generated code that is not what gen writes
+	@rm -rf build/gen && mkdir -p build/gen
+	@$(call protoc,build/gen)
+	@cd build/gen && find . -name '*.go' | while read -r file; do \
+	diff -u -I '^//.*protoc  *v' "../../$$file" "$$file" || { echo "stale, run 'make gen': $$file"; exit 1; }; done
+
+protoc = protoc -I . --plugin=$(PROTOC_GO) --plugin=$(PROTOC_GRPC) \
+	--go_out=$(1) --go_opt=paths=source_relative --go-grpc_out=$(1) --go-grpc_opt=paths=source_relative $(PROTOS)
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func / /' | while read -r file name; do \
+	echo "$$name in $$(dirname "$$file")"; \
+	go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; done
+
+.PHONY: bench
+bench: ## run the benchmarks
+	@go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: clean
+clean: ## remove what was built here; the tools stay in the cache
+	@rm -rf bin build
+
+$(GOFUMPT):       module := mvdan.cc/gofumpt
+$(GOLANGCI_LINT): module := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(PROTOC_GO):     module := google.golang.org/protobuf/cmd/protoc-gen-go
+$(PROTOC_GRPC):   module := google.golang.org/grpc/cmd/protoc-gen-go-grpc
+
+# A tool's folder is named <tool>@<version>.
+$(GOFUMPT) $(GOLANGCI_LINT) $(PROTOC_GO) $(PROTOC_GRPC):
+	@echo "building $(notdir $(@D))"
+	@CGO_ENABLED=0 GOBIN=$(@D) go install $(module)@$(lastword $(subst @, ,$(notdir $(@D))))
