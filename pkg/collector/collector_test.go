@@ -1,0 +1,121 @@
+package collector
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tuned-hpo/tuned/internal/testenv"
+)
+
+// katibCase is one case of Katib's TestCollectObservationLog.
+type katibCase struct {
+	Case        string   `json:"case"`
+	Content     string   `json:"content"`
+	Error       string   `json:"error"`
+	FileMissing bool     `json:"file_missing"`
+	Filters     []string `json:"filters"`
+	Format      string   `json:"format"`
+	Metrics     []string `json:"metrics"`
+	MetricLogs  []struct {
+		Name      string `json:"name"`
+		TimeStamp string `json:"time_stamp"`
+		Value     string `json:"value"`
+	} `json:"metric_logs"`
+}
+
+func TestKatibFileMetricsCollector(t *testing.T) {
+	data, err := os.ReadFile(testenv.Katib(t, "vectors", "file-metricscollector.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []katibCase
+	if err := json.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) == 0 {
+		t.Fatal("got no case")
+	}
+	for _, tt := range cases {
+		t.Run(tt.Case, func(t *testing.T) {
+			got, err := parseCase(t, tt)
+			if tt.Error != "" {
+				if err == nil {
+					t.Errorf("got no error, want one as %q", tt.Error)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []Sample{}
+			for _, m := range tt.MetricLogs {
+				at, err := time.Parse(time.RFC3339Nano, m.TimeStamp)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, Sample{Metric: m.Name, Text: m.Value, Time: at})
+			}
+			// Katib keeps no step.
+			for i := range got {
+				got[i].Step = 0
+			}
+			if diff := cmp.Diff(got, want, cmp.Comparer(time.Time.Equal)); diff != "" {
+				t.Errorf("got - want +:\n%s", diff)
+			}
+		})
+	}
+}
+
+// parseCase reads a case's content. The content of a missing file is asked for by its name.
+func parseCase(t *testing.T, tt katibCase) ([]Sample, error) {
+	if !tt.FileMissing || tt.Format != "TEXT" && tt.Format != "JSON" {
+		return ParseMetricLog(strings.NewReader(tt.Content), tt.Metrics, tt.Filters, tt.Format)
+	}
+	file, err := os.Open(t.TempDir() + "/invalid")
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return ParseMetricLog(file, tt.Metrics, tt.Filters, tt.Format)
+}
+
+func TestParseMetricLog(t *testing.T) {
+	tests := []struct {
+		name, content, format string
+		want                  string
+		wantErr               string
+	}{
+		{"text", "loss=1\nacc=2\nloss=3", "TEXT", "loss=1 acc=2 loss=3", ""},
+		{"carriage returns", "loss=1\r\nloss=2\rloss=3\r\n", "TEXT", "loss=1 loss=2 loss=3", ""},
+		{"objective missing", "acc=2\n", "TEXT", "loss=unavailable", ""},
+		{"empty", "", "JSON", "loss=unavailable", ""},
+		{"json numbers", `{"loss": 1}` + "\n\n" + `{"acc": "2"}`, "JSON", "loss=1 acc=2", ""},
+		{"json text as Katib takes it", `{"loss": "good"}`, "JSON", "loss=good", ""},
+		{"bad json", "{\"loss\": 1}\n\n{\"loss\"", "JSON", "", "line 3: parse JSON: the object has no end"},
+		{"json array", "[1]", "JSON", "", "line 1: parse JSON: the line is not an object"},
+		{"other format", "", "XML", "", `metrics format must be TEXT or JSON, got "XML"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := ParseMetricLog(strings.NewReader(tt.content), []string{"loss", "acc"}, nil, tt.format)
+			if message := errorText(err); message != tt.wantErr {
+				t.Fatalf("got error %q, want %q", message, tt.wantErr)
+			}
+			if err == nil && values(got) != tt.want {
+				t.Errorf("got %q, want %q", values(got), tt.want)
+			}
+		})
+	}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
