@@ -1,0 +1,86 @@
+package searchspace
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Format writes a point of the Space as text: numbers in the shortest decimal form that reads back
+// as the same float64, values of lists as they were written, parameters that are not active left
+// out.
+func (s *Space) Format(p Point) Assignment {
+	out := make(Assignment, 0, len(p))
+	for i, v := range p {
+		if !math.IsNaN(v) {
+			out = append(out, Pair{Name: s.params[i].Name, Value: s.axes[i].format(v)})
+		}
+	}
+	return out
+}
+
+// Parse is the inverse of Format. Pairs may come in any order and numbers in any decimal spelling;
+// values of lists must be spelt as in the list. It reports every fault at once: an unknown name, a
+// name given twice, a value that is not in the Space, an active parameter that is missing, one
+// that is given though it is not active.
+func (s *Space) Parse(a Assignment) (Point, error) {
+	p := make(Point, len(s.params))
+	for i := range p {
+		p[i] = math.NaN()
+	}
+	given := make([]bool, len(p))
+	var faults []error
+	for _, pair := range a {
+		i, ok := s.index[pair.Name]
+		switch {
+		case !ok:
+			faults = append(faults, fmt.Errorf("parameter %q is not in the space", pair.Name))
+			continue
+		case given[i]:
+			faults = append(faults, fmt.Errorf("parameter %q is given twice", pair.Name))
+			continue
+		}
+		given[i] = true
+		v, err := s.axes[i].parse(pair.Value)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("parameter %q: %w", pair.Name, err))
+		}
+		p[i] = v
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	if err := s.Contains(p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (a *axis) format(v float64) string {
+	switch {
+	case a.labels != nil:
+		return a.labels[a.cellOf(v)]
+	case a.whole:
+		return strconv.FormatInt(int64(v), 10)
+	}
+	return number(v)
+}
+
+// parse reads the text of one value. Whether a number is in the range is not looked at.
+func (a *axis) parse(text string) (float64, error) {
+	if a.labels != nil {
+		k := slices.Index(a.labels, text)
+		if k < 0 {
+			return 0, fmt.Errorf("%q is not in the list", text)
+		}
+		return a.list[k], nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || strings.ContainsAny(text, "xX_") {
+		return 0, fmt.Errorf("%q is no decimal number", text)
+	}
+	return v + 0, nil // -0 + 0 is 0
+}
