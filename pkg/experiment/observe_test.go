@@ -147,12 +147,12 @@ func TestValueOfAbsentMetric(t *testing.T) {
 func TestObserveOrderAndDefaultStrategies(t *testing.T) {
 	o := &Objective{Type: "maximize", ObjectiveMetricName: "z", AdditionalMetricNames: []string{"y", "x"},
 		MetricStrategies: []MetricStrategy{{"a", "latest"}, {"x", "min"}}}
-	ms := append(series("x", "1", "2"), series("y", "1", "2")...)
+	ms := append(series("x", "1", "1.0", "2", "2.0"), series("y", "1", "2")...)
 	got := Observe(o, append(ms, series("ignored", "5")...))
 	want := []Metric{
 		{Name: "z", Min: "unavailable", Max: "unavailable", Latest: "unavailable"},
 		{Name: "y", Min: "1", Max: "2", Latest: "2"},
-		{Name: "x", Min: "1", Max: "2", Latest: "2"},
+		{Name: "x", Min: "1", Max: "2", Latest: "2.0"},
 		{Name: "a", Min: "unavailable", Max: "unavailable", Latest: "unavailable"},
 	}
 	if diff := cmp.Diff(got.Metrics, want); diff != "" {

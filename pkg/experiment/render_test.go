@@ -145,6 +145,7 @@ func TestRenderInactiveParameters(t *testing.T) {
 		{"value after an option with value", []string{"--lr=3", "${trialParameters.gone}"}, []string{"--lr=3"}},
 		{"value after the end of options", []string{"--", "${trialParameters.gone}"}, []string{"--"}},
 		{"value after a negative number", []string{"-1", "${trialParameters.gone}"}, []string{"-1"}},
+		{"part of a word after an option", []string{"-v", "x${trialParameters.gone}"}, []string{"-v"}},
 		{"two values", []string{"--m", "${trialParameters.gone}", "${trialParameters.gone}"}, []string{}},
 		{"one of two in a word", []string{"a", "--betas=${trialParameters.lr},${trialParameters.gone}"}, []string{"a"}},
 		{"script", []string{"sh", "-c", "train --lr=${trialParameters.lr} --momentum=${trialParameters.gone}"},
@@ -212,6 +213,9 @@ value: ${trialParameters.m}
 			t.Errorf("%s: got metadata %v", tt.reference, m)
 		}
 	}
+	if got, err := Render(template, nil, TrialContext{Name: "t"}); err != nil || got["metadata"].(map[string]any)["namespace"] != nil {
+		t.Errorf("no namespace: got %v, %v, want none", got["metadata"], err)
+	}
 	if got, err := Render(map[string]any{"metadata": "text"}, nil, TrialContext{}); err == nil {
 		t.Errorf("metadata is text: got %v, want an error", got)
 	}
@@ -234,7 +238,7 @@ ${trialParameters.x}: key
 yes: 1.0 # as Katib reads YAML
 anchor: &a ${trialParameters.x}
 alias: *a
-placeholder: placeholderx0end
+placeholder: placeholder0end
 `
 	tests := []struct {
 		value string
@@ -253,7 +257,7 @@ placeholder: placeholderx0end
 		want := map[string]any{
 			"plain": tt.plain, "quoted": tt.value, "single": tt.value, "part": "v" + tt.value, "block": tt.value, "tagged": tt.value,
 			"flow": []any{"train", "--x=" + tt.value, tt.plain}, "${trialParameters.x}": "key", "true": 1.0,
-			"anchor": tt.plain, "alias": tt.plain, "placeholder": "placeholderx0end", "metadata": map[string]any{"name": "t"},
+			"anchor": tt.plain, "alias": tt.plain, "placeholder": "placeholder0end", "metadata": map[string]any{"name": "t"},
 		}
 		if diff := cmp.Diff(got, want); diff != "" {
 			t.Errorf("value %q (-got +want):\n%s", tt.value, diff)
