@@ -28,9 +28,10 @@ type Spec struct {
 	Objective  string   // metric name
 	Metrics    []string // all metric names, the objective first
 	Collector  experiment.MetricsCollectorSpec
-	Template   map[string]any // the rendered workload object; nil when Command is set
-	Container  string         // primary container of Template
-	Command    []string       // argv that replaces a template
+	Template   map[string]any   // the rendered workload object; nil when Command is set
+	Container  string           // primary container of Template
+	Command    []string         // argv that replaces a template
+	Local      experiment.Local // how it runs as a process of this machine; other runners ignore it
 	Limits     Limits
 }
 
