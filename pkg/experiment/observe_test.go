@@ -34,11 +34,11 @@ func katibVectors[T any](t *testing.T, file string) []T {
 
 func TestObserveAsKatib(t *testing.T) {
 	type vector struct {
-		Case        string                     `json:"case"`
-		Logs        []struct{ T, N, V string } `json:"metric_logs"`
-		Strategies  []MetricStrategy           `json:"strategies"`
-		Observation Observation                `json:"observation"`
-		Error       string                     `json:"error"`
+		Case        string           `json:"case"`
+		Logs        []katibLog       `json:"metric_logs"`
+		Strategies  []MetricStrategy `json:"strategies"`
+		Observation Observation      `json:"observation"`
+		Error       string           `json:"error"`
 	}
 	for _, v := range katibVectors[vector](t, "observation.json") {
 		t.Run(v.Case, func(t *testing.T) {
@@ -50,17 +50,13 @@ func TestObserveAsKatib(t *testing.T) {
 					o.AdditionalMetricNames = append(o.AdditionalMetricNames, s.Name)
 				}
 			}
-			var ms []Measurement
-			for _, log := range v.Logs {
-				at, err := time.Parse(time.RFC3339Nano, log.T)
-				if err != nil {
-					// A Measurement has no text for its time: what Katib refuses here cannot be built.
-					if v.Error == "" {
-						t.Fatalf("time %q: %v, but Katib accepts it", log.T, err)
-					}
-					return
+			ms, err := measurementsOf(v.Logs)
+			if err != nil {
+				// A Measurement has no text for its time: what Katib refuses here cannot be built.
+				if v.Error == "" {
+					t.Fatalf("got %v, but Katib accepts it", err)
 				}
-				ms = append(ms, Measurement{Time: at, Metric: log.N, Text: log.V, Value: ParseValue(log.V)})
+				return
 			}
 			if v.Error != "" {
 				t.Fatalf("got no error, want Katib's %s", v.Error)
@@ -77,6 +73,21 @@ func TestObserveAsKatib(t *testing.T) {
 			}
 		})
 	}
+}
+
+// katibLog is a metric log: time, name, value.
+type katibLog struct{ T, N, V string }
+
+func measurementsOf(logs []katibLog) ([]Measurement, error) {
+	var ms []Measurement
+	for _, log := range logs {
+		at, err := time.Parse(time.RFC3339Nano, log.T)
+		if err != nil {
+			return nil, err
+		}
+		ms = append(ms, Measurement{Time: at, Metric: log.N, Text: log.V, Value: ParseValue(log.V)})
+	}
+	return ms, nil
 }
 
 // series makes measurements of a metric, one second apart.

@@ -213,6 +213,10 @@ value: ${trialParameters.m}
 			t.Errorf("%s: got metadata %v", tt.reference, m)
 		}
 	}
+}
+
+func TestRenderMetadataOfUnusualTemplates(t *testing.T) {
+	template := map[string]any{"metadata": map[string]any{"namespace": "old"}}
 	if got, err := Render(template, nil, TrialContext{Name: "t"}); err != nil || got["metadata"].(map[string]any)["namespace"] != nil {
 		t.Errorf("no namespace: got %v, %v, want none", got["metadata"], err)
 	}
