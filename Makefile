@@ -78,9 +78,9 @@ gen: $(PROTOC_GO) $(PROTOC_GRPC) ## generate the Go code of api/ (needs protoc)
 # The header names the version of protoc, which is the machine's own.
 .PHONY: generated
 generated: $(PROTOC_GO) $(PROTOC_GRPC) ## refuse generated code that is not what gen writes
-	@rm -rf build/gen && mkdir -p build/gen
-	@$(call protoc,build/gen)
-	@cd build/gen && find . -name '*.go' | while read -r file; do \
+	@rm -rf build/_gen && mkdir -p build/_gen
+	@$(call protoc,build/_gen)
+	@cd build/_gen && find . -name '*.go' | while read -r file; do \
 	diff -u -I '^//.*protoc  *v' "../../$$file" "$$file" || { echo "stale, run 'make gen': $$file"; exit 1; }; done
 
 protoc = protoc -I . --plugin=$(PROTOC_GO) --plugin=$(PROTOC_GRPC) \

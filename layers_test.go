@@ -52,7 +52,8 @@ var layers = []layer{
 
 	{"pkg/collector", "text in, observations out", []string{"pkg/experiment"}},
 	{"pkg/trialrunner", "the contract must not know its implementations or who plans", []string{"pkg/experiment", "pkg/searchspace"}},
-	{"pkg/trialrunner/local", "a runner starts what it is told to and knows no other runner", []string{"pkg/trialrunner", "pkg/experiment", "pkg/searchspace"}},
+	{"pkg/trialrunner/trialdir", "the agent reads it too, inside the containers of trials", nil},
+	{"pkg/trialrunner/local", "a runner starts what it is told to and knows no other runner", []string{"pkg/trialrunner", "pkg/trialrunner/trialdir", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner/kube", "a runner starts what it is told to and knows no other runner", []string{"pkg/trialrunner", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner/runnertest", "the suite knows the contract, not who keeps it", []string{"pkg/trialrunner", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/store", "the contract must not know its implementations or who plans", []string{"pkg/experiment", "pkg/searchspace"}},
@@ -73,7 +74,7 @@ var layers = []layer{
 	{"plugins/host", "it stands in for algorithms and knows nothing of experiments", []string{"plugins", "api", "algorithms", "pkg/searchspace"}},
 
 	{"cmd/tuned", "it alone joins everything", []string{"*"}},
-	{"cmd/trial-agent", "it is copied into the containers of trials: small, static, no daemon inside", []string{"api", "pkg/collector", "pkg/experiment"}},
+	{"cmd/trial-agent", "it is copied into the containers of trials: small, static, no daemon inside", []string{"api", "pkg/collector", "pkg/experiment", "pkg/trialrunner/trialdir"}},
 
 	{"bench", "benchmarks measure algorithms without the daemon", []string{"algorithms", "algorithms/builtin", "pkg/searchspace"}},
 	{"examples", "training programs know nothing of the tuner", nil},
