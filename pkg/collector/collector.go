@@ -31,7 +31,8 @@ const unavailable = "unavailable"
 // ParseMetricLog reads a whole metrics file the way Katib's collector does at the end of a trial.
 // The format is "TEXT" or "JSON"; metrics[0] is the objective. When the objective does not appear,
 // the only sample is the objective with the text "unavailable". A line that is no JSON object is
-// an error in JSON format, and a fractional JSON timestamp is read as in wholeFileTime.
+// an error in JSON format. Times are read as Katib reads them: of text only RFC 3339 before the
+// first space, of JSON as in wholeFileTime.
 func ParseMetricLog(r io.Reader, metrics, filters []string, format string) ([]Sample, error) {
 	var find func(string) ([]Sample, error)
 	switch format {
@@ -40,6 +41,7 @@ func ParseMetricLog(r io.Reader, metrics, filters []string, format string) ([]Sa
 		if err != nil {
 			return nil, err
 		}
+		text.whole = true
 		find = func(line string) ([]Sample, error) { return text.Line(line), nil }
 	case "JSON":
 		j := NewJSON(metrics)

@@ -113,6 +113,29 @@ func TestParseMetricLog(t *testing.T) {
 	}
 }
 
+func TestParseMetricLogReadsTimesAsKatib(t *testing.T) {
+	tests := []struct{ name, line, want string }{
+		{"first token", "2024-03-04T17:55:08.5+01:00 loss=1", "2024-03-04T16:55:08.5Z"},
+		{"no zone", "2024-03-04 17:55:08,123 loss=1", ""},
+		{"in brackets", "[2024-03-04T17:55:08Z] loss=1", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			samples, err := ParseMetricLog(strings.NewReader(tt.line), []string{"loss"}, nil, "TEXT")
+			if err != nil || len(samples) != 1 {
+				t.Fatalf("got %v, %v, want one sample", samples, err)
+			}
+			got := ""
+			if at := samples[0].Time; !at.IsZero() {
+				got = at.UTC().Format(time.RFC3339Nano)
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func errorText(err error) string {
 	if err == nil {
 		return ""

@@ -1,8 +1,10 @@
 package collector
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -251,33 +253,23 @@ func TestScalarsOfHostileEvents(t *testing.T) {
 }
 
 func FuzzTFRecord(f *testing.F) {
-	f.Add(append(event(1, tf1("loss", 1)), event(2, tf2("loss", "scalars", floatTensor(2)))...), []byte{})
-	f.Add(event(1, tf1("loss", 1))[:20], tf2("loss", "scalars", tensorOf(typeHalf, tensorHalf, []byte{1})))
-	f.Fuzz(func(t *testing.T, file, value []byte) {
-		path := filepath.Join(t.TempDir(), "a.tfevents")
-		writeFile(t, path, file)
-		e := NewEvents(filepath.Dir(path), []string{"loss"})
-		samples, _ := e.Poll()
-		again, err := e.Poll()
-		if len(again) > 0 || err != nil {
-			t.Errorf("second poll: got %v, %v, want nothing", again, err)
-		}
-		for _, s := range append(samples, readEvent(value)...) {
-			if !isNumber(s.Text) || s.Step < 0 {
-				t.Errorf("got %+v", s)
+	whole := append(event(1, tf1("loss", 1)), event(2, tf2("loss", "scalars", floatTensor(2)))...)
+	f.Add(whole, whole[recordHeader:40])
+	f.Add(whole[:20], tf2("loss", "scalars", tensorOf(typeHalf, tensorHalf, []byte{1})))
+	f.Fuzz(func(t *testing.T, file, message []byte) {
+		// The file as it is, and after a whole record that holds any message at all.
+		for _, start := range [][]byte{nil, record(message), record(field(nil, eventSummary, field(nil, summaryValue, message)))} {
+			all := append(start, file...)
+			used, _ := readRecords(io.NewSectionReader(bytes.NewReader(all), 0, int64(len(all))), func(data []byte) {
+				for _, s := range scalars(data) {
+					if s.tag == "" || !isNumber(s.text) || s.step < 0 {
+						t.Errorf("got %+v", s)
+					}
+				}
+			})
+			if used < int64(len(start)) || used > int64(len(all)) {
+				t.Errorf("got %d bytes used of %d and %d", used, len(start), len(file))
 			}
 		}
 	})
-}
-
-func readEvent(value []byte) (out []Sample) {
-	for _, s := range scalars(field(nil, eventSummary, field(nil, summaryValue, value))) {
-		out = append(out, Sample{Text: s.text, Step: s.step})
-	}
-	return append(out, func() (more []Sample) {
-		for _, s := range scalars(value) {
-			more = append(more, Sample{Text: s.text, Step: s.step})
-		}
-		return more
-	}()...)
 }

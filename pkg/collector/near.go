@@ -130,7 +130,7 @@ func shapeOf(line string) uint64 {
 // text is the report. Filters are the custom ones that were in use.
 func (n *near) text(filters []filter) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "metric %q was not found in %d lines", n.objective, n.line)
+	fmt.Fprintf(&b, "metric %q was not found; lines read: %d", n.objective, n.line)
 	for _, f := range filters {
 		if !f.matched {
 			fmt.Fprintf(&b, "; metricsFormat %s never matched a wanted metric", yamlQuote(f.pattern.String()))

@@ -76,7 +76,7 @@ func (n *nearJSON) keys(object map[string]any, prefix string, like near, depth i
 
 // text is the report.
 func (n *nearJSON) text(objective string) string {
-	parts := []string{fmt.Sprintf("metric %q was not found in %d lines of JSON", objective, n.line)}
+	parts := []string{fmt.Sprintf("metric %q was not found; lines read as JSON: %d", objective, n.line)}
 	if n.bad > 0 {
 		parts = append(parts, fmt.Sprintf("%d lines are no JSON object, first %s", n.bad, n.firstNo))
 	}

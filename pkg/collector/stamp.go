@@ -15,11 +15,9 @@ func stampAt(line string) time.Time {
 	if len(line) < len(time.DateTime) || line[4] != '-' || !isDigit(line[0]) {
 		return time.Time{}
 	}
-	if token, _, _ := strings.Cut(line, " "); len(token) > len(time.DateOnly) {
-		token = strings.TrimSuffix(token, "]")
-		if t, err := time.Parse(time.RFC3339Nano, token); err == nil {
-			return t
-		}
+	token, _, _ := strings.Cut(line, " ")
+	if t := firstToken(strings.TrimSuffix(token, "]")); !t.IsZero() {
+		return t
 	}
 	end := len(time.DateTime)
 	if end+1 < len(line) && (line[end] == ',' || line[end] == '.') {
@@ -34,6 +32,20 @@ func stampAt(line string) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// firstToken returns the RFC 3339 time before the first space of a line, all that Katib reads of a
+// line's time; zero if there is none.
+func firstToken(line string) time.Time {
+	token, _, _ := strings.Cut(line, " ")
+	if len(token) < len(time.DateTime) || !isDigit(token[0]) {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, token)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 var (

@@ -3,6 +3,7 @@ package collector
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,78 +22,81 @@ func values(samples []Sample) string {
 	return strings.Join(out, " ")
 }
 
+var textLines = []struct {
+	name    string
+	metrics string // joined by ;
+	line    string
+	want    string
+}{
+	{"name=value", "loss", "loss=0.3", "loss=0.3"},
+	{"blanks around =", "val_loss", "epoch 1 val_loss = 0.3 done", "val_loss=0.3"},
+	{"exponent and sign", "loss", "loss=-1.5E-03", "loss=-1.5E-03"},
+	{"no digit before the point", "loss", "loss=.5", "loss=.5"},
+	{"end of a sentence", "loss", "The loss=5.", "loss=5"},
+	{"numpy style exponent", "loss", "loss: 1.e-05", "loss=1.e-05"},
+	{"nan", "loss", "loss=nan", "loss=nan"},
+	{"infinity", "a;b;c", "a=inf, b: -Infinity c=+Inf", "a=inf b=-Infinity c=+Inf"},
+	{"a word that starts with nan", "loss", "loss=nanny loss: info", ""},
+	{"colon", "loss", "Loss step loss: 0.25", "loss=0.25"},
+	{"colon without blank", "loss", "loss:0.25", "loss=0.25"},
+	{"blank before colon", "loss", "loss   :  0.25", "loss=0.25"},
+	{"katib example", "Validation-accuracy;Train-accuracy", "2018-11-30T10:00:00Z INFO Epoch[0] Train-accuracy=0.92 Validation-accuracy=0.94",
+		"Train-accuracy=0.92 Validation-accuracy=0.94"},
+	{"keras", "val_loss;loss", "12/12 [==============================] - 1s 3ms/step - loss: 0.30 - val_loss: 0.2821", "loss=0.30 val_loss=0.2821"},
+	{"keras 3 in colour", "loss", "\x1b[1m12/12\x1b[0m \x1b[32m━━━━\x1b[0m\x1b[37m\x1b[0m \x1b[1m1s\x1b[0m 3ms/step - accuracy: 0.9 - \x1b[1mloss\x1b[0m: \x1b[31m0.3\x1b[0m", "loss=0.3"},
+	{"lightning", "val_loss;train_loss", "Epoch 3: 100%|███████| 40/40 [00:01<00:00, 39.2it/s, v_num=0, val_loss=0.31, train_loss=0.28]", "val_loss=0.31 train_loss=0.28"},
+	{"huggingface", "eval_loss", "{'eval_loss': 0.43, 'eval_runtime': 0.5, 'epoch': 1.0}", "eval_loss=0.43"},
+	{"huggingface, quoted numbers", "eval_loss", "{'eval_loss': '0.43', 'epoch': '1'}", "eval_loss=0.43"},
+	{"numpy scalar", "eval_loss", "{'eval_loss': np.float64(0.43)}", "eval_loss=0.43"},
+	{"torch scalar", "loss", "loss: tensor(0.3012, device='cuda:0')", "loss=0.3012"},
+	{"double quotes", "eval_loss", `{"eval_loss": 0.43, 'x': 1}`, "eval_loss=0.43"},
+	{"json number and string", "loss;acc", `{"acc": "0.9", "loss": 0.43}`, "loss=0.43 acc=0.9"},
+	{"json with a message only", "loss", `{"level":"info","msg":"step 3 loss=0.43"}`, "loss=0.43"},
+	{"lightgbm", "binary_logloss", "[10]\tvalid_0's binary_logloss: 0.31\tvalid_0's auc: 0.9", "binary_logloss=0.31"},
+	{"lightgbm with the set's name", "valid_1 auc;valid_1's auc", "[10]\tvalid_0's auc: 0.31\tvalid_1's auc: 0.9", "valid_1 auc=0.9"},
+	{"xgboost", "validation-logloss", "[0]\ttrain-logloss:0.6\tvalidation-logloss:0.51", "validation-logloss=0.51"},
+	{"xgboost part of a name", "logloss", "[0]\ttrain-logloss:0.6", ""},
+	{"percent", "accuracy", "accuracy: 98.5%, next", "accuracy=98.5"},
+	{"percent with blank", "accuracy", "accuracy = 98.5 %", "accuracy=98.5"},
+	{"pytorch tutorial", "Accuracy;Avg loss", " Accuracy: 98.5%, Avg loss: 0.031 ", "Accuracy=98.5 Avg loss=0.031"},
+	{"leading word", "accuracy", "Test accuracy: 0.9912", "accuracy=0.9912"},
+	{"leading word wanted", "Test accuracy", "Test accuracy: 0.9912", "Test accuracy=0.9912"},
+	{"longest name wins", "accuracy;Test accuracy", "Test accuracy: 0.9912", "Test accuracy=0.9912"},
+	{"part of a longer name", "loss", "val_loss: 0.3, val-loss: 0.3, val/loss: 0.3, val.loss: 0.3, loss_val: 0.3, losses=0.3", ""},
+	{"after a slash as Katib's filter", "loss", "val/loss=0.3", "loss=0.3"},
+	{"slash wanted", "eval/loss;loss", "eval/loss=0.3 loss=0.4", "eval/loss=0.3 loss=0.4"},
+	{"dot wanted", "val.loss", "val.loss: 0.3", "val.loss=0.3"},
+	{"name that is a pattern", "loss(x)", "loss(x): 0.3 lossx: 0.4", "loss(x)=0.3"},
+	{"no mark, at the start", "loss", "loss 0.3 acc 0.9", "loss=0.3"},
+	{"no mark, after a number", "loss;acc", "Epoch 3 loss 0.3 acc 0.9", "loss=0.3 acc=0.9"},
+	{"no mark, whole number", "loss", "loss 3 times", ""},
+	{"no mark, talk", "accuracy", "stop at target accuracy 0.95", ""},
+	{"classification report", "accuracy", "    accuracy                           0.97       360", "accuracy=0.97"},
+	{"checkpoint talk", "val_loss", "Epoch 1: val_loss improved from inf to 0.43, saving model", ""},
+	{"several in one line", "loss", "loss=1 loss=2", "loss=1 loss=2"},
+	{"progress", "loss", "1/3 loss: 0.9\r2/3 loss: 0.8\r3/3 loss: 0.7", "loss=0.9 loss=0.8 loss=0.7"},
+	{"fraction", "accuracy", "Accuracy: 9890/10000, accuracy: 9890/10000", ""},
+	{"clock", "time", "time: 12:30", ""},
+	{"ordinal", "loss", "loss: 5th", ""},
+	{"unit after =, as Katib's filter", "time", "time=0.3s", "time=0.3"},
+	{"overflow", "loss", "loss=1e400", "loss=1e400"},
+	{"hexadecimal", "loss", "loss=0x10 loss: 0x10", ""},
+	{"underscore", "loss", "loss=1_000", ""},
+	{"two points", "loss", "loss=1.2.3", ""},
+	{"thousands", "loss", "loss=1,000 loss: 1,234.5", ""},
+	{"decimal comma", "loss", "loss=0,5 loss: -0,5", ""},
+	{"binary", "loss", "loss=0b10", ""},
+	{"list of numbers", "loss", "loss=0.1,100", "loss=0.1"},
+	{"sign alone", "loss", "loss=- loss=+ loss=. loss=e5", ""},
+	{"empty", "loss", "loss= loss: loss", ""},
+	{"comparison", "loss", "loss==3 loss=>3", ""},
+	{"NUL and invalid UTF-8", "loss", "\x00\xff\xfeloss\x00=1 \xffloss=0.5\xff\x00", "loss=0.5"},
+	{"binary name", "loss", "\x80\x81loss: 0.5\x00", "loss=0.5"},
+	{"unfinished escape", "loss", "\x1b[loss=0.5 \x1b", ""},
+}
+
 func TestTextFindsWhatTrainingProgramsPrint(t *testing.T) {
-	tests := []struct {
-		name    string
-		metrics string // joined by ;
-		line    string
-		want    string
-	}{
-		{"name=value", "loss", "loss=0.3", "loss=0.3"},
-		{"blanks around =", "val_loss", "epoch 1 val_loss = 0.3 done", "val_loss=0.3"},
-		{"exponent and sign", "loss", "loss=-1.5E-03", "loss=-1.5E-03"},
-		{"no digit before the point", "loss", "loss=.5", "loss=.5"},
-		{"end of a sentence", "loss", "The loss=5.", "loss=5"},
-		{"numpy style exponent", "loss", "loss: 1.e-05", "loss=1.e-05"},
-		{"nan", "loss", "loss=nan", "loss=nan"},
-		{"infinity", "a;b;c", "a=inf, b: -Infinity c=+Inf", "a=inf b=-Infinity c=+Inf"},
-		{"a word that starts with nan", "loss", "loss=nanny loss: info", ""},
-		{"colon", "loss", "Loss step loss: 0.25", "loss=0.25"},
-		{"colon without blank", "loss", "loss:0.25", "loss=0.25"},
-		{"blank before colon", "loss", "loss   :  0.25", "loss=0.25"},
-		{"katib example", "Validation-accuracy;Train-accuracy", "2018-11-30T10:00:00Z INFO Epoch[0] Train-accuracy=0.92 Validation-accuracy=0.94",
-			"Train-accuracy=0.92 Validation-accuracy=0.94"},
-		{"keras", "val_loss;loss", "12/12 [==============================] - 1s 3ms/step - loss: 0.30 - val_loss: 0.2821", "loss=0.30 val_loss=0.2821"},
-		{"keras 3 in colour", "loss", "\x1b[1m12/12\x1b[0m \x1b[32m━━━━\x1b[0m\x1b[37m\x1b[0m \x1b[1m1s\x1b[0m 3ms/step - accuracy: 0.9 - \x1b[1mloss\x1b[0m: \x1b[31m0.3\x1b[0m", "loss=0.3"},
-		{"lightning", "val_loss;train_loss", "Epoch 3: 100%|███████| 40/40 [00:01<00:00, 39.2it/s, v_num=0, val_loss=0.31, train_loss=0.28]", "val_loss=0.31 train_loss=0.28"},
-		{"huggingface", "eval_loss", "{'eval_loss': 0.43, 'eval_runtime': 0.5, 'epoch': 1.0}", "eval_loss=0.43"},
-		{"huggingface, quoted numbers", "eval_loss", "{'eval_loss': '0.43', 'epoch': '1'}", "eval_loss=0.43"},
-		{"numpy scalar", "eval_loss", "{'eval_loss': np.float64(0.43)}", "eval_loss=0.43"},
-		{"torch scalar", "loss", "loss: tensor(0.3012, device='cuda:0')", "loss=0.3012"},
-		{"double quotes", "eval_loss", `{"eval_loss": 0.43, 'x': 1}`, "eval_loss=0.43"},
-		{"json number and string", "loss;acc", `{"acc": "0.9", "loss": 0.43}`, "loss=0.43 acc=0.9"},
-		{"json with a message only", "loss", `{"level":"info","msg":"step 3 loss=0.43"}`, "loss=0.43"},
-		{"lightgbm", "binary_logloss", "[10]\tvalid_0's binary_logloss: 0.31\tvalid_0's auc: 0.9", "binary_logloss=0.31"},
-		{"lightgbm with the set's name", "valid_1 auc;valid_1's auc", "[10]\tvalid_0's auc: 0.31\tvalid_1's auc: 0.9", "valid_1 auc=0.9"},
-		{"xgboost", "validation-logloss", "[0]\ttrain-logloss:0.6\tvalidation-logloss:0.51", "validation-logloss=0.51"},
-		{"xgboost part of a name", "logloss", "[0]\ttrain-logloss:0.6", ""},
-		{"percent", "accuracy", "accuracy: 98.5%, next", "accuracy=98.5"},
-		{"percent with blank", "accuracy", "accuracy = 98.5 %", "accuracy=98.5"},
-		{"pytorch tutorial", "Accuracy;Avg loss", " Accuracy: 98.5%, Avg loss: 0.031 ", "Accuracy=98.5 Avg loss=0.031"},
-		{"leading word", "accuracy", "Test accuracy: 0.9912", "accuracy=0.9912"},
-		{"leading word wanted", "Test accuracy", "Test accuracy: 0.9912", "Test accuracy=0.9912"},
-		{"longest name wins", "accuracy;Test accuracy", "Test accuracy: 0.9912", "Test accuracy=0.9912"},
-		{"part of a longer name", "loss", "val_loss: 0.3, val-loss: 0.3, val/loss: 0.3, val.loss: 0.3, loss_val: 0.3, losses=0.3", ""},
-		{"after a slash as Katib's filter", "loss", "val/loss=0.3", "loss=0.3"},
-		{"slash wanted", "eval/loss;loss", "eval/loss=0.3 loss=0.4", "eval/loss=0.3 loss=0.4"},
-		{"dot wanted", "val.loss", "val.loss: 0.3", "val.loss=0.3"},
-		{"name that is a pattern", "loss(x)", "loss(x): 0.3 lossx: 0.4", "loss(x)=0.3"},
-		{"no mark, at the start", "loss", "loss 0.3 acc 0.9", "loss=0.3"},
-		{"no mark, after a number", "loss;acc", "Epoch 3 loss 0.3 acc 0.9", "loss=0.3 acc=0.9"},
-		{"no mark, whole number", "loss", "loss 3 times", ""},
-		{"no mark, talk", "accuracy", "stop at target accuracy 0.95", ""},
-		{"classification report", "accuracy", "    accuracy                           0.97       360", "accuracy=0.97"},
-		{"checkpoint talk", "val_loss", "Epoch 1: val_loss improved from inf to 0.43, saving model", ""},
-		{"several in one line", "loss", "loss=1 loss=2", "loss=1 loss=2"},
-		{"progress", "loss", "1/3 loss: 0.9\r2/3 loss: 0.8\r3/3 loss: 0.7", "loss=0.9 loss=0.8 loss=0.7"},
-		{"fraction", "accuracy", "Accuracy: 9890/10000, accuracy: 9890/10000", ""},
-		{"clock", "time", "time: 12:30", ""},
-		{"ordinal", "loss", "loss: 5th", ""},
-		{"unit after =, as Katib's filter", "time", "time=0.3s", "time=0.3"},
-		{"overflow", "loss", "loss=1e400", "loss=1e400"},
-		{"hexadecimal", "loss", "loss=0x10 loss: 0x10", ""},
-		{"underscore", "loss", "loss=1_000", ""},
-		{"two points", "loss", "loss=1.2.3", ""},
-		{"thousands", "loss", "loss=1,000", ""},
-		{"list of numbers", "loss", "loss=0.1,100", "loss=0.1"},
-		{"sign alone", "loss", "loss=- loss=+ loss=. loss=e5", ""},
-		{"empty", "loss", "loss= loss: loss", ""},
-		{"comparison", "loss", "loss==3 loss=>3", ""},
-		{"NUL and invalid UTF-8", "loss", "\x00\xff\xfeloss\x00=1 \xffloss=0.5\xff\x00", "loss=0.5"},
-		{"binary name", "loss", "\x80\x81loss: 0.5\x00", "loss=0.5"},
-		{"unfinished escape", "loss", "\x1b[loss=0.5 \x1b", ""},
-	}
-	for _, tt := range tests {
+	for _, tt := range textLines {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := NewText(strings.Split(tt.metrics, ";"), nil)
 			if err != nil {
@@ -102,6 +106,37 @@ func TestTextFindsWhatTrainingProgramsPrint(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// Each line of docs/metrics.md that promises a result keeps it.
+func TestTextFindsWhatTheGuideSays(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := 0
+	for row := range strings.SplitSeq(string(guide), "\n") {
+		line, want, ok := strings.Cut(row, "⇒")
+		if !ok {
+			continue
+		}
+		examples++
+		var metrics []string
+		for _, m := range strings.Fields(want) {
+			name, _, _ := strings.Cut(m, "=")
+			metrics = append(metrics, name)
+		}
+		c, err := NewText(metrics, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := values(c.Line(strings.TrimSpace(line))), strings.TrimSpace(want); got != want {
+			t.Errorf("line %q: got %q, want %q", line, got, want)
+		}
+	}
+	if examples == 0 {
+		t.Error("got no example")
 	}
 }
 

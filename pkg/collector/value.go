@@ -10,7 +10,7 @@ var words = []string{"infinity", "inf", "nan"}
 
 // valueAt returns where the number at the start of s begins and ends, quotes and the wrapping of a
 // scalar object left out. Strict refuses a number that something else is glued to (5th, 3/10,
-// 12:30); a numeral that is not decimal (0x10, 1_000, 1.2.3, 1,000) is always refused.
+// 12:30); a numeral of another kind (0x10, 1_000, 1.2.3, 1,000 or 0,5) is always refused.
 func valueAt(s string, strict bool) (start, end int, ok bool) {
 	if start < len(s) && (s[0] == '"' || s[0] == '\'') {
 		start++
@@ -90,10 +90,12 @@ func otherNumeral(number, rest string) bool {
 	switch rest[0] {
 	case '_', '.':
 		return next > 0
-	case ',':
-		return next == 3 && digits(number) == len(number) && len(number) <= 3
-	case 'x', 'X', 'b', 'B', 'o', 'O':
+	case ',': // thousands, or the decimal comma
+		return next > 0 && !strings.ContainsAny(number, ".eE")
+	case 'x', 'X':
 		return strings.TrimLeft(number, "+-") == "0" && len(rest) > 1 && isWord(rest[1])
+	case 'b', 'B', 'o', 'O':
+		return strings.TrimLeft(number, "+-") == "0" && next > 0
 	}
 	return false
 }
