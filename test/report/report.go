@@ -1,5 +1,6 @@
 // Report reads the output of `go test -json`, prints what a person wants of it and ends with what
-// was skipped and why. It fails when a test or a build did.
+// was skipped and why. It fails when a test or a build did, and when a test was skipped although
+// TUNED_TEST_REQUIRE=all says that everything can run here.
 package main
 
 import (
@@ -13,7 +14,7 @@ import (
 )
 
 func main() {
-	ok, err := report(os.Stdin, os.Stdout)
+	ok, err := report(os.Stdin, os.Stdout, os.Getenv("TUNED_TEST_REQUIRE") == "all")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 	}
@@ -42,9 +43,9 @@ type tally struct {
 	culprit                 map[string]bool     // packages with a failed test
 }
 
-// report copies what failed and sums up. It returns false unless at least one test passed and
-// none failed.
-func report(in io.Reader, out io.Writer) (ok bool, err error) {
+// report copies what failed and sums up. It returns false unless at least one test passed, none
+// failed and, where all are required, none was skipped.
+func report(in io.Reader, out io.Writer, all bool) (ok bool, err error) {
 	t := &tally{out: out, said: map[string][]string{}, tests: map[string][]string{}, culprit: map[string]bool{}}
 	lines := bufio.NewReader(in)
 	for {
@@ -60,6 +61,10 @@ func report(in io.Reader, out io.Writer) (ok bool, err error) {
 		}
 	}
 	t.sum()
+	if all && t.skipped > 0 {
+		fmt.Fprintln(out, "a skip is a failure: TUNED_TEST_REQUIRE=all")
+		return false, nil
+	}
 	return t.failed == 0 && t.broken == 0 && t.passed > 0, nil
 }
 
@@ -145,15 +150,16 @@ func (t *tally) sum() {
 
 // place is what the testing package puts before a message, and its own lines are chatter.
 var (
-	place   = regexp.MustCompile(`^\s*[\w.-]+\.go:\d+: `)
+	place   = regexp.MustCompile(`^\s*[\w.-]+\.go:\d+:`)
 	chatter = regexp.MustCompile(`^\s*(=== |--- )`)
 )
 
 // reasonOf returns what a skipped test said last.
 func reasonOf(said []string) string {
 	for i := len(said) - 1; i >= 0; i-- {
-		if line := said[i]; !chatter.MatchString(line) && strings.TrimSpace(line) != "" {
-			return strings.TrimSpace(place.ReplaceAllString(line, ""))
+		line := strings.TrimSpace(place.ReplaceAllString(said[i], ""))
+		if line != "" && !chatter.MatchString(said[i]) {
+			return line
 		}
 	}
 	return "no reason given"

@@ -42,6 +42,7 @@ func TestReport(t *testing.T) {
 				`{"Action":"skip",` + pkg + `,"Test":"TestA"}`,
 				`{"Action":"output",` + pkg + `,"Test":"TestC","Output":"    b_test.go:9: no python3\n"}`,
 				`{"Action":"skip",` + pkg + `,"Test":"TestC"}`,
+				`{"Action":"output",` + pkg + `,"Test":"TestMute","Output":"    a_test.go:8: \n"}`,
 				`{"Action":"skip",` + pkg + `,"Test":"TestMute"}`,
 				`{"Action":"pass",` + pkg + `,"Test":"TestB"}`,
 			},
@@ -81,7 +82,7 @@ func TestReport(t *testing.T) {
 			for _, e := range tt.events {
 				in.WriteString(e + "\n")
 			}
-			ok, err := report(strings.NewReader(in.String()), &out)
+			ok, err := report(strings.NewReader(in.String()), &out, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,5 +93,19 @@ func TestReport(t *testing.T) {
 				t.Errorf("report (-got +want):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestReportRequiresAll(t *testing.T) {
+	const pass, skip = `{"Action":"pass","Package":"p","Test":"A"}`, `{"Action":"skip","Package":"p","Test":"B"}`
+	for events, want := range map[string]bool{pass: true, pass + "\n" + skip: false} {
+		var out strings.Builder
+		got, err := report(strings.NewReader(events), &out, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("ok is %v, want %v after\n%s", got, want, events)
+		}
 	}
 }
