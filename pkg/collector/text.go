@@ -118,6 +118,7 @@ func (c *Text) complete(line string, samples []Sample) []Sample {
 	}
 	for i := range samples {
 		samples[i].Time, samples[i].Step = at, step
+		samples[i].Text = strings.Clone(samples[i].Text) // else a kept sample keeps its whole line
 	}
 	return samples
 }
