@@ -158,11 +158,12 @@ func (a *axis) position(v float64) float64 {
 // value is the inverse of position. It may leave the range, even that of float64.
 func (a *axis) value(t float64) float64 {
 	if a.log {
-		const direct = 700 // e^700 is still a float64, also half a cell further
+		const direct = 300 // e^300 is well within float64, also some cells further
 		if a.logRange < direct {
 			return a.min * math.Exp(t*a.logRange)
 		}
-		return math.Exp(math.Log(a.min) + t*a.logRange)
+		root := math.Exp((ln(a.min) + t*a.logRange) / 2)
+		return root * root
 	}
 	return math.Ldexp(a.zmin+t*a.zrange, a.exp)
 }
@@ -172,7 +173,16 @@ func logRatio(v, min float64) float64 {
 	if r := v / min; !math.IsInf(r, 0) && r > 0 {
 		return math.Log(r)
 	}
-	return math.Log(v) - math.Log(min)
+	return ln(v) - ln(min)
+}
+
+// ln is math.Log, which is wrong for subnormal numbers on amd64.
+func ln(v float64) float64 {
+	const normal = 0x1p-1022 // the least normal float64
+	if v < normal {
+		return math.Log(v*0x1p64) - 64*math.Ln2
+	}
+	return math.Log(v)
 }
 
 // nearest returns the cell whose grid value is nearest to v.

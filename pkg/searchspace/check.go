@@ -81,8 +81,6 @@ func (c *checker) checkRange(i int, p Parameter) {
 		c.fault(i, "max", "max must be above min %s, got %s", number(p.Min), number(p.Max))
 	case p.Step < 0:
 		c.fault(i, "step", "step must be above 0, got %s", number(p.Step))
-	case p.Step/2 > p.Max/2-p.Min/2:
-		c.fault(i, "step", "step must be at most max - min = %s, got %s", number(p.Max-p.Min), number(p.Step))
 	}
 	if (p.Distribution == LogUniform || p.Distribution == LogNormal) && p.Min <= 0 {
 		c.fault(i, "min", "log scale needs min > 0, got %s", number(p.Min))
@@ -162,8 +160,13 @@ func (c *checker) addAxis(i int, p Parameter) {
 		return
 	}
 	a := newRange(p)
-	if a.cells > maxCells {
-		c.fault(i, "step", "range has more than 2^40 values, set a step of at least %s", number(math.Ceil((p.Max-p.Min)/maxCells)))
+	switch {
+	case a.step > 0 && a.cells < 2:
+		c.fault(i, "step", "step must be at most max - min = %s, got %s", number(p.Max-p.Min), number(p.Step))
+	case a.cells > maxCells:
+		c.fault(i, "step", "grid has more than 2^40 values, widen step %s", number(a.step))
+	case a.cells > 0 && a.log && a.max/a.step > maxCells:
+		c.fault(i, "step", "grid is too fine for a log scale: max is more than 2^40 steps of %s", number(a.step))
 	}
 	c.space.axes[i] = a
 }

@@ -61,7 +61,7 @@ func (s *Space) Decode(u []float64) Point {
 			p[i] = math.NaN()
 			continue
 		}
-		p[i] = s.axes[i].decode(max(0, min(u[i], 1)))
+		p[i] = s.axes[i].decode(clampUnit(u[i]))
 	}
 	return p
 }
@@ -112,6 +112,13 @@ func (s *Space) holds(i int, v float64, p Point) error {
 func (s *Space) active(i int, p Point) bool {
 	b := s.tree.branch[i]
 	return b.parent < 0 || slices.Contains(b.when, p[b.parent])
+}
+
+func clampUnit(u float64) float64 {
+	if math.IsNaN(u) {
+		return 0
+	}
+	return max(0, min(u, 1))
 }
 
 func clone(p Parameter) Parameter {
