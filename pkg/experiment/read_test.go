@@ -1,0 +1,209 @@
+package experiment
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected part of the golden files")
+
+// rule cuts a golden file into the text that is read and what comes of it.
+const rule = "----------\n"
+
+// TestReadGolden reads the files of testdata/read. A first line "# read: strict command defaults"
+// sets options, and asks for the list of defaults.
+func TestReadGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/read/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, want, _ := strings.Cut(string(text), rule)
+			got := readSummary(name, input)
+			if *update {
+				if err := os.WriteFile(file, []byte(input+rule+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func readSummary(name, input string) string {
+	first, _, _ := strings.Cut(input, "\n")
+	words, _ := strings.CutPrefix(first, "# read:")
+	r := Read(name, []byte(input), Options{
+		Strict:       strings.Contains(words, "strict"),
+		CommandGiven: strings.Contains(words, "command"),
+	})
+	var b strings.Builder
+	for _, f := range r.Faults {
+		fmt.Fprintf(&b, "fault: %s [%s]\n", f.Error(), f.Type)
+	}
+	for _, f := range r.Warnings {
+		fmt.Fprintf(&b, "warning: %s [%s]\n", f.Error(), f.Type)
+	}
+	if strings.Contains(words, "defaults") {
+		for _, d := range r.Defaults {
+			fmt.Fprintf(&b, "default: %s = %s (%s)\n", d.Path, d.Value, d.Reason)
+		}
+	}
+	if len(r.Faults) == 0 {
+		b.WriteString("read\n")
+	}
+	return b.String()
+}
+
+const small = `apiVersion: kubeflow.org/v1beta1
+kind: Experiment
+metadata: {name: small}
+spec:
+  objective: {type: minimize, objectiveMetricName: loss}
+  algorithm: {algorithmName: random}
+  parameters:
+    - {name: lr, parameterType: double, feasibleSpace: {min: 1e-3, max: .10}}
+`
+
+// TestReadText covers what a golden file cannot hold.
+func TestReadText(t *testing.T) {
+	deep := "a: " + strings.Repeat("[", 70) + strings.Repeat("]", 70)
+	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+	for c := 'b'; c <= 'h'; c++ {
+		bomb += fmt.Sprintf("%c: &%c [%s]\n", c, c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c,", c-1), 10), ","))
+	}
+	for _, tt := range []struct {
+		name, text string
+		want       string // of the first fault; "" when there is none
+	}{
+		{"as it is", small, ""},
+		{"byte order mark", "\xef\xbb\xbf" + small, ""},
+		{"lines end as on Windows", strings.ReplaceAll(small, "\n", "\r\n"), ""},
+		{"no end of line", strings.TrimSuffix(small, "\n"), ""},
+		{"markers around one document", "---\n" + small + "...\n---\n", ""},
+		{"empty documents before", "---\n---\n" + small, ""},
+		{"comment before the marker", "# mine\n---\n" + small, ""},
+		{"empty", "", "f.yaml:1:1: the file is empty; want an Experiment"},
+		{"only a comment", "# nothing\n", "f.yaml:1:1: the file is empty; want an Experiment"},
+		{"two documents", small + "---\n" + small, "f.yaml:10:1: a second document begins here; give each experiment a file of its own"},
+		{"no UTF-8", "kind: Exp\xe9riment\n", "f.yaml:1:10: byte 0xe9 is no UTF-8 text; save the file as UTF-8"},
+		{"no mapping", "- 1\n", `f.yaml:1:1: want an Experiment, that is fields such as "kind: Experiment"`},
+		{"too large", "#" + strings.Repeat("x", maxText), "f.yaml:1:1: file of 1048577 bytes is larger than 1048576"},
+		{"too deep", deep, "f.yaml:1:68: a" + strings.Repeat("[0]", 64) + ": more than 64 levels of nesting"},
+		{"aliases that multiply", bomb, "more than 100000 values"},
+		{"alias of itself", "a: &a [*a]\n", "more than 64 levels of nesting"},
+		{"alias of nothing", "a: *b\n", "unknown anchor 'b' referenced"},
+		{"tab", "kind: Experiment\nspec: {}\nmetadata:\n\tname: x\n", "a tab stands where YAML wants spaces"},
+		{"infinite", "a: [.inf]\n", "f.yaml:1:5: a[0]: a number that is not finite; put text in quotes"},
+		{"key that is a list", "[a]: 1\n", "f.yaml:1:1: want a name before the colon"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := Read("f.yaml", []byte(tt.text), Options{})
+			switch {
+			case tt.want == "" && len(r.Faults) > 0:
+				t.Errorf("got %v, want no fault", r.Faults)
+			case tt.want != "" && len(r.Faults) == 0:
+				t.Errorf("got no fault, want %s", tt.want)
+			case tt.want != "" && !strings.Contains(r.Faults[0].Error(), tt.want):
+				t.Errorf("got %v, want %s", r.Faults[0], tt.want)
+			}
+		})
+	}
+}
+
+func TestReadKeepsNumbersAsWritten(t *testing.T) {
+	text := strings.Replace(small, "min: 1e-3, max: .10", "min: 1e-3, max: .10, step: 0.0010", 1)
+	r := Read("f.yaml", []byte(text), Options{})
+	if len(r.Faults) > 0 {
+		t.Fatal(r.Faults)
+	}
+	got := r.Experiment.Spec.Parameters[0].FeasibleSpace
+	want := FeasibleSpace{Min: "1e-3", Max: ".10", Step: "0.0010", Distribution: "uniform"}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestReadLeavesOutWhatServersSet(t *testing.T) {
+	text := strings.Replace(small, "{name: small}", "{name: small, uid: x, generation: 3, creationTimestamp: null}", 1) +
+		"status: {trials: 3, anything: else}\n"
+	r := Read("f.yaml", []byte(text), Options{Strict: true})
+	if len(r.Faults) > 0 {
+		t.Fatal(r.Faults)
+	}
+	if e := r.Experiment; e.Metadata.UID != "" || e.Status.Trials != 0 {
+		t.Errorf("got uid %q and %d trials, want neither", e.Metadata.UID, e.Status.Trials)
+	}
+}
+
+func TestReadKeepsTemplateOfConfigMap(t *testing.T) {
+	const template = "apiVersion: batch/v1\nkind: Job\nspec: {template: {spec: {containers: [{name: main, args: [\"${trialParameters.lr}\"]}]}}}\n"
+	text := small + `  trialTemplate:
+    primaryContainerName: main
+    successCondition: status.ok
+    failureCondition: status.bad
+    trialParameters: [{name: lr, reference: lr}]
+    configMap: {configMapName: templates, configMapNamespace: team, templatePath: job.yaml}
+`
+	asked := ""
+	r := Read("f.yaml", []byte(text), Options{ConfigMaps: func(namespace, name, path string) (string, error) {
+		asked = namespace + " " + name + " " + path
+		return template, nil
+	}})
+	if len(r.Faults) > 0 {
+		t.Fatal(r.Faults)
+	}
+	if got := r.Experiment.Local.Template; got != template || asked != "team templates job.yaml" {
+		t.Errorf("got template %q asking for %q", got, asked)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	files, err := filepath.Glob("testdata/read/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		input, _, _ := bytes.Cut(text, []byte(rule))
+		f.Add(input)
+	}
+	f.Add([]byte(small))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := Read("f.yaml", text, Options{})
+		if r.Experiment == nil && len(r.Faults) == 0 {
+			t.Fatal("neither an experiment nor a fault")
+		}
+		lines := bytes.Split(text, []byte{'\n'})
+		for _, fault := range append(r.Faults, r.Warnings...) {
+			if fault.Line < 1 || fault.Line > len(lines) {
+				t.Fatalf("line of %v is not one of %d", fault, len(lines))
+			}
+			if fault.Column < 1 || fault.Column > utf8.RuneCount(lines[fault.Line-1])+1 {
+				t.Fatalf("column of %v is not in %q", fault, lines[fault.Line-1])
+			}
+		}
+		if len(r.Faults) > 0 {
+			return
+		}
+		if _, err := r.Experiment.Spec.Space(); err != nil {
+			t.Fatalf("accepted, but has no space: %v", err)
+		}
+	})
+}

@@ -1,0 +1,260 @@
+package experiment
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+)
+
+// workload checks the object that a template holds.
+func (v *validator) workload(tree map[string]any) {
+	apiVersion, _ := textOf(tree["apiVersion"])
+	kind, _ := textOf(tree["kind"])
+	metadata, _ := tree["metadata"].(map[string]any)
+	name, _ := textOf(metadata["name"])
+	namespace, _ := textOf(metadata["namespace"])
+	if kind == "" {
+		v.add(templatePath, Invalid, "kind of the trial's workload must be specified")
+		return
+	}
+	if name != "" || namespace != "" {
+		v.add(templatePath, Invalid, "metadata.name and metadata.namespace of the trial's workload must be omitted")
+	}
+	if apiVersion == "" {
+		v.add(templatePath, Required, "apiVersion and kind of the trial's workload must be specified")
+	}
+	root := v.workloadPath()
+	if !v.o.Katib {
+		v.fixedFields(tree, root)
+		v.metadataReferences(tree)
+	}
+	if apiVersion == "batch/v1" && kind == "Job" {
+		v.job(tree, root)
+	}
+}
+
+// workloadPath is where the fields of the workload stand.
+func (v *validator) workloadPath() string {
+	if v.e.Spec.TrialTemplate.TrialSpec != nil {
+		return templatePath + ".trialSpec"
+	}
+	return templatePath + ".configMap"
+}
+
+// job checks that the template is a batch/v1 Job to the last field.
+func (v *validator) job(tree map[string]any, root string) {
+	object, _ := withTestValues(tree, v.o.Katib).(map[string]any)
+	faults := checkObject(object, reflect.TypeFor[batchv1.Job](), root)
+	if v.o.Katib {
+		if len(faults) > 0 {
+			v.add(templatePath, Invalid, faults[0].Error())
+		}
+		return
+	}
+	v.addUncovered(faults)
+	var job batchv1.Job
+	js, err := json.Marshal(object)
+	if err != nil || json.Unmarshal(js, &job) != nil {
+		return // the fault is there already
+	}
+	var names []string
+	for _, c := range job.Spec.Template.Spec.Containers {
+		names = append(names, c.Name)
+	}
+	primary := v.e.Spec.TrialTemplate.PrimaryContainerName
+	if primary != "" && !slices.Contains(names, primary) {
+		v.addValue(templatePath+".primaryContainerName", "the Job has no container of this name", primary, names...)
+	}
+}
+
+// withTestValues returns the tree with a text in the place of each placeholder. A placeholder
+// without quotes becomes a number or text when it is rendered: with it is left out, or is text to
+// Katib.
+func withTestValues(node any, katib bool) any {
+	switch n := node.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(n))
+		for key, child := range n {
+			if _, open := child.(unquoted); open && !katib {
+				continue
+			}
+			out[key] = withTestValues(child, katib)
+		}
+		return out
+	case []any:
+		out := make([]any, len(n))
+		for i, child := range n {
+			out[i] = withTestValues(child, katib)
+		}
+		return out
+	case unquoted:
+		return placeholder.ReplaceAllLiteralString(string(n), "test-value")
+	case string:
+		return placeholder.ReplaceAllLiteralString(n, "test-value")
+	}
+	return node
+}
+
+// checkObject returns what a tree has that its Go type does not know or cannot hold.
+func checkObject(tree map[string]any, t reflect.Type, path string) Faults {
+	js, err := json.Marshal(tree)
+	if err != nil {
+		return Faults{{Path: path, Type: Invalid, Detail: err.Error()}}
+	}
+	var object any
+	dec := json.NewDecoder(strings.NewReader(string(js)))
+	dec.UseNumber()
+	if err := dec.Decode(&object); err != nil {
+		return Faults{{Path: path, Type: Invalid, Detail: err.Error()}}
+	}
+	var d decoder
+	d.value(object, nil, t, path)
+	return append(d.faults, d.lenient...)
+}
+
+// fixed are the fields that say who a workload is and what it may do. They cannot depend on a
+// trial's parameters, so that no value of a parameter grants anything.
+var fixed = map[string]bool{
+	"apiVersion": true, "kind": true, "namespace": true, "serviceAccountName": true, "serviceAccount": true, "securityContext": true,
+	"volumes": true, "hostNetwork": true, "hostPID": true, "hostIPC": true,
+}
+
+// fixedFields refuses placeholders in fixed fields, and in names of fields, which are never rendered.
+func (v *validator) fixedFields(node any, path string) {
+	switch n := node.(type) {
+	case map[string]any:
+		for _, key := range sortedKeys(n) {
+			at := join(path, key)
+			switch {
+			case placeholder.MatchString(key):
+				v.add(at, Forbidden, "a placeholder can stand in a value, not in the name of a field")
+			case fixed[key] && len(Placeholders(n[key])) > 0:
+				v.add(at, Forbidden, "a placeholder cannot stand in "+key)
+			default:
+				v.fixedFields(n[key], at)
+			}
+		}
+	case []any:
+		for i, child := range n {
+			v.fixedFields(child, fmt.Sprintf("%s[%d]", path, i))
+		}
+	}
+}
+
+// metadataReferences checks that the template has the labels and annotations that are referred to.
+func (v *validator) metadataReferences(tree map[string]any) {
+	for i, p := range v.e.Spec.TrialTemplate.TrialParameters {
+		match := metadataReference.FindStringSubmatch(p.Reference)
+		if match == nil {
+			continue
+		}
+		if _, err := metadataValue(match, TrialContext{}, tree); err != nil {
+			v.addValue(fmt.Sprintf("%s[%d].reference", trialParametersPath, i), err.Error(), p.Reference)
+		}
+	}
+}
+
+// unreferenced refuses parameters that would be searched without any effect: those that neither a
+// placeholder nor the mention of their variable in the template takes to the training. A template
+// without placeholders gets all parameters through its environment.
+func (v *validator) unreferenced(t *TrialTemplate, tree map[string]any, names []string) {
+	if len(t.TrialParameters) == 0 && len(names) == 0 {
+		return
+	}
+	js, err := json.Marshal(tree)
+	if err != nil {
+		return // no tree of JSON
+	}
+	used := make(map[string]bool)
+	for _, p := range t.TrialParameters {
+		used[p.Reference] = true
+	}
+	for _, name := range names {
+		used[name] = used[name] || len(t.TrialParameters) == 0
+	}
+	for i, p := range v.e.Spec.Parameters {
+		if !used[p.Name] && p.Name != "" && !strings.Contains(string(js), variable(p.Name)) {
+			v.add(fmt.Sprintf("spec.parameters[%d]", i), Invalid, fmt.Sprintf("the template has neither a placeholder for %s "+
+				"nor its variable %s, so its value would not reach the training", p.Name, variable(p.Name)))
+		}
+	}
+}
+
+var notInVariable = regexp.MustCompile(`[^A-Za-z0-9_]`)
+
+// variable returns the environment variable by which a parameter's value reaches a trial's command:
+// TUNED_PARAM_ and the name in capitals, with _ for what a variable's name cannot hold.
+func variable(parameter string) string {
+	return "TUNED_PARAM_" + strings.ToUpper(notInVariable.ReplaceAllLiteralString(parameter, "_"))
+}
+
+// shellFlag matches the options by which a shell takes its script from the next word.
+var shellFlag = regexp.MustCompile(`^-[a-z]*c$`)
+
+// shellWarnings finds placeholders in scripts that a shell reads, where a value with a quote, a
+// space or a dollar sign would become code.
+func shellWarnings(e *Experiment) Faults {
+	t := e.Spec.TrialTemplate
+	if t == nil {
+		return nil
+	}
+	references := make(map[string]string)
+	for _, p := range t.TrialParameters {
+		references[p.Name] = p.Reference
+	}
+	var found Faults
+	var walk func(node any, at string)
+	walk = func(node any, at string) {
+		switch n := node.(type) {
+		case map[string]any:
+			found = append(found, shellScripts(n, at, references)...)
+			for _, key := range sortedKeys(n) {
+				walk(n[key], join(at, key))
+			}
+		case []any:
+			for i, child := range n {
+				walk(child, fmt.Sprintf("%s[%d]", at, i))
+			}
+		}
+	}
+	walk(map[string]any(t.TrialSpec), templatePath+".trialSpec")
+	return found
+}
+
+// shellScripts looks at one container's command and args.
+func shellScripts(container map[string]any, at string, references map[string]string) Faults {
+	type word struct{ text, path string }
+	var words []word
+	for _, field := range []string{"command", "args"} {
+		list, _ := container[field].([]any)
+		for i, item := range list {
+			text, _ := textOf(item)
+			words = append(words, word{text, fmt.Sprintf("%s.%s[%d]", at, field, i)})
+		}
+	}
+	var found Faults
+	for i := 2; i < len(words); i++ {
+		switch path.Base(words[i-2].text) {
+		case "sh", "bash", "dash", "ash", "zsh", "ksh":
+		default:
+			continue
+		}
+		names := Placeholders(words[i].text)
+		if !shellFlag.MatchString(words[i-1].text) || len(names) == 0 {
+			continue
+		}
+		parameter := names[0]
+		if r := references[parameter]; r != "" {
+			parameter = r
+		}
+		found = append(found, Fault{Path: words[i].path, Type: Invalid, Detail: fmt.Sprintf("a shell reads the value of "+
+			"${trialParameters.%s} as part of its script; write \"$%s\" there instead", names[0], variable(parameter))})
+	}
+	return found
+}
