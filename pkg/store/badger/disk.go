@@ -1,0 +1,142 @@
+package badger
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+const (
+	defaultReserve = 256 << 20 // bytes
+	defaultBallast = 128 << 20 // bytes
+	ballastName    = "ballast"
+)
+
+// disk keeps Badger from meeting a full file system: its files are mapped into memory, so that
+// there it would be killed by SIGBUS, and could not open again.
+type disk struct {
+	dir     string
+	reserve uint64 // bytes that must stay free after a write
+	ballast uint64 // bytes of the file that is given up when there is too little space to open
+	log     zerolog.Logger
+	full    bool // as of the last look
+}
+
+// free returns the bytes that this process may still use, including what the ballast holds back:
+// none of it.
+func (d *disk) free() (uint64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(d.dir, &s); err != nil {
+		return 0, fmt.Errorf("look at free space of %s: %w", d.dir, err)
+	}
+	return s.Bavail * uint64(s.Bsize), nil
+}
+
+// admit refuses a write of size bytes with store.ErrFull when too little would be left. A delete
+// may use half of the reserve, for it is the way out.
+func (d *disk) admit(size int, isDelete bool) error {
+	free, err := d.free()
+	if err != nil {
+		return err
+	}
+	need := d.reserve
+	if isDelete {
+		need /= 2
+	}
+	// A record is written twice before the log's copy goes: to the log, then to a table.
+	if need += 2 * uint64(size); free < need {
+		d.note(true, free)
+		return fmt.Errorf("%s has %d MiB free, %d MiB must stay free; delete experiments or make room: %w",
+			d.dir, free>>20, need>>20, store.ErrFull)
+	}
+	if !isDelete {
+		d.note(false, free)
+	}
+	if free >= d.reserve+2*d.ballast {
+		d.build(free)
+	}
+	return nil
+}
+
+// note logs when the state changes.
+func (d *disk) note(full bool, free uint64) {
+	if full == d.full {
+		return
+	}
+	d.full = full
+	if full {
+		d.log.Error().Str("reason", "StorageFull").Uint64("freeBytes", free).Msg("writes are refused until there is space")
+		return
+	}
+	d.log.Info().Str("reason", "StorageRecovered").Uint64("freeBytes", free).Msg("writes are accepted again")
+}
+
+// prepare gives the ballast up if that is needed to open. Opening writes out the logs of two
+// memtables, for which a quarter of the reserve is enough.
+func (d *disk) prepare() error {
+	free, err := d.free()
+	if err != nil {
+		return err
+	}
+	if free >= d.reserve/4 {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(d.dir, ballastName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("release ballast: %w", err)
+	}
+	d.log.Warn().Str("reason", "StorageFull").Uint64("freeBytes", free).Msg("ballast released to open the store")
+	if free, err = d.free(); err != nil {
+		return err
+	}
+	if free < d.reserve/4 {
+		return fmt.Errorf("%s has %d MiB free, opening needs %d MiB: %w", d.dir, free>>20, d.reserve>>22, store.ErrFull)
+	}
+	return nil
+}
+
+// build makes the ballast unless it is there, with at most a twentieth of the free space. That
+// it cannot be made is no error: it is a help for bad days.
+func (d *disk) build(free uint64) {
+	size := min(d.ballast, free/20)
+	path := filepath.Join(d.dir, ballastName)
+	if size == 0 {
+		return
+	}
+	d.ballast = 0 // once is enough for this process
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+		return
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		d.log.Warn().Err(err).Msg("create ballast")
+		return
+	}
+	if err := errors.Join(unix.Fallocate(int(file.Fd()), 0, 0, int64(size)), file.Close()); err != nil {
+		d.log.Warn().Err(errors.Join(err, os.Remove(path))).Msg("create ballast")
+	}
+}
+
+// The file systems that are reached over a network or through another process: their locks and
+// memory maps do not hold what Badger expects of them. Numbers from statfs(2).
+var remote = map[uint32]string{
+	0x6969: "NFS", 0x517b: "SMB", 0xff534d42: "CIFS", 0xfe534d42: "SMB2", 0x65735546: "FUSE",
+}
+
+// refuseRemote returns store.ErrInvalid for a directory on such a file system.
+func refuseRemote(dir string) error {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return fmt.Errorf("look at file system of %s: %w", dir, err)
+	}
+	if name, bad := remote[uint32(s.Type)]; bad {
+		return fmt.Errorf("%s is on %s, where locks and memory maps cannot be trusted; use a local disk: %w", dir, name, store.ErrInvalid)
+	}
+	return nil
+}

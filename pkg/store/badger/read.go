@@ -1,0 +1,223 @@
+package badger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+// Get implements store.Store.
+func (s *Store) Get(ctx context.Context, key experiment.Key) (e *experiment.Experiment, err error) {
+	err = s.read(ctx, func(tx *badgerdb.Txn) error {
+		id, err := lookup(tx, key)
+		if err == nil {
+			e, err = readExperiment(tx, id)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("get experiment %s: %w", key, err)
+	}
+	return e, nil
+}
+
+func readExperiment(tx *badgerdb.Txn, id uint64) (*experiment.Experiment, error) {
+	var e experiment.Experiment
+	if err := readJSON(tx, idKey(kindExperiment, id), &e); err != nil {
+		return nil, err
+	}
+	if err := readJSON(tx, idKey(kindStatus, id), &e.Status); err != nil {
+		return nil, err
+	}
+	t, err := readTotals(tx, id)
+	e.Revision = t.revision
+	return &e, err
+}
+
+// List implements store.Store.
+func (s *Store) List(ctx context.Context) (out []*experiment.Experiment, err error) {
+	err = s.read(ctx, func(tx *badgerdb.Txn) error {
+		var m meta
+		if _, err := getCounters(tx, metaKey, &m); err != nil {
+			return err
+		}
+		err := scan(tx, []byte{kindName}, func(key, payload []byte) error {
+			var id number
+			if err := decodeCounters(payload, &id); err != nil {
+				return fmt.Errorf("record %q: %w: %w", key, err, store.ErrCorrupt)
+			}
+			e, err := readExperiment(tx, uint64(id))
+			if err != nil {
+				return fmt.Errorf("record %q: %w", key, err)
+			}
+			out = append(out, e)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return complete("experiments", uint64(len(out)), m.experiments)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list experiments: %w", err)
+	}
+	return out, nil
+}
+
+// complete returns store.ErrCorrupt when a scan found another number of records than were written.
+func complete(what string, got, want uint64) error {
+	if got == want {
+		return nil
+	}
+	return fmt.Errorf("%d %s found, %d were written: %w", got, what, want, store.ErrCorrupt)
+}
+
+// Trials implements store.Store.
+func (s *Store) Trials(ctx context.Context, key experiment.Key) ([]experiment.Trial, error) {
+	var out []experiment.Trial
+	err := s.readAll(ctx, key, kindTrial, func(sums totals) (string, uint64) {
+		out = make([]experiment.Trial, 0, sums.trials)
+		return "trials", sums.trials
+	}, func(payload []byte) error {
+		out = append(out, experiment.Trial{})
+		return decodeTrial(payload, &out[len(out)-1])
+	})
+	if err != nil {
+		return nil, fmt.Errorf("trials of experiment %s: %w", key, err)
+	}
+	return out, nil
+}
+
+// Events implements store.Store.
+func (s *Store) Events(ctx context.Context, key experiment.Key) ([]experiment.Event, error) {
+	var out []experiment.Event
+	err := s.readAll(ctx, key, kindEvent, func(sums totals) (string, uint64) {
+		out = make([]experiment.Event, 0, sums.events)
+		return "events", sums.events
+	}, func(payload []byte) error {
+		out = append(out, experiment.Event{})
+		return json.Unmarshal(payload, &out[len(out)-1])
+	})
+	if err != nil {
+		return nil, fmt.Errorf("events of experiment %s: %w", key, err)
+	}
+	return out, nil
+}
+
+// readAll reads the records of one kind of an experiment, which are numbered from 1 without gaps.
+func (s *Store) readAll(ctx context.Context, key experiment.Key, kind byte,
+	expect func(totals) (what string, n uint64), decode func(payload []byte) error,
+) error {
+	return s.read(ctx, func(tx *badgerdb.Txn) error {
+		id, err := lookup(tx, key)
+		if err != nil {
+			return err
+		}
+		sums, err := readTotals(tx, id)
+		if err != nil {
+			return err
+		}
+		what, want := expect(sums)
+		got := uint64(0)
+		err = scan(tx, idKey(kind, id), func(key, payload []byte) error {
+			got++
+			if n := lastNumber(key); n != got {
+				return fmt.Errorf("%s: number %d is missing: %w", what, got, store.ErrCorrupt)
+			}
+			if err := decode(payload); err != nil {
+				return fmt.Errorf("%s: number %d: %w: %w", what, got, err, store.ErrCorrupt)
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+		return complete(what, got, want)
+	})
+}
+
+// Acked implements store.Store.
+func (s *Store) Acked(ctx context.Context, stream experiment.Stream) (uint64, error) {
+	var h head
+	err := s.read(ctx, func(tx *badgerdb.Txn) error {
+		id, err := lookup(tx, stream.Experiment)
+		if err == nil {
+			_, err = getCounters(tx, streamKey(kindStream, id, stream), &h)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("acked of %s, trial %d: %w", stream.Experiment, stream.Number, err)
+	}
+	return h.last, nil
+}
+
+// Measurements implements store.Store.
+func (s *Store) Measurements(ctx context.Context, stream experiment.Stream, after uint64) (out []experiment.Measurement, err error) {
+	err = s.read(ctx, func(tx *badgerdb.Txn) error {
+		id, err := lookup(tx, stream.Experiment)
+		if err == nil {
+			out, err = readStream(ctx, tx, id, stream, after)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("measurements of %s, trial %d, attempt %d, %q: %w",
+			stream.Experiment, stream.Number, stream.Attempt, stream.Source, err)
+	}
+	return out, nil
+}
+
+func readStream(ctx context.Context, tx *badgerdb.Txn, id uint64, s experiment.Stream, after uint64) ([]experiment.Measurement, error) {
+	var h head
+	if _, err := getCounters(tx, streamKey(kindStream, id, s), &h); err != nil {
+		return nil, err
+	}
+	if h.blocks > 0 && after >= h.last {
+		return nil, nil
+	}
+	var out []experiment.Measurement
+	prefix := streamKey(kindBlock, id, s)
+	from, blocks := blockOf(tx, id, s, after+1), uint64(0)
+	next := max(from, 1)
+	err := scanFrom(tx, prefix, blockKey(id, s, from), func(key, payload []byte) error {
+		first := lastNumber(key)
+		if first != next {
+			return fmt.Errorf("measurements %d to %d are missing: %w", next, first-1, store.ErrCorrupt)
+		}
+		ms, err := decodeBlock(payload, first)
+		if err != nil {
+			return fmt.Errorf("measurements from %d: %w: %w", first, err, store.ErrCorrupt)
+		}
+		next += uint64(len(ms))
+		blocks++
+		if skip := after + 1 - min(first, after+1); skip < uint64(len(ms)) {
+			out = append(out, ms[skip:]...)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	if from <= 1 && blocks != h.blocks {
+		return nil, complete("blocks of measurements", blocks, h.blocks)
+	}
+	return out, complete("measurements", next-1, h.last)
+}
+
+// blockOf returns the first sequence number of the block that has seq, 0 when there is none.
+func blockOf(tx *badgerdb.Txn, id uint64, s experiment.Stream, seq uint64) uint64 {
+	o := badgerdb.DefaultIteratorOptions
+	o.Reverse, o.PrefetchValues, o.Prefix = true, false, streamKey(kindBlock, id, s)
+	it := tx.NewIterator(o)
+	defer it.Close()
+	if it.Seek(blockKey(id, s, seq)); it.Valid() {
+		return lastNumber(it.Item().Key())
+	}
+	return 0
+}

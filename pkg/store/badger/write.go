@@ -1,0 +1,205 @@
+package badger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+const longestName = 4096 // bytes of namespace and name, or of a source
+
+// do hands a request to the writer.
+func (s *Store) do(ctx context.Context, r *request) (uint64, error) {
+	if s.writer == nil {
+		return 0, fmt.Errorf("store is open for reading only: %w", store.ErrInvalid)
+	}
+	return s.writer.do(ctx, r)
+}
+
+// Create implements store.Store.
+func (s *Store) Create(ctx context.Context, e *experiment.Experiment) error {
+	if err := s.create(ctx, e); err != nil {
+		return fmt.Errorf("create experiment %s: %w", e.Key(), err)
+	}
+	return nil
+}
+
+func (s *Store) create(ctx context.Context, e *experiment.Experiment) error {
+	if size := len(e.Metadata.Namespace) + len(e.Metadata.Name); size > longestName {
+		return fmt.Errorf("name of %d bytes, at most %d: %w", size, longestName, store.ErrInvalid)
+	}
+	body, err := encodeExperiment(e)
+	if err != nil {
+		return err
+	}
+	status, err := encodeJSON(e.Status)
+	if err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	key := e.Key()
+	_, err = s.do(ctx, &request{plan: func(tx *badgerdb.Txn) (*plan, error) {
+		if _, err := s.writer.view.experiment(tx, key); !errors.Is(err, store.ErrNotFound) {
+			return nil, errors.Join(err, store.ErrConflict)
+		}
+		id := number(s.writer.meta.lastID + 1)
+		first := &live{id: uint64(id), totals: totals{revision: 1}, trials: map[uint64]*liveTrial{}}
+		p := &plan{apply: func() uint64 {
+			s.writer.meta.lastID++
+			s.writer.meta.experiments++
+			s.writer.view[key] = first
+			return 0
+		}}
+		p.set(nameKey(key), encodeCounters(&id))
+		p.set(idKey(kindExperiment, first.id), body)
+		p.set(idKey(kindStatus, first.id), status)
+		p.set(idKey(kindTotals, first.id), encodeCounters(&first.totals))
+		return p, nil
+	}})
+	return err
+}
+
+// encodeExperiment leaves out what other records hold.
+func encodeExperiment(e *experiment.Experiment) ([]byte, error) {
+	body := *e
+	body.Status, body.Revision = experiment.Status{}, 0
+	return encodeJSON(&body)
+}
+
+// Delete implements store.Store. The experiment is gone when it returns; its records are deleted
+// bit by bit, if need be after the next Open.
+func (s *Store) Delete(ctx context.Context, key experiment.Key) error {
+	_, err := s.do(ctx, &request{isDelete: true, plan: func(tx *badgerdb.Txn) (*plan, error) {
+		w := s.writer
+		id, err := lookup(tx, key)
+		if err != nil {
+			return nil, err
+		}
+		p := &plan{apply: func() uint64 {
+			delete(w.view, key)
+			w.meta.experiments--
+			w.dead = append(w.dead, id)
+			return 0
+		}}
+		p.delete(nameKey(key))
+		p.set(idKey(kindTombstone, id), nil)
+		return p, nil
+	}})
+	if err != nil {
+		return fmt.Errorf("delete experiment %s: %w", key, err)
+	}
+	return nil
+}
+
+// Append implements store.Store. More than one block is written in several commits: after an error
+// the first measurements may be durable, which the returned number says.
+func (s *Store) Append(ctx context.Context, stream experiment.Stream, ms []experiment.Measurement) (acked uint64, err error) {
+	if acked, err = s.append(ctx, stream, ms); err != nil {
+		return acked, fmt.Errorf("append to %s, trial %d, attempt %d, %q: %w", stream.Experiment, stream.Number, stream.Attempt, stream.Source, err)
+	}
+	return acked, nil
+}
+
+func (s *Store) append(ctx context.Context, stream experiment.Stream, ms []experiment.Measurement) (acked uint64, err error) {
+	if len(stream.Source) > longestName || stream.Attempt < 0 {
+		return 0, fmt.Errorf("source of %d bytes, at most %d: %w", len(stream.Source), longestName, store.ErrInvalid)
+	}
+	for i := range ms {
+		if want := ms[0].Seq + uint64(i); ms[i].Seq != want || want == 0 {
+			return 0, fmt.Errorf("measurement %d follows %d: %w", ms[i].Seq, want-1, store.ErrInvalid)
+		}
+	}
+	for first := true; first || len(ms) > 0; first = false {
+		payload, n, err := encodeBlock(ms)
+		if err != nil {
+			return acked, err
+		}
+		block := ms[:n]
+		next, err := s.do(ctx, &request{plan: func(tx *badgerdb.Txn) (*plan, error) {
+			return s.writer.appendBlock(tx, stream, block, payload)
+		}})
+		if err != nil {
+			return acked, err
+		}
+		acked, ms = next, ms[n:]
+	}
+	return acked, nil
+}
+
+// appendBlock plans to write measurements that are packed already.
+func (w *writer) appendBlock(tx *badgerdb.Txn, s experiment.Stream, ms []experiment.Measurement, payload []byte) (*plan, error) {
+	l, err := w.view.experiment(tx, s.Experiment)
+	if err != nil {
+		return nil, err
+	}
+	t, err := l.trial(tx, s.Number)
+	if err != nil {
+		return nil, err
+	}
+	if t.final == 1 || t.attempt != uint64(s.Attempt) {
+		return nil, fmt.Errorf("the trial is at attempt %d, final: %t: %w", t.attempt, t.final == 1, store.ErrConflict)
+	}
+	h, err := t.head(tx, l.id, s)
+	if err != nil {
+		return nil, err
+	}
+	if len(ms) == 0 || ms[len(ms)-1].Seq <= h.last {
+		return &plan{apply: func() uint64 { return h.last }}, nil
+	}
+	if ms[0].Seq > h.last+1 {
+		return nil, fmt.Errorf("measurement %d follows %d: %w", ms[0].Seq, h.last, store.ErrInvalid)
+	}
+	if known := h.last + 1 - ms[0].Seq; known > 0 {
+		if payload, _, err = encodeBlock(ms[known:]); err != nil {
+			return nil, err
+		}
+	}
+	p := &plan{}
+	p.set(blockKey(l.id, s, h.last+1), payload)
+	after, sums := head{last: ms[len(ms)-1].Seq, blocks: h.blocks + 1}, l.totals
+	p.set(streamKey(kindStream, l.id, s), encodeCounters(&after))
+	if h.blocks == 0 {
+		sums.streams++
+		p.set(idKey(kindTotals, l.id), encodeCounters(&sums))
+	}
+	p.apply = func() uint64 {
+		t.streams[s], l.totals = after, sums
+		return after.last
+	}
+	return p, nil
+}
+
+// replaceSpec encodes an experiment after a change of what its users wrote.
+func replaceSpec(tx *badgerdb.Txn, id uint64, change *store.Change) ([]byte, error) {
+	var e experiment.Experiment
+	if err := readJSON(tx, idKey(kindExperiment, id), &e); err != nil {
+		return nil, err
+	}
+	if change.Spec != nil {
+		e.Spec = *change.Spec
+	}
+	if change.Local != nil {
+		e.Local = *change.Local
+	}
+	return encodeExperiment(&e)
+}
+
+// readJSON reads a record that must be there.
+func readJSON(tx *badgerdb.Txn, key []byte, v any) error {
+	payload, found, err := get(tx, key)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("record %q is missing: %w", key, store.ErrCorrupt)
+	}
+	if err := json.Unmarshal(payload, v); err != nil {
+		return fmt.Errorf("record %q: %w: %w", key, err, store.ErrCorrupt)
+	}
+	return nil
+}
