@@ -119,7 +119,7 @@ func nearest(given string, known []string) string {
 func editDistance(a, b string) int {
 	const longest = 64 // no known name is longer; bounds the work on hostile input
 	if len(a) > longest || len(b) > longest {
-		return longest
+		return max(len(a), len(b)) // as far as can be
 	}
 	d := make([][]int, len(a)+1)
 	for i := range d {

@@ -74,6 +74,7 @@ func Read(file string, text []byte, o Options) Result {
 	}
 	keepTemplate(e, o)
 	r.Warnings = append(r.Warnings, shellWarnings(e)...)
+	r.Warnings = append(r.Warnings, variableWarnings(e)...)
 	return place(r, file, d)
 }
 

@@ -194,6 +194,21 @@ func variable(parameter string) string {
 	return "TUNED_PARAM_" + strings.ToUpper(notInVariable.ReplaceAllLiteralString(parameter, "_"))
 }
 
+// variableWarnings finds parameters whose variables are one, so that only the last one is seen in it.
+func variableWarnings(e *Experiment) Faults {
+	var found Faults
+	first := make(map[string]string)
+	for i, p := range e.Spec.Parameters {
+		name := variable(p.Name)
+		if other, twice := first[name]; twice && other != p.Name {
+			found = append(found, Fault{Path: fmt.Sprintf("spec.parameters[%d].name", i), Type: Invalid,
+				Detail: fmt.Sprintf("shares the variable %s with %s, which will not be seen in it", name, other)})
+		}
+		first[name] = p.Name
+	}
+	return found
+}
+
 // shellFlag matches the options by which a shell takes its script from the next word.
 var shellFlag = regexp.MustCompile(`^-[a-z]*c$`)
 

@@ -1,0 +1,96 @@
+package experiment
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
+)
+
+func TestParseNumber(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want float64
+	}{
+		{"3", 3}, {"+3", 3}, {"-3", -3}, {".5", 0.5}, {"5.", 5}, {"0.10", 0.1}, {"1e-3", 0.001}, {"1E+3", 1000}, {"007", 7}, {"-0", math.Copysign(0, -1)},
+		{"1e-400", 0}, {"inf", math.Inf(1)}, {"-Inf", math.Inf(-1)}, {"+infinity", math.Inf(1)}, {"nan", math.NaN()}, {"NaN", math.NaN()},
+	} {
+		got, err := ParseNumber(tt.text)
+		if err != nil || math.Float64bits(got) != math.Float64bits(tt.want) && !(math.IsNaN(got) && math.IsNaN(tt.want)) {
+			t.Errorf("%q: got %v, %v; want %v", tt.text, got, err, tt.want)
+		}
+	}
+	for _, text := range []string{"", " 1", "1 ", "1_000", "0x10", "0x1p-2", "0b1", "1e999", "-1e999", "1,5", "one", "1e", ".", "--1", "١", "nan(1)"} {
+		if got, err := ParseNumber(text); err == nil {
+			t.Errorf("%q: got %v, want an error", text, got)
+		}
+	}
+}
+
+func TestSpace(t *testing.T) {
+	s := Spec{
+		Algorithm: &Algorithm{AlgorithmName: "hyperband", AlgorithmSettings: []Setting{{"resource_name", "epochs"}}},
+		Parameters: []ParameterSpec{
+			{Name: "lr", ParameterType: "double", FeasibleSpace: FeasibleSpace{Min: "1e-3", Max: ".10", Distribution: "logUniform"}},
+			{Name: "units", ParameterType: "int", FeasibleSpace: FeasibleSpace{Min: "8", Max: "64", Step: "8", Distribution: "normal"}},
+			{Name: "drop", ParameterType: "discrete", FeasibleSpace: FeasibleSpace{List: []string{"0.50", "1e-1", "2"}, Distribution: "uniform"}},
+			{Name: "opt", ParameterType: "categorical", FeasibleSpace: FeasibleSpace{List: []string{"sgd", "adam"}}},
+			{Name: "beta", ParameterType: "double", FeasibleSpace: FeasibleSpace{Min: "0", Max: "1", Distribution: "logNormal"},
+				ActiveWhen: &ActiveWhen{Parameter: "opt", Values: []string{"adam"}}},
+			{Name: "epochs", ParameterType: "int", FeasibleSpace: FeasibleSpace{Min: "1", Max: "1"}},
+		},
+	}
+	s.Parameters[4].FeasibleSpace.Min = "0.5"
+	space, err := s.Space()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []searchspace.Parameter{
+		{Name: "lr", Kind: searchspace.Double, Distribution: searchspace.LogUniform, Min: 0.001, Max: 0.1},
+		{Name: "units", Kind: searchspace.Int, Distribution: searchspace.Normal, Min: 8, Max: 64, Step: 8},
+		{Name: "drop", Kind: searchspace.Discrete, Values: []string{"1e-1", "0.50", "2"}, Numbers: []float64{0.1, 0.5, 2}},
+		{Name: "opt", Kind: searchspace.Categorical, Values: []string{"sgd", "adam"}},
+		{Name: "beta", Kind: searchspace.Double, Distribution: searchspace.LogNormal, Min: 0.5, Max: 1,
+			ActiveWhen: &searchspace.Condition{Parent: "opt", Values: []string{"adam"}}},
+		{Name: "epochs", Kind: searchspace.Discrete, Values: []string{"1"}, Numbers: []float64{1}},
+	}
+	if diff := gocmp.Diff(want, space.Parameters()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if !slices.Equal(s.Parameters[2].FeasibleSpace.List, []string{"0.50", "1e-1", "2"}) {
+		t.Errorf("the spec's own list was sorted: %v", s.Parameters[2].FeasibleSpace.List)
+	}
+}
+
+func TestSpaceFaults(t *testing.T) {
+	s := Spec{Parameters: []ParameterSpec{
+		{Name: "a", ParameterType: "double", FeasibleSpace: FeasibleSpace{Min: "low", Max: "1", Step: "0"}},
+		{Name: "b", ParameterType: "int", FeasibleSpace: FeasibleSpace{Min: "2", Max: "1"}},
+		{Name: "c", ParameterType: "double", FeasibleSpace: FeasibleSpace{Max: "1"}},
+		{Name: "d", ParameterType: "real", FeasibleSpace: FeasibleSpace{Min: "0", Max: "1"}},
+		{Name: "e", ParameterType: "double", FeasibleSpace: FeasibleSpace{Min: "0", Max: "1", Distribution: "gamma"}},
+		{Name: "f", ParameterType: "categorical", FeasibleSpace: FeasibleSpace{List: []string{"x"}}, ActiveWhen: &ActiveWhen{"g", []string{"x"}}},
+		{Name: "g", ParameterType: "categorical", FeasibleSpace: FeasibleSpace{List: []string{"x"}}, ActiveWhen: &ActiveWhen{"f", []string{"x"}}},
+	}}
+	_, err := s.Space()
+	var faults Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("got %v, want Faults", err)
+	}
+	for _, path := range []string{
+		"spec.parameters[0].feasibleSpace.min", "spec.parameters[0].feasibleSpace.step", "spec.parameters[1].feasibleSpace.max",
+		"spec.parameters[2].feasibleSpace.max", "spec.parameters[3].parameterType", "spec.parameters[4].feasibleSpace.distribution",
+		"spec.parameters[5].activeWhen",
+	} {
+		if !faults.has(path) {
+			t.Errorf("no fault at %s among:\n%v", path, faults)
+		}
+	}
+	if len(faults) != 7 {
+		t.Errorf("got %d faults, want 7:\n%v", len(faults), faults)
+	}
+}

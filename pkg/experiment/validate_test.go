@@ -1,0 +1,160 @@
+package experiment
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// readSmall returns the experiment of small, with more lines in its spec.
+func readSmall(t *testing.T, lines string) *Experiment {
+	t.Helper()
+	r := Read("small.yaml", []byte(small+lines), Options{CommandGiven: true})
+	if len(r.Faults) > 0 {
+		t.Fatal(r.Faults)
+	}
+	return r.Experiment
+}
+
+// wantPaths compares the paths of faults with those expected, in any order.
+func wantPaths(t *testing.T, got Faults, want ...string) {
+	t.Helper()
+	for _, path := range want {
+		if !got.has(path) {
+			t.Errorf("no fault at %s among:\n%v", path, got)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("got %d faults, want %d at %v:\n%v", len(got), len(want), want, got)
+	}
+}
+
+func TestValidateUpdate(t *testing.T) {
+	ended := func(state ConditionType, reason string) Status {
+		return Status{Trials: 12, Conditions: []Condition{{Type: state, Status: "True", Reason: reason}}}
+	}
+	const lines = "  maxTrialCount: 12\n  resumePolicy: %s\n"
+	for _, tt := range []struct {
+		name   string
+		policy ResumePolicy
+		status Status
+		change func(*Spec)
+		want   []string
+	}{
+		{"nothing", Never, ended(Succeeded, reasonMaxTrials), func(*Spec) {}, nil},
+		{"more trials while running", Never, Status{Trials: 3}, func(s *Spec) { s.MaxTrialCount = new(int32(20)) }, nil},
+		{"all three counts", Never, Status{Trials: 3}, func(s *Spec) {
+			s.MaxTrialCount, s.ParallelTrialCount, s.MaxFailedTrialCount = new(int32(20)), new(int32(9)), new(int32(0))
+		}, nil},
+		{"fewer trials than there are", Never, Status{Trials: 3}, func(s *Spec) {
+			s.MaxTrialCount, s.ParallelTrialCount = new(int32(3)), new(int32(1))
+		}, []string{"spec.maxTrialCount"}},
+		{"restart", LongRunning, ended(Succeeded, reasonMaxTrials), func(s *Spec) { s.MaxTrialCount = new(int32(20)) }, nil},
+		{"restart by the policy Never", Never, ended(Succeeded, reasonMaxTrials), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
+			[]string{"spec.resumePolicy"}},
+		{"restart after the goal", LongRunning, ended(Succeeded, "ExperimentGoalReached"), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
+			[]string{"spec.resumePolicy"}},
+		{"restart after a failure", FromVolume, ended(Failed, "ExperimentFailed"), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
+			[]string{"spec.resumePolicy"}},
+		{"another algorithm", Never, Status{}, func(s *Spec) { s.Algorithm = &Algorithm{AlgorithmName: "tpe"} }, []string{"spec"}},
+		{"what is wrong by itself", Never, Status{}, func(s *Spec) { s.ParallelTrialCount = new(int32(0)) }, []string{"spec.parallelTrialCount"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			old := readSmall(t, fmt.Sprintf(lines, tt.policy))
+			old.Status = tt.status
+			updated := readSmall(t, fmt.Sprintf(lines, tt.policy))
+			tt.change(&updated.Spec)
+			wantPaths(t, ValidateUpdate(updated, old, Options{}), tt.want...)
+			if *old.Spec.MaxTrialCount != 12 || old.Spec.ParallelTrialCount == updated.Spec.ParallelTrialCount {
+				t.Error("the old experiment was changed")
+			}
+		})
+	}
+}
+
+func TestValidateLocalCommand(t *testing.T) {
+	e := readSmall(t, "")
+	e.Local.Command = []string{"train", "--lr=${trialParameters.lr}", "${trialParameters.momentum}"}
+	wantPaths(t, Validate(e, Options{}), "local.command")
+	e.Local.Command = e.Local.Command[:2]
+	wantPaths(t, Validate(e, Options{}))
+	e.Spec.TrialTemplate = &TrialTemplate{TrialParameters: []TrialParameter{{Name: "rate", Reference: "lr"}}}
+	wantPaths(t, Validate(e, Options{}), "local.command") // lr is called rate now
+}
+
+func TestValidateAlgorithmByCaller(t *testing.T) {
+	e := readSmall(t, "")
+	o := Options{CheckAlgorithm: func(s *Spec) Faults {
+		return Faults{{Path: "spec.algorithm.algorithmName", Type: Invalid, Detail: "unknown", Value: s.Algorithm.AlgorithmName}}
+	}}
+	wantPaths(t, Validate(e, o), "spec.algorithm.algorithmName")
+	e.Spec.Algorithm = nil
+	wantPaths(t, Validate(e, o), "spec.algorithm")
+}
+
+func TestValidateTemplateOfConfigMap(t *testing.T) {
+	const job = `apiVersion: batch/v1
+kind: Job
+spec:
+  parallelism: ${trialParameters.lr}
+  template:
+    spec:
+      containers:
+        - {name: main, image: trainer, args: [--lr=${trialParameters.lr}]}
+`
+	const configMap = "spec.trialTemplate.configMap"
+	for _, tt := range []struct {
+		name, template string
+		katib          bool
+		want           []string
+	}{
+		{"a number without quotes, a placeholder in a flow list", job, false, nil},
+		{"a number without quotes for Katib", job, true, []string{"spec.trialTemplate"}},
+		{"a number in quotes", strings.Replace(job, "${trialParameters.lr}", `"${trialParameters.lr}"`, 1), false,
+			[]string{configMap + ".spec.parallelism"}},
+		{"unknown field", strings.Replace(job, "image", "img", 1), false,
+			[]string{configMap + ".spec.template.spec.containers[0].img"}},
+		{"another container", strings.Replace(job, "main", "side", 1), false, []string{"spec.trialTemplate.primaryContainerName"}},
+		{"no placeholder", strings.ReplaceAll(job, "${trialParameters.lr}", "1"), false, []string{"spec.trialTemplate.trialParameters[0].name"}},
+		{"kind from a parameter", strings.Replace(job, "kind: Job", "kind: ${trialParameters.lr}", 1), false, []string{configMap + ".kind"}},
+		{"no object", "${trialParameters.lr}", false, []string{"spec.trialTemplate"}},
+		{"no YAML", job + "\t- :", false, []string{"spec.trialTemplate"}},
+		{"nothing", " \n", false, []string{"spec.trialTemplate"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := readSmall(t, "")
+			e.Spec.TrialTemplate = &TrialTemplate{
+				PrimaryContainerName: "main", SuccessCondition: "x", FailureCondition: "y",
+				TrialParameters: []TrialParameter{{Name: "lr", Reference: "lr"}},
+				ConfigMap:       &ConfigMapSource{ConfigMapName: "name", ConfigMapNamespace: "namespace", TemplatePath: "path"},
+			}
+			read := func(string, string, string) (string, error) { return tt.template, nil }
+			wantPaths(t, Validate(e, Options{Katib: tt.katib, ConfigMaps: read}), tt.want...)
+			unreadable := func(string, string, string) (string, error) { return "", errors.New("gone") }
+			wantPaths(t, Validate(e, Options{Katib: tt.katib, ConfigMaps: unreadable}), "spec.trialTemplate")
+		})
+	}
+}
+
+// TestSetDefaultsTwice: defaults are applied once.
+func TestSetDefaultsTwice(t *testing.T) {
+	for _, collector := range []CollectorKind{StdOut, File, TensorFlowEvent, PrometheusMetric, Custom, Push} {
+		e := &Experiment{Spec: Spec{
+			Objective:            &Objective{Type: "maximize", ObjectiveMetricName: "accuracy", AdditionalMetricNames: []string{"loss"}},
+			TrialTemplate:        &TrialTemplate{TrialSpec: map[string]any{"kind": "TFJob"}},
+			MetricsCollectorSpec: &MetricsCollectorSpec{Collector: &Collector{Kind: collector}},
+			Parameters:           []ParameterSpec{{Name: "x"}},
+		}}
+		if first := SetDefaults(e); len(first) == 0 {
+			t.Errorf("%s: no default was applied", collector)
+		}
+		if second := SetDefaults(e); len(second) > 0 {
+			t.Errorf("%s: applied again: %v", collector, second)
+		}
+		v := &validator{e: e}
+		if v.metricsCollector(); collector != Custom && len(v.faults) > 0 {
+			t.Errorf("%s: the defaults are at fault: %v", collector, v.faults)
+		}
+	}
+}
