@@ -1,0 +1,212 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+func testCopies(_ *testing.T, r *rig) {
+	e := newExperiment(keyA)
+	r.must(r.Create(ctx, e))
+	e.Metadata.Labels["a"] = "changed"
+	*e.Spec.ParallelTrialCount = 9
+	trials := []experiment.Trial{newTrial(1, experiment.TrialRunning)}
+	_, err := r.Commit(ctx, keyA, store.Change{Revision: 1, Create: trials})
+	r.must(err)
+	trials[0].Memo[0], trials[0].Assignment[0].Value = 9, "changed"
+	ms := measurements(1, 2)
+	r.append(streamA, ms, 2)
+	ms[0].Metric = "changed"
+	unchanged := newExperiment(keyA)
+	unchanged.Revision = 2
+	for range 2 { // the second time finds what the first one changed, if it is not a copy
+		got, err := r.Get(ctx, keyA)
+		r.must(err)
+		want(r, "experiment", got, unchanged)
+		got.Metadata.Labels["a"] = "changed"
+		listed, err := r.List(ctx)
+		r.must(err)
+		want(r, "list", listed, []*experiment.Experiment{unchanged})
+		listed[0].Status.Conditions[0].Reason = "changed"
+		stored, err := r.Trials(ctx, keyA)
+		r.must(err)
+		want(r, "trials", stored, []experiment.Trial{newTrial(1, experiment.TrialRunning)})
+		stored[0].Memo[0], stored[0].Assignment[0].Value = 9, "changed"
+		found, err := r.Measurements(ctx, streamA, 0)
+		r.must(err)
+		want(r, "measurements", found, measurements(1, 2))
+		found[0].Metric = "changed"
+	}
+}
+
+func testLarge(_ *testing.T, r *rig) {
+	r.start(1)
+	long := newTrial(2, experiment.TrialPending)
+	long.Message = strings.Repeat("x", 300<<10)
+	_, err := r.Commit(ctx, keyA, store.Change{Revision: 2, Create: []experiment.Trial{long}})
+	r.must(err)
+	many := measurements(1, 100_000)
+	many[70_000].Text = strings.Repeat("y", 200<<10)
+	r.append(streamA, many, 100_000)
+	r.reopen()
+	got, err := r.Measurements(ctx, streamA, 0)
+	r.must(err)
+	want(r, "all", got, many)
+	got, err = r.Measurements(ctx, streamA, 99_000)
+	r.must(err)
+	want(r, "the last", got, many[99_000:])
+	trials, err := r.Trials(ctx, keyA)
+	r.must(err)
+	want(r, "trials", trials, []experiment.Trial{newTrial(1, experiment.TrialRunning), long})
+}
+
+func testDelete(_ *testing.T, r *rig) {
+	r.start(2)
+	r.append(streamA, measurements(1, 5000), 5000)
+	next := experiment.Key{Namespace: "default", Name: "next"}
+	r.must(r.Create(ctx, newExperiment(next)))
+	for range 2 {
+		r.must(r.Delete(ctx, keyA))
+		r.wantErr("delete again", r.Delete(ctx, keyA), store.ErrNotFound)
+		_, err := r.Append(ctx, streamA, measurements(1, 1))
+		r.wantErr("append to the deleted one", err, store.ErrNotFound)
+		r.must(r.Create(ctx, newExperiment(keyA)))
+		_, err = r.Append(ctx, streamA, measurements(5001, 5001))
+		r.wantErr("append to the new one, which has no trial", err, store.ErrNotFound)
+		e, err := r.Get(ctx, keyA)
+		r.must(err)
+		want(r, "revision", e.Revision, uint64(1))
+		trials, err := r.Trials(ctx, keyA)
+		r.must(err)
+		want(r, "trials", trials, nil)
+		_, err = r.Commit(ctx, keyA, store.Change{Revision: 1, Create: []experiment.Trial{newTrial(1, experiment.TrialRunning)}})
+		r.must(err)
+		found, err := r.Measurements(ctx, streamA, 0)
+		r.must(err)
+		want(r, "measurements", found, nil)
+		r.append(streamA, measurements(1, 2), 2)
+		r.reopen()
+	}
+	r.must(r.Delete(ctx, keyA))
+	r.reopen()
+	listed, err := r.List(ctx)
+	r.must(err)
+	if len(listed) != 1 || listed[0].Key() != next {
+		r.t.Errorf("got %d experiments, want %s alone", len(listed), next)
+	}
+}
+
+// calls are all methods that take a context.
+func (r *rig) calls(ctx context.Context, key experiment.Key) map[string]error {
+	s := experiment.Stream{Experiment: key, Number: 1, Attempt: 1, Source: "agent"}
+	out := map[string]error{"delete": r.Delete(ctx, key)}
+	_, out["get"] = r.Get(ctx, key)
+	_, out["commit"] = r.Commit(ctx, key, store.Change{Revision: 1})
+	_, out["trials"] = r.Trials(ctx, key)
+	_, out["append"] = r.Append(ctx, s, measurements(1, 1))
+	_, out["acked"] = r.Acked(ctx, s)
+	_, out["measurements"] = r.Measurements(ctx, s, 0)
+	_, out["events"] = r.Events(ctx, key)
+	return out
+}
+
+func testNotFound(_ *testing.T, r *rig) {
+	r.start(1)
+	for name, err := range r.calls(ctx, nobody) {
+		r.wantErr(name, err, store.ErrNotFound)
+	}
+	absent := experiment.Stream{Experiment: keyA, Number: 7, Attempt: 1, Source: "agent"}
+	acked, err := r.Acked(ctx, absent)
+	r.must(err)
+	want(r, "acked of a stream that is not there", acked, uint64(0))
+	ms, err := r.Measurements(ctx, absent, 0)
+	r.must(err)
+	want(r, "measurements of a stream that is not there", ms, nil)
+}
+
+func testCancelled(_ *testing.T, r *rig) {
+	r.start(1)
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	calls := r.calls(cancelled, keyA)
+	calls["create"] = r.Create(cancelled, newExperiment(nobody))
+	_, calls["list"] = r.List(cancelled)
+	for name, err := range calls {
+		r.wantErr(name, err, context.Canceled)
+	}
+	e, err := r.Get(ctx, keyA)
+	r.must(err)
+	want(r, "revision", e.Revision, uint64(2))
+	_, err = r.Get(ctx, nobody)
+	r.wantErr("get what was not created", err, store.ErrNotFound)
+}
+
+func testConcurrent(_ *testing.T, r *rig) {
+	const writers, rounds = 16, 20
+	r.start(writers)
+	var wg sync.WaitGroup
+	conflicts := make([]int, writers)
+	for i := range writers {
+		wg.Go(func() {
+			s := streamA
+			s.Number = uint64(i) + 1
+			for round := range uint64(rounds) {
+				if acked, err := r.Append(ctx, s, measurements(round*3+1, round*3+3)); err != nil || acked != round*3+3 {
+					r.t.Errorf("append to trial %d: got %d, %v, want %d", s.Number, acked, err, round*3+3)
+				}
+				if got, err := r.Measurements(ctx, s, 0); err != nil || len(got) != int(round*3+3) {
+					r.t.Errorf("measurements of trial %d: got %d, %v, want %d", s.Number, len(got), err, round*3+3)
+				}
+			}
+			for done := false; !done; {
+				e, err := r.Get(ctx, keyA)
+				if err != nil {
+					r.t.Error(err)
+					return
+				}
+				_, err = r.Commit(ctx, keyA, store.Change{Revision: e.Revision, Events: []experiment.Event{{Reason: fmt.Sprint("Writer", i)}}})
+				if done = err == nil; !done && !errors.Is(err, store.ErrConflict) {
+					r.t.Error(err)
+					return
+				}
+				conflicts[i]++
+			}
+		})
+	}
+	wg.Wait()
+	r.reopen()
+	e, err := r.Get(ctx, keyA)
+	r.must(err)
+	want(r, "revision", e.Revision, uint64(2+writers))
+	events, err := r.Events(ctx, keyA)
+	r.must(err)
+	want(r, "number of events", len(events), writers)
+	for i := range writers {
+		s := streamA
+		s.Number = uint64(i) + 1
+		got, err := r.Measurements(ctx, s, 0)
+		r.must(err)
+		want(r, "measurements", got, measurements(1, 3*rounds))
+	}
+}
+
+func testClosed(_ *testing.T, r *rig) {
+	r.start(1)
+	r.must(r.Close())
+	for name, err := range r.calls(ctx, keyA) {
+		if err == nil {
+			r.t.Errorf("%s: got no error, want one, for the store is closed", name)
+		}
+	}
+	r.reopen()
+	e, err := r.Get(ctx, keyA)
+	r.must(err)
+	want(r, "revision", e.Revision, uint64(2))
+}
