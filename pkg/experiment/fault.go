@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // FaultType is the kind of a fault, named as Kubernetes names the causes of an invalid object.
@@ -55,7 +56,15 @@ func (f Fault) Error() string {
 	if f.Nearest != "" {
 		fmt.Fprintf(&b, "; did you mean %s?", f.Nearest)
 	}
-	return b.String()
+	return strings.Map(visible, b.String())
+}
+
+// visible replaces what would move a terminal's cursor: names of fields are whatever users write.
+func visible(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
 
 // shortened keeps a quoted value from filling the screen.
@@ -89,6 +98,14 @@ func (fs Faults) sort() {
 // has reports whether some fault is about the path.
 func (fs Faults) has(path string) bool {
 	return slices.ContainsFunc(fs, func(f Fault) bool { return f.Path == path })
+}
+
+// cover reports whether some fault is about the path or a field around it.
+func (fs Faults) cover(path string) bool {
+	return slices.ContainsFunc(fs, func(f Fault) bool {
+		rest, within := strings.CutPrefix(path, f.Path)
+		return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
 }
 
 // nearest returns the name of known that a person may have meant by given: the same but for case,

@@ -16,6 +16,7 @@ func TestFaultError(t *testing.T) {
 		{"no text behind it", Fault{Path: "spec", Detail: "must be specified"}, "spec: must be specified"},
 		{"no file name", Fault{Line: 1, Column: 2, Detail: "empty"}, "1:2: empty"},
 		{"no position", Fault{File: "e.yaml", Detail: "empty"}, "e.yaml: empty"},
+		{"hostile name", Fault{Path: "a\x1b[2J", Detail: "x\ny"}, "a\uFFFD[2J: x\uFFFDy"},
 		{"long value", Fault{Detail: "wrong", Value: strings.Repeat("é", 60)}, `wrong, got "` + strings.Repeat("é", 40) + `..."`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

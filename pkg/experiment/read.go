@@ -66,9 +66,8 @@ func Read(file string, text []byte, o Options) Result {
 		r.Warnings = d.lenient
 	}
 	r.Defaults = SetDefaults(e)
-	unread := r.Faults
 	for _, f := range Validate(e, o) {
-		if !unread.has(f.Path) { // a value that could not be read is not missing as well
+		if !d.faults.cover(f.Path) { // a value that could not be read is not missing as well
 			r.Faults = append(r.Faults, f)
 		}
 	}
