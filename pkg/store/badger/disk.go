@@ -27,14 +27,14 @@ type disk struct {
 	ballast uint64 // bytes of the file that is given up when there is too little space to open
 	log     zerolog.Logger
 	full    bool // as of the last look
+	free    func(dir string) (uint64, error)
 }
 
-// free returns the bytes that this process may still use, including what the ballast holds back:
-// none of it.
-func (d *disk) free() (uint64, error) {
+// freeSpace returns the bytes that this process may still use on the disk of a directory.
+func freeSpace(dir string) (uint64, error) {
 	var s unix.Statfs_t
-	if err := unix.Statfs(d.dir, &s); err != nil {
-		return 0, fmt.Errorf("look at free space of %s: %w", d.dir, err)
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, fmt.Errorf("look at free space of %s: %w", dir, err)
 	}
 	return s.Bavail * uint64(s.Bsize), nil
 }
@@ -42,7 +42,7 @@ func (d *disk) free() (uint64, error) {
 // admit refuses a write of size bytes with store.ErrFull when too little would be left. A delete
 // may use half of the reserve, for it is the way out.
 func (d *disk) admit(size int, isDelete bool) error {
-	free, err := d.free()
+	free, err := d.free(d.dir)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (d *disk) note(full bool, free uint64) {
 // prepare gives the ballast up if that is needed to open. Opening writes out the logs of two
 // memtables, for which a quarter of the reserve is enough.
 func (d *disk) prepare() error {
-	free, err := d.free()
+	free, err := d.free(d.dir)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (d *disk) prepare() error {
 		return fmt.Errorf("release ballast: %w", err)
 	}
 	d.log.Warn().Str("reason", "StorageFull").Uint64("freeBytes", free).Msg("ballast released to open the store")
-	if free, err = d.free(); err != nil {
+	if free, err = d.free(d.dir); err != nil {
 		return err
 	}
 	if free < d.reserve/4 {

@@ -42,7 +42,7 @@ func open(dir string, o Options) (s *Store, err error) {
 			err = errors.Join(err, held.release())
 		}
 	}()
-	guard := &disk{dir: dir, reserve: uint64(o.Reserve), ballast: uint64(o.Ballast), log: o.Log}
+	guard := &disk{dir: dir, reserve: uint64(o.Reserve), ballast: uint64(o.Ballast), log: o.Log, free: freeSpace}
 	if !o.ReadOnly {
 		if err := guard.prepare(); err != nil {
 			return nil, err
