@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// checkAlgorithm reports what the registry has against a spec's algorithm and early stopping.
+func checkAlgorithm(s *experiment.Spec) experiment.Faults {
+	var faults experiment.Faults
+	add := func(path string, err error) {
+		if err != nil {
+			faults = append(faults, experiment.Fault{Path: path, Type: experiment.Invalid, Detail: err.Error()})
+		}
+	}
+	if s.EarlyStopping != nil && s.EarlyStopping.AlgorithmName != "" {
+		add("spec.earlyStopping.algorithmName", errors.New("early stopping is not built yet: leave it out to run every trial to its end"))
+	}
+	if s.Algorithm == nil || s.Algorithm.AlgorithmName == "" {
+		return faults // a missing name is found without the registry
+	}
+	def, err := builtin.Registry().Lookup(s.Algorithm.AlgorithmName)
+	if err == nil && def.New == nil {
+		err = fmt.Errorf("algorithm %q is %w", def.Name, algorithms.ErrNotBuilt)
+	}
+	if err != nil {
+		add("spec.algorithm.algorithmName", err)
+		return faults
+	}
+	values, ok := checkSettings(def, s.Algorithm.AlgorithmSettings, add)
+	if p, err := problem(s); ok && err == nil { // a space with faults is reported as such
+		add("spec.algorithm", algorithms.Check(def, p, values))
+	}
+	return faults
+}
+
+// checkSettings reports each fault at the setting that has it, and those of several settings
+// together at the list.
+func checkSettings(def algorithms.Definition, given []experiment.Setting, add func(path string, err error)) (algorithms.Values, bool) {
+	const path = "spec.algorithm.algorithmSettings"
+	raw := rawSettings(given)
+	values, err := algorithms.Parse(def, raw, "")
+	if err == nil {
+		return values, true
+	}
+	alone := def
+	alone.Settings = slices.Clone(def.Settings)
+	for i := range alone.Settings {
+		alone.Settings[i].Required = false
+	}
+	found := map[string]bool{}
+	for i := range raw {
+		if _, err := algorithms.Parse(alone, raw[i:i+1], ""); err != nil {
+			add(fmt.Sprintf("%s[%d]", path, i), err)
+			found[err.Error()] = true
+		}
+	}
+	for _, err := range parts(err) {
+		if !found[err.Error()] {
+			add(path, err)
+		}
+	}
+	return nil, false
+}
+
+// parts takes errors.Join apart.
+func parts(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+func rawSettings(given []experiment.Setting) []algorithms.RawSetting {
+	raw := make([]algorithms.RawSetting, len(given))
+	for i, s := range given {
+		raw[i] = algorithms.RawSetting{Name: s.Name, Value: s.Value}
+	}
+	return raw
+}
+
+// problem is what the algorithm of a spec will be asked to solve.
+func problem(s *experiment.Spec) (algorithms.Problem, error) {
+	space, err := s.Space()
+	if err != nil {
+		return algorithms.Problem{}, err
+	}
+	return algorithms.Problem{Space: space, Objectives: 1, Seed: seedOf(s),
+		MaxTrials: count(s.MaxTrialCount, 0), Parallel: count(s.ParallelTrialCount, 1)}, nil
+}
+
+func seedOf(s *experiment.Spec) uint64 {
+	if s.Tuned == nil || s.Tuned.Seed == nil {
+		return 0
+	}
+	return *s.Tuned.Seed
+}
+
+// firstTrial returns the parameters of the first trial that a checked spec leads to.
+func firstTrial(s *experiment.Spec) ([]experiment.Pair, error) {
+	p, err := problem(s)
+	if err != nil {
+		return nil, err
+	}
+	def, values, err := chosenAlgorithm(s)
+	if err != nil {
+		return nil, err
+	}
+	suggester, err := algorithms.New(def, p, values)
+	if err != nil {
+		return nil, err
+	}
+	suggestions, err := suggester.Ask([]uint64{1}, nil)
+	if len(suggestions) == 0 {
+		return nil, fmt.Errorf("ask %s for a trial: %w", def.Name, err)
+	}
+	return p.Space.Format(suggestions[0].Point), nil
+}
+
+// chosenAlgorithm returns the algorithm that a spec names, with the settings that it will run with.
+func chosenAlgorithm(s *experiment.Spec) (algorithms.Definition, algorithms.Values, error) {
+	def, err := builtin.Registry().Lookup(s.Algorithm.AlgorithmName)
+	if err != nil {
+		return def, nil, err
+	}
+	values, err := algorithms.Parse(def, rawSettings(s.Algorithm.AlgorithmSettings), "")
+	return def, values, err
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, as docs/cli.md states them.
+const (
+	exitOK          = 0   // goal reached, or budget done and no goal set
+	exitError       = 1   // tuned itself could not do what was asked; fsck found something
+	exitUsage       = 2   // wrong flags, arguments or files
+	exitGoalMissed  = 3   // budget done, goal not reached
+	exitFailed      = 4   // the experiment failed
+	exitInterrupted = 130 // SIGINT or SIGTERM
+)
+
+// app is one invocation of the program.
+type app struct {
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+	getenv  func(string) string
+	entered bool // the command line was understood and a command has begun
+}
+
+// exit is an error that decides the exit code. A nil err prints nothing.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exit) Unwrap() error { return e.err }
+
+// usage makes an error the user's: exit code 2.
+func usage(format string, args ...any) error {
+	return exit{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// run is the program without its process: it returns the exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
+	root := a.root()
+	root.SetArgs(args)
+	return a.code(root.ExecuteContext(context.Background()))
+}
+
+// code prints an error and returns the exit code it stands for.
+func (a *app) code(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	e := exit{exitError, err}
+	if !a.entered {
+		e.code = exitUsage
+	}
+	errors.As(err, &e)
+	if e.err != nil {
+		fmt.Fprintf(a.stderr, "tuned: %v\n", err)
+	}
+	return e.code
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "tuned",
+		Short:         "Tune hyperparameters with Experiments written for Katib",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.entered = true
+		},
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%w; see %s --help", err, c.CommandPath())
+	})
+	root.AddCommand(
+		a.runCommand(), a.validateCommand(), a.explainCommand(),
+		a.listCommand(), a.trialsCommand(), a.bestCommand(), a.logsCommand(), a.deleteCommand(),
+		a.askCommand(), a.tellCommand(), a.fsckCommand(), a.versionCommand(),
+	)
+	return root
+}

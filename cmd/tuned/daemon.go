@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/server"
+	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/store/badger"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/local"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+// daemon is all that runs beside the command line: tuner, store, runner and server.
+type daemon struct {
+	ctx    context.Context // ends when the daemon must; its cause says why
+	dir    dataDir
+	log    zerolog.Logger
+	tuner  *tuner.Tuner
+	server *grpc.Server
+	stop   context.CancelFunc
+	group  errgroup.Group
+	closes []func() error // in the order of opening
+}
+
+// startDaemon opens everything in the data directory and begins to drive and to serve.
+func (a *app) startDaemon(parent context.Context, c *config) (*daemon, error) {
+	ctx, fail := context.WithCancelCause(parent)
+	d := &daemon{ctx: ctx, dir: dataDir(c.DataDir), stop: func() { fail(nil) }}
+	if err := d.open(a, c); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	listener, err := d.listen()
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	d.group.Go(func() error {
+		if err := d.server.Serve(listener); err != nil {
+			fail(fmt.Errorf("serve agents and users: %w", err))
+		}
+		return nil
+	})
+	d.log.Info().Int("pid", os.Getpid()).Str("version", version).Msg("daemon started")
+	driving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	d.stop = func() { stop(); fail(nil) }
+	d.group.Go(func() error {
+		if err := d.tuner.Run(driving); err != nil {
+			fail(err)
+		}
+		return nil
+	})
+	return d, nil
+}
+
+// open opens log, store, runner and tuner, in this order: whoever has the store has the rest of the
+// data directory.
+func (d *daemon) open(a *app, c *config) error {
+	if err := d.dir.create(); err != nil {
+		return err
+	}
+	if err := d.openLog(c.LogLevel); err != nil {
+		return err
+	}
+	log := d.log
+	st, err := openStore(d.dir, badger.Options{Log: log})
+	if err != nil {
+		return err
+	}
+	d.onClose(st.Close)
+	secret, err := d.dir.secret()
+	if err != nil {
+		return err
+	}
+	runner, err := d.openRunner(a, c, secret, log)
+	if err != nil {
+		return err
+	}
+	d.onClose(runner.Close)
+	d.tuner, err = tuner.New(tuner.Config{Store: st, Runner: runner, Algorithms: builtin.Registry(), Now: time.Now, Log: log})
+	if err != nil {
+		return err
+	}
+	d.server = server.New(server.Config{Tuner: served{d.tuner, st}, Log: log,
+		Token: func(key experiment.Key, uid, trial string, attempt int) string {
+			return trialrunner.Token(secret, key, uid, trial, attempt)
+		}})
+	return nil
+}
+
+// openRunner opens the runner of local processes.
+func (d *daemon) openRunner(a *app, c *config, secret []byte, log zerolog.Logger) (*local.Runner, error) {
+	agent, err := findAgent(a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	socket, err := d.dir.socket()
+	if err != nil {
+		return nil, err
+	}
+	cpus := c.CPUs
+	if cpus == 0 {
+		cpus = runtime.NumCPU()
+	}
+	return local.New(local.Config{Dir: d.dir.trials(), Agent: agent, Address: "unix:" + socket,
+		Secret: secret, CPUs: cpus, GPUs: len(c.GPUs), GPUIDs: c.GPUs, Log: log})
+}
+
+// largestLog is the size in bytes at which the log is put aside when a run starts.
+const largestLog = 10 << 20
+
+// openLog opens the daemon's log.
+func (d *daemon) openLog(level string) error {
+	path := d.dir.log()
+	if info, err := os.Stat(path); err == nil && info.Size() > largestLog {
+		if err := os.Rename(path, path+".old"); err != nil {
+			return fmt.Errorf("put log aside: %w", err)
+		}
+	}
+	l, err := zerolog.ParseLevel(level)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	d.onClose(f.Close)
+	d.log = zerolog.New(f).Level(l).With().Timestamp().Logger()
+	return nil
+}
+
+// listen opens the socket for agents and users. The store is ours, so that a socket that is there
+// already was left behind.
+func (d *daemon) listen() (net.Listener, error) {
+	path, err := d.dir.socket()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("remove socket left behind: %w", err)
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
+}
+
+func (d *daemon) onClose(f func() error) { d.closes = append(d.closes, f) }
+
+// close stops serving and driving and gives everything up. Workloads are left as they are.
+func (d *daemon) close() error {
+	if d.server != nil {
+		d.server.Stop()
+	}
+	d.stop()
+	err := d.group.Wait()
+	for i := len(d.closes) - 1; i >= 0; i-- {
+		err = errors.Join(err, d.closes[i]())
+	}
+	return err
+}
+
+// served is what the server shows: the experiments that are driven, and those only stored.
+type served struct {
+	*tuner.Tuner
+	store store.Store
+}
+
+// Snapshot returns an experiment that is driven or stored.
+func (s served) Snapshot(key experiment.Key) (tuner.Snapshot, error) {
+	shot, err := s.Tuner.Snapshot(key)
+	if !errors.Is(err, store.ErrNotFound) {
+		return shot, err
+	}
+	ctx := context.Background() // the interface of a snapshot in memory has none
+	if shot.Experiment, err = s.store.Get(ctx, key); err != nil {
+		return shot, err
+	}
+	shot.Trials, err = s.store.Trials(ctx, key)
+	return shot, err
+}

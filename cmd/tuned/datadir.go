@@ -1,0 +1,78 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// dataDir is the folder that holds all state of one daemon.
+type dataDir string
+
+func (d dataDir) store() string  { return filepath.Join(string(d), "store") }
+func (d dataDir) trials() string { return filepath.Join(string(d), "trials") }
+func (d dataDir) log() string    { return filepath.Join(string(d), "tuned.log") }
+
+// create makes the folder, for its owner alone.
+func (d dataDir) create() error {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return fmt.Errorf("create data directory: %w; give another --data-dir", err)
+	}
+	return nil
+}
+
+// maxSocketPath is the longest path of a unix socket in bytes that every system takes
+// (sockaddr_un holds 104 bytes on macOS, 108 on Linux, the final 0 among them).
+const maxSocketPath = 100
+
+// socket returns the path of the daemon's socket: inside the folder, or when that is too long at
+// a place that depends on the folder alone, in a folder that is ours alone.
+func (d dataDir) socket() (string, error) {
+	path := filepath.Join(string(d), "tuned.sock")
+	if len(path) <= maxSocketPath {
+		return path, nil
+	}
+	dir := filepath.Join(os.TempDir(), "tuned-"+strconv.Itoa(os.Getuid()))
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("create folder of socket: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", fmt.Errorf("look at folder of socket: %w", err)
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || info.Mode().Perm() != 0o700 || !ok || int(owner.Uid) != os.Getuid() {
+		return "", fmt.Errorf("folder of socket %s is not a folder of ours with mode 0700; remove it or give a shorter --data-dir", dir)
+	}
+	sum := sha256.Sum256([]byte(d))
+	return filepath.Join(dir, hex.EncodeToString(sum[:8])+".sock"), nil
+}
+
+// secretSize is the length of the key behind the agents' tokens in bytes.
+const secretSize = 32
+
+// secret returns the key, made at the first call.
+func (d dataDir) secret() ([]byte, error) {
+	path := filepath.Join(string(d), "secret")
+	key, err := os.ReadFile(path)
+	if err == nil && len(key) != secretSize {
+		return nil, fmt.Errorf("secret key %s is %d bytes long, want %d; remove it while no trial runs", path, len(key), secretSize)
+	}
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	key = make([]byte, secretSize)
+	_, _ = rand.Read(key) // never fails, see crypto/rand
+	next := path + ".new"
+	if err := os.WriteFile(next, key, 0o600); err != nil {
+		return nil, fmt.Errorf("write secret key: %w", err)
+	}
+	return key, os.Rename(next, path)
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// TestDocumentedFlags compares docs/cli.md with the program: a section "## tuned COMMAND" per
+// command, with a table row "| `--flag ...` |" per flag.
+func TestDocumentedFlags(t *testing.T) {
+	text, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &app{getenv: noEnv}
+	want := map[string][]string{}
+	root := a.root()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		want[c.Name()] = flagNames(c)
+	}
+	if diff := cmp.Diff(want, documented(string(text))); diff != "" {
+		t.Errorf("docs/cli.md (-program +documented):\n%s", diff)
+	}
+}
+
+func flagNames(c *cobra.Command) []string {
+	names := []string{}
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	slices.Sort(names)
+	return names
+}
+
+var (
+	section = regexp.MustCompile("(?m)^## tuned ([a-z]+)")
+	flagRow = regexp.MustCompile("(?m)^\\| `(?:-[a-z], )?--([a-z-]+)")
+)
+
+func documented(text string) map[string][]string {
+	out := map[string][]string{}
+	for _, part := range strings.Split(text, "\n## ") {
+		name := section.FindStringSubmatch("## " + part)
+		if name == nil {
+			continue
+		}
+		flags := []string{}
+		for _, row := range flagRow.FindAllStringSubmatch(part, -1) {
+			flags = append(flags, row[1])
+		}
+		slices.Sort(flags)
+		out[name[1]] = flags
+	}
+	return out
+}

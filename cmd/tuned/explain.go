@@ -1,0 +1,234 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "explain FILE [-- COMMAND [ARG...]]",
+		Short: "Say in words what an experiment does",
+		Long: `Say in words what an experiment does: objective, search space, budget, algorithm with its
+settings, metrics, the command of the first trial, and each default that was applied and
+why. It starts nothing.`,
+		Args: fileAndCommand,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.explain(c, &f, args[0], args[1:])
+		},
+	}
+	f.registerExperiment(c)
+	return c
+}
+
+func (a *app) explain(c *cobra.Command, f *runFlags, file string, command []string) error {
+	cfg, err := f.configure(c.Flags(), a.getenv)
+	if err != nil {
+		return err
+	}
+	r, err := a.read(c.Flags(), f, &cfg, file, command)
+	if err != nil {
+		return err
+	}
+	e := r.Experiment
+	fmt.Fprintf(a.stdout, "Experiment %s\n", e.Key())
+	explainObjective(a.stdout, e.Spec.Objective)
+	if err := explainSpace(a.stdout, &e.Spec); err != nil {
+		return err
+	}
+	explainBudget(a.stdout, &e.Spec)
+	if err := explainAlgorithm(a.stdout, &e.Spec); err != nil {
+		return err
+	}
+	explainMetrics(a.stdout, e.Spec.MetricsCollectorSpec)
+	if err := explainWorkload(a.stdout, e); err != nil {
+		return err
+	}
+	explainDefaults(a.stdout, r.Defaults)
+	return nil
+}
+
+func heading(w io.Writer, text string) { fmt.Fprintf(w, "\n%s\n", text) }
+
+func explainObjective(w io.Writer, o *experiment.Objective) {
+	heading(w, "Objective")
+	fmt.Fprintf(w, "  %s %s\n", o.Type, o.ObjectiveMetricName)
+	if o.Goal != nil {
+		fmt.Fprintf(w, "  goal %s: the experiment ends as soon as a trial reaches it\n", exact(*o.Goal))
+	} else {
+		fmt.Fprintln(w, "  no goal: the experiment ends when its budget is used up")
+	}
+	if len(o.AdditionalMetricNames) > 0 {
+		fmt.Fprintf(w, "  also recorded: %s\n", strings.Join(o.AdditionalMetricNames, ", "))
+	}
+	of := map[string]string{"min": "least", "max": "greatest", "latest": "latest"}
+	for _, s := range o.MetricStrategies {
+		fmt.Fprintf(w, "  of a trial's values of %s the %s counts\n", s.Name, of[s.Value])
+	}
+}
+
+func explainSpace(w io.Writer, s *experiment.Spec) error {
+	space, err := s.Space()
+	if err != nil {
+		return fmt.Errorf("explain search space: %w", err)
+	}
+	heading(w, "Search space")
+	t := table{header: []string{"parameter", "type", "values", "distribution", "number", "only when"}}
+	for i, checked := range space.Parameters() {
+		p := &s.Parameters[i]
+		values, distribution := strings.Join(p.FeasibleSpace.List, ", "), "each alike"
+		if len(p.FeasibleSpace.List) == 0 {
+			values = p.FeasibleSpace.Min + " to " + p.FeasibleSpace.Max
+			distribution = p.FeasibleSpace.Distribution
+		}
+		if p.FeasibleSpace.Step != "" {
+			values += " in steps of " + p.FeasibleSpace.Step
+		}
+		when := "-"
+		if p.ActiveWhen != nil {
+			when = p.ActiveWhen.Parameter + " is " + strings.Join(p.ActiveWhen.Values, " or ")
+		}
+		t.add(p.Name, p.ParameterType, values, distribution, valueCount(checked), when)
+	}
+	t.indent(w)
+	if n, ok := space.Cells(); ok {
+		fmt.Fprintf(w, "  %d points in all\n", n)
+	}
+	return nil
+}
+
+// valueCount says how many values a parameter can take.
+func valueCount(p searchspace.Parameter) string {
+	p.ActiveWhen = nil
+	alone, err := searchspace.New([]searchspace.Parameter{p})
+	if err != nil {
+		return "?" // not met: the space that it comes from was checked
+	}
+	if n, ok := alone.Cells(); ok {
+		return fmt.Sprint(n)
+	}
+	return "continuous"
+}
+
+func explainBudget(w io.Writer, s *experiment.Spec) {
+	heading(w, "Budget")
+	if s.MaxTrialCount != nil {
+		fmt.Fprintf(w, "  %d trials, ", *s.MaxTrialCount)
+	} else {
+		fmt.Fprint(w, "  trials without a limit, ")
+	}
+	fmt.Fprintf(w, "%d at the same time\n", count(s.ParallelTrialCount, 1))
+	if s.MaxFailedTrialCount != nil {
+		fmt.Fprintf(w, "  the experiment fails once %d trials have failed\n", max(1, *s.MaxFailedTrialCount))
+	}
+	if x := s.Tuned; x != nil {
+		for _, limit := range []struct {
+			text  string
+			value *experiment.Duration
+		}{
+			{"a trial may take %v\n", x.TrialTimeout},
+			{"a trial's metrics may be silent for %v\n", x.ProgressTimeout},
+			{"a trial that must stop gets %v to end by itself\n", x.StopGrace},
+		} {
+			if limit.value != nil {
+				fmt.Fprintf(w, "  "+limit.text, time.Duration(*limit.value))
+			}
+		}
+	}
+}
+
+func explainAlgorithm(w io.Writer, s *experiment.Spec) error {
+	def, values, err := chosenAlgorithm(s)
+	if err != nil {
+		return fmt.Errorf("explain algorithm: %w", err)
+	}
+	heading(w, "Algorithm")
+	fmt.Fprintf(w, "  %s: %s\n", def.Name, def.Summary)
+	if def.Reference != "" {
+		fmt.Fprintf(w, "  %s\n", def.Reference)
+	}
+	fmt.Fprintf(w, "  seed %d: the same experiment with the same seed tries the same points\n", seedOf(s))
+	if len(def.Settings) > 0 {
+		explainSettings(w, def.Settings, values, s.Algorithm.AlgorithmSettings)
+	}
+	return nil
+}
+
+func explainSettings(w io.Writer, all []algorithms.Setting, values algorithms.Values, given []experiment.Setting) {
+	t := table{header: []string{"setting", "value", "from", "meaning"}}
+	for _, s := range all {
+		from := "default"
+		for _, g := range given {
+			if g.Name == s.Name {
+				from = "the experiment"
+			}
+		}
+		value := "-"
+		if v, ok := values[s.Name]; ok && v != "" {
+			value = fmt.Sprint(v)
+		}
+		t.add(s.Name, value, from, s.Help)
+	}
+	t.indent(w)
+}
+
+func explainMetrics(w io.Writer, m *experiment.MetricsCollectorSpec) {
+	heading(w, "Metrics")
+	for _, line := range collectorWords(m) {
+		fmt.Fprintf(w, "  %s\n", line)
+	}
+}
+
+// collectorWords says where metrics come from.
+func collectorWords(m *experiment.MetricsCollectorSpec) []string {
+	kind := experiment.StdOut
+	if m != nil && m.Collector != nil && m.Collector.Kind != "" {
+		kind = m.Collector.Kind
+	}
+	out := []string{map[experiment.CollectorKind]string{
+		experiment.StdOut:           "read from what the command prints",
+		experiment.File:             "read from a file that the command writes",
+		experiment.TensorFlowEvent:  "read from TensorFlow event files",
+		experiment.PrometheusMetric: "scraped from the command's HTTP endpoint",
+		experiment.Push:             "pushed by the command itself",
+		experiment.None:             "pushed by the command itself",
+		experiment.Custom:           "collected by a container of your own",
+	}[kind]}
+	if m == nil || m.Source == nil {
+		return out
+	}
+	if p := m.Source.FileSystemPath; p != nil {
+		out = append(out, strings.TrimSpace(fmt.Sprintf("path %s, %s %s", p.Path, strings.ToLower(p.Kind), p.Format)))
+	}
+	if g := m.Source.HTTPGet; g != nil {
+		out = append(out, fmt.Sprintf("port %v, path %s", g.Port, g.Path))
+	}
+	if f := m.Source.Filter; f != nil {
+		for _, pattern := range f.MetricsFormat {
+			out = append(out, "lines that match "+pattern)
+		}
+	}
+	return out
+}
+
+func explainDefaults(w io.Writer, defaults []experiment.Default) {
+	heading(w, "Defaults applied")
+	if len(defaults) == 0 {
+		fmt.Fprintln(w, "  none")
+		return
+	}
+	t := table{header: []string{"field", "value", "why"}}
+	for _, d := range defaults {
+		t.add(d.Path, d.Value, d.Reason)
+	}
+	t.indent(w)
+}

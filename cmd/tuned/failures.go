@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// shownFailures is how many groups of failures are printed.
+const shownFailures = 5
+
+// failure is a group of trials that ended without a result for what looks like the same cause.
+type failure struct {
+	State   experiment.TrialState `json:"state"`
+	Reason  string                `json:"reason"`
+	Message string                `json:"message"` // of the first of Trials
+	Trials  []string              `json:"trials"`
+	Log     string                `json:"log,omitempty"` // of the first of Trials
+}
+
+// groupFailures groups failed trials by state, reason and message, whose digits and trial name may
+// differ; in the order in which the groups first occur.
+func groupFailures(trials []experiment.Trial, logs logs) []failure {
+	groups := []failure{}
+	index := map[string]int{}
+	for i := range trials {
+		t := &trials[i]
+		if !failed(t.State) {
+			continue
+		}
+		key := string(t.State) + "\x00" + t.Reason + "\x00" + fingerprint(t)
+		at, ok := index[key]
+		if !ok {
+			at = len(groups)
+			index[key] = at
+			groups = append(groups, failure{State: t.State, Reason: t.Reason, Message: t.Message, Log: logs.file(t)})
+		}
+		groups[at].Trials = append(groups[at].Trials, t.Name)
+	}
+	return groups
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// fingerprint is a trial's message without what differs between trials of the same fate.
+func fingerprint(t *experiment.Trial) string {
+	return digits.ReplaceAllString(strings.ReplaceAll(t.Message, t.Name, "*"), "0")
+}
+
+func printFailures(w io.Writer, groups []failure) {
+	for i, g := range groups {
+		if i == shownFailures {
+			fmt.Fprintf(w, "\n%d more kinds of failure: see tuned trials\n", len(groups)-i)
+			return
+		}
+		fmt.Fprintf(w, "\n%s: %s\n", failureTitle(g), g.Reason)
+		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(g.Message, "\n", "\n  "))
+		if g.Log != "" {
+			fmt.Fprintf(w, "  log: %s\n", g.Log)
+		}
+	}
+}
+
+func failureTitle(g failure) string {
+	how := "failed"
+	if g.State == experiment.TrialMetricsUnavailable {
+		how = "without metrics"
+	}
+	if len(g.Trials) == 1 {
+		return "1 trial " + how
+	}
+	return fmt.Sprintf("%d trials %s", len(g.Trials), how)
+}

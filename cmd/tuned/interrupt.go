@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+// errInterrupted is the cause of a context that a signal ended.
+var errInterrupted = errors.New("interrupted")
+
+// interruptible returns a context that SIGINT or SIGTERM ends with errInterrupted, and the channel
+// on which a second signal arrives. stop gives the signals their usual meaning again.
+func interruptible(parent context.Context) (ctx context.Context, second <-chan os.Signal, stop func()) {
+	signals := make(chan os.Signal, 2)
+	again := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancelCause(parent)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for s := range signals {
+			if ctx.Err() != nil {
+				select {
+				case again <- s:
+				default:
+				}
+			}
+			cancel(errInterrupted)
+		}
+	}()
+	return ctx, again, func() {
+		signal.Stop(signals)
+		close(signals)
+		<-ended
+		cancel(nil)
+	}
+}
+
+// interrupter is what ending a run early needs of a tuner.
+type interrupter interface {
+	Interrupt(ctx context.Context, key experiment.Key) error
+}
+
+// interrupt stops the running trials of an experiment, or leaves them when a second signal says
+// so. The returned error carries the exit code.
+func (a *app) interrupt(t interrupter, s tuner.Snapshot, second <-chan os.Signal) error {
+	key := s.Experiment.Key()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if !s.External {
+		fmt.Fprintf(a.stderr, "tuned: interrupted: stopping the running trials; interrupt again to leave at once\n")
+	}
+	done := make(chan error, 1)
+	go func() { done <- t.Interrupt(ctx, key) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-second:
+		cancel()
+		<-done
+		fmt.Fprintf(a.stderr, "tuned: left at once: trials may still run; the next run takes them up again\n")
+		return exit{exitInterrupted, nil}
+	}
+	if err != nil {
+		return exit{exitInterrupted, fmt.Errorf("stop trials of %s: %w; the next run takes them up again", key, err)}
+	}
+	fmt.Fprintf(a.stderr, "tuned: %s is not finished: run the same command again to go on\n", key.Name)
+	return exit{exitInterrupted, nil}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// view shows the progress of one experiment. Its methods are not called concurrently.
+type view interface {
+	// begin shows where a run starts, later ones what changed.
+	begin(p progress)
+	// change shows progress made since the last call.
+	change(p progress)
+	// end takes the view away; the result is printed after it.
+	end()
+}
+
+// silent shows nothing.
+type silent struct{}
+
+func (silent) begin(progress)  {}
+func (silent) change(progress) {}
+func (silent) end()            {}
+
+// plain prints lines without escape codes: one per finished trial, one per change.
+type plain struct {
+	out  io.Writer
+	seen int    // finished trials already printed
+	last string // last line of progress, without its time
+}
+
+func (v *plain) begin(p progress) {
+	v.seen = p.Done
+	if p.State == experiment.Succeeded || p.State == experiment.Failed {
+		fmt.Fprintf(v.out, "%s ended before\n", p.Key.Name)
+		return
+	}
+	if p.Done > 0 {
+		fmt.Fprintf(v.out, "%s goes on: %d done before\n", p.Key.Name, p.Done)
+	}
+	v.change(p)
+}
+
+func (v *plain) change(p progress) {
+	for i := v.seen; i < p.Done; i++ {
+		fmt.Fprintf(v.out, "[%4s] %s\n", clock(p.Elapsed), trialLine(&p, i))
+	}
+	v.seen = p.Done
+	line := progressLine(&p)
+	if line == v.last {
+		return
+	}
+	v.last = line
+	eta := ""
+	if p.ETAKnown {
+		eta = " | ETA " + clock(p.ETA)
+	}
+	fmt.Fprintf(v.out, "[%4s] %s%s\n", clock(p.Elapsed), line, eta)
+}
+
+func (v *plain) end() {}
+
+// progressLine is the state in one line, without what changes with time alone.
+func progressLine(p *progress) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d", p.Done)
+	if p.Budget > 0 {
+		fmt.Fprintf(&b, "/%d", p.Budget)
+	}
+	fmt.Fprintf(&b, " done, %d running, %d failed", p.Running, p.Failed)
+	if p.Best != nil {
+		fmt.Fprintf(&b, " | best %s=%s (%s)", p.Objective.ObjectiveMetricName, short(p.BestValue), p.Best.Name)
+	}
+	return b.String()
+}
+
+// trialLine is a finished trial in one line: name, how it ended, its value, its parameters.
+func trialLine(p *progress, i int) string {
+	t := &p.Finished[i]
+	line := fmt.Sprintf("%s %s", t.Name, t.State)
+	switch {
+	case failed(t.State):
+		line += " (" + firstLine(t.Message) + ")"
+	case t.State == experiment.TrialSucceeded || t.State == experiment.TrialEarlyStopped:
+		line += fmt.Sprintf(" %s=%s", p.Objective.ObjectiveMetricName, short(p.Values[i]))
+	}
+	if d, ok := duration(t); ok {
+		line += " in " + clock(d)
+	}
+	return line + " " + flags(t.Assignment)
+}
+
+// firstLine cuts a message for one line of a view.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	const most = 160
+	if r := []rune(line); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return line
+}

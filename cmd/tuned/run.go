@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+const runHelp = `Run an experiment on this machine until its goal is reached or its budget is used up.
+
+FILE is an Experiment as Katib takes it; - reads standard input. The command of its trial
+template runs as a local process for each trial. Words after -- replace the template; there
+${trialParameters.NAME} stands for a parameter. Without template and command the experiment
+waits for "tuned ask" and "tuned tell".
+
+Running the same command again goes on where the last run ended, and prints the result when
+there is nothing left to do.
+
+Exit codes: 0 goal reached, or budget used up with no goal set; 3 goal not reached; 4 the
+experiment failed or no trial has a result; 130 interrupted; 2 wrong flags or files; 1 other.`
+
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run FILE [-- COMMAND [ARG...]]",
+		Short: "Run an experiment on this machine",
+		Long:  runHelp,
+		Args:  fileAndCommand,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.run(c, &f, args[0], args[1:])
+		},
+	}
+	f.registerExperiment(c)
+	f.registerMachine(c, a.getenv)
+	return c
+}
+
+// fileAndCommand accepts one file, and a command after --.
+func fileAndCommand(c *cobra.Command, args []string) error {
+	before := len(args)
+	if dash := c.ArgsLenAtDash(); dash >= 0 {
+		before = dash
+		if dash == len(args) {
+			return errors.New("run: no command follows --; want tuned run FILE -- COMMAND [ARG...]")
+		}
+	}
+	if before != 1 {
+		return fmt.Errorf("run: want one FILE, got %d; a command goes after --", before)
+	}
+	return nil
+}
+
+func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) error {
+	if !slices.Contains(viewModes, f.progress) {
+		return usage("--progress %s: no such view; want one of %s", f.progress, strings.Join(viewModes, ", "))
+	}
+	cfg, err := f.configure(c.Flags(), a.getenv)
+	if err != nil {
+		return err
+	}
+	e, err := a.prepare(c.Flags(), f, &cfg, file, command)
+	if err != nil {
+		return err
+	}
+	ctx, second, stop := interruptible(c.Context())
+	defer stop()
+	d, err := a.startDaemon(ctx, &cfg)
+	if err != nil {
+		return fmt.Errorf("run experiment: %w", err)
+	}
+	err = a.tune(d, e, f.progress, second)
+	return errors.Join(err, d.close())
+}
+
+// tune drives one experiment to its end and prints its result.
+func (a *app) tune(d *daemon, e *experiment.Experiment, mode string, second <-chan os.Signal) error {
+	_, err := d.tuner.Submit(d.ctx, e)
+	switch {
+	case err != nil && errors.Is(context.Cause(d.ctx), errInterrupted):
+		return exit{exitInterrupted, nil}
+	case err != nil:
+		return fmt.Errorf("run experiment: %w", err)
+	case external(e):
+		a.sayHowToAsk(e.Key(), d.dir)
+	}
+	s, err := follow(d.ctx, d.tuner, e.Key(), a.newView(mode), time.Now)
+	switch cause := context.Cause(d.ctx); {
+	case err == nil:
+		return a.conclude(s, d.dir, mode)
+	case errors.Is(cause, errInterrupted):
+		return a.interrupt(d.tuner, s, second)
+	case cause != nil:
+		return fmt.Errorf("run experiment: %w", cause)
+	}
+	return fmt.Errorf("run experiment: %w", err)
+}
+
+// conclude prints the result and returns the exit code that it stands for.
+func (a *app) conclude(s tuner.Snapshot, dir dataDir, mode string) error {
+	r := newResult(s.Experiment, s.Trials, logsOf(s.Experiment, string(dir)), time.Now())
+	if mode == "json" {
+		writeJSON(a.stdout, r)
+	} else {
+		r.print(a.stdout)
+	}
+	if r.ExitCode == exitOK {
+		return nil
+	}
+	return exit{r.ExitCode, nil}
+}
+
+// sayHowToAsk tells how an experiment without a command is evaluated.
+func (a *app) sayHowToAsk(key experiment.Key, dir dataDir) {
+	where := ""
+	if string(dir) != defaultDataDir(a.getenv) {
+		where = " --data-dir " + quoteWord(string(dir))
+	}
+	if key.Namespace != "default" {
+		where += " -n " + key.Namespace
+	}
+	fmt.Fprintf(a.stderr, "%s has no command to run and waits for you. In another terminal:\n", key.Name)
+	fmt.Fprintf(a.stderr, "  tuned ask %s%s\n", key.Name, where)
+	fmt.Fprintf(a.stderr, "  tuned tell %s TRIAL METRIC=VALUE...%s\n", key.Name, where)
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// runFlags are the flags of the run command as given.
+type runFlags struct {
+	config    string
+	dataDir   string
+	templates string
+	images    []string
+	cpus      int
+	gpus      []string
+	logLevel  string
+
+	name            string
+	namespace       string
+	seed            uint64
+	parallel        int32
+	maxTrials       int32
+	trialTimeout    time.Duration
+	progressTimeout time.Duration
+
+	progress string
+	strict   bool
+}
+
+// registerExperiment adds the flags that say what is run.
+func (f *runFlags) registerExperiment(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.config, "config", "", "YAML `FILE` with settings; flags win over it")
+	s.StringVar(&f.templates, "template-dir", "", "folder that stands in for ConfigMaps: `DIR`/NAMESPACE/NAME.yaml")
+	s.StringArrayVar(&f.images, "image", nil, "local command that stands in for an image's program, `IMAGE=COMMAND`; repeatable")
+	s.StringVar(&f.name, "name", "", "name of the experiment in place of metadata.name")
+	s.StringVarP(&f.namespace, "namespace", "n", "", "namespace of the experiment in place of metadata.namespace")
+	s.Uint64Var(&f.seed, "seed", 0, "seed of all randomness, in place of spec.tuned.seed")
+	s.Int32Var(&f.parallel, "parallel", 0, "trials at the same time, in place of spec.parallelTrialCount")
+	s.Int32Var(&f.maxTrials, "max-trials", 0, "number of trials, in place of spec.maxTrialCount")
+	s.DurationVar(&f.trialTimeout, "trial-timeout", 0, "longest time of one trial, in place of spec.tuned.trialTimeout")
+	s.DurationVar(&f.progressTimeout, "progress-timeout", 0, "longest silence of a trial's metrics, in place of spec.tuned.progressTimeout")
+	s.BoolVar(&f.strict, "strict", false, "take unknown fields and aliases for faults")
+}
+
+// registerMachine adds the flags that say how this machine runs it.
+func (f *runFlags) registerMachine(c *cobra.Command, getenv func(string) string) {
+	s := c.Flags()
+	s.StringVar(&f.dataDir, "data-dir", defaultDataDir(getenv), "folder that holds all state")
+	s.IntVar(&f.cpus, "cpus", 0, "CPU slots for all trials together; 0 means one per CPU")
+	s.StringSliceVar(&f.gpus, "gpus", nil, "GPU `IDS` for all trials together, such as 0,1")
+	s.StringVar(&f.logLevel, "log-level", "info", "level of the log in the data directory: debug, info, warn, error")
+	s.StringVar(&f.progress, "progress", "auto", "how to show progress: "+strings.Join(viewModes, ", "))
+	_ = c.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(viewModes, cobra.ShellCompDirectiveNoFileComp)) // fails for unknown flags only
+}
+
+// configure returns the settings: defaults, then the config file, then flags.
+func (f *runFlags) configure(given *pflag.FlagSet, getenv func(string) string) (config, error) {
+	c := defaultConfig(getenv)
+	if f.config != "" {
+		if err := c.readConfig(f.config); err != nil {
+			return c, err
+		}
+	}
+	if given.Changed("data-dir") {
+		c.DataDir = f.dataDir
+	}
+	if given.Changed("template-dir") {
+		c.TemplateDir = f.templates
+	}
+	if given.Changed("cpus") {
+		c.CPUs = f.cpus
+	}
+	if given.Changed("gpus") {
+		c.GPUs = f.gpus
+	}
+	if given.Changed("log-level") {
+		c.LogLevel = f.logLevel
+	}
+	for _, text := range f.images {
+		image, command, ok := strings.Cut(text, "=")
+		if !ok {
+			return c, usage("--image %q: want IMAGE=COMMAND", text)
+		}
+		if c.Images == nil {
+			c.Images = map[string]string{}
+		}
+		c.Images[image] = command
+	}
+	if err := c.validate(); err != nil {
+		return c, usage("check settings: %w", err)
+	}
+	c.DataDir = absolute(c.DataDir)
+	return c, nil
+}
+
+// absolute makes a path independent of the working directory, as far as that can be known.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// override puts what flags say in place of what the experiment says.
+func (f *runFlags) override(given *pflag.FlagSet, e *experiment.Experiment, c *config) {
+	if given.Changed("name") {
+		e.Metadata.Name = f.name
+	}
+	if given.Changed("namespace") {
+		e.Metadata.Namespace = f.namespace
+	}
+	if given.Changed("parallel") {
+		e.Spec.ParallelTrialCount = &f.parallel
+	}
+	if given.Changed("max-trials") {
+		e.Spec.MaxTrialCount = &f.maxTrials
+	}
+	x := experiment.Extension{}
+	if e.Spec.Tuned != nil {
+		x = *e.Spec.Tuned
+	}
+	if given.Changed("seed") {
+		x.Seed = &f.seed
+	}
+	x.TrialTimeout = limit(x.TrialTimeout, c.TrialTimeout, given.Changed("trial-timeout"), f.trialTimeout)
+	x.ProgressTimeout = limit(x.ProgressTimeout, c.ProgressTimeout, given.Changed("progress-timeout"), f.progressTimeout)
+	x.StopGrace = limit(x.StopGrace, c.StopGrace, false, 0)
+	if e.Spec.Tuned != nil || x != (experiment.Extension{}) {
+		e.Spec.Tuned = &x
+	}
+}
+
+// limit chooses between a limit of the experiment, the one of the config, and the flag.
+func limit(own *experiment.Duration, config experiment.Duration, given bool, flag time.Duration) *experiment.Duration {
+	switch {
+	case given:
+		return new(experiment.Duration(flag))
+	case own == nil && config != 0:
+		return &config
+	}
+	return own
+}
+
+// checkOverrides refuses values of flags that no experiment takes, in the flags' own words.
+func (f *runFlags) checkOverrides(given *pflag.FlagSet) error {
+	switch {
+	case given.Changed("parallel") && f.parallel < 1:
+		return usage("--parallel: want at least 1, got %d", f.parallel)
+	case given.Changed("max-trials") && f.maxTrials < 1:
+		return usage("--max-trials: want at least 1, got %d", f.maxTrials)
+	case f.trialTimeout < 0:
+		return usage("--trial-timeout: want at least 0s, got %v", f.trialTimeout)
+	case f.progressTimeout < 0:
+		return usage("--progress-timeout: want at least 0s, got %v", f.progressTimeout)
+	case given.Changed("name") && f.name == "":
+		return usage("--name: want a name")
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+func (a *app) trialsCommand() *cobra.Command {
+	var p place
+	var format string
+	c := &cobra.Command{
+		Use:   "trials NAME",
+		Short: "List the trials of an experiment",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			e, trials, err := p.read(c.Context(), args[0])
+			if err != nil {
+				return fmt.Errorf("list trials: %w", err)
+			}
+			return a.printTrials(e, trials, format)
+		},
+	}
+	p.flags(c, a.getenv)
+	formatFlag(c, &format, "table", "json", "yaml", "csv")
+	return c
+}
+
+// read returns an experiment and its trials.
+func (p *place) read(ctx context.Context, name string) (*experiment.Experiment, []experiment.Trial, error) {
+	from, err := p.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer from.Close()
+	e, err := p.get(ctx, from, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	trials, err := from.Trials(ctx, p.key(name))
+	return e, trials, err
+}
+
+func (a *app) printTrials(e *experiment.Experiment, trials []experiment.Trial, format string) error {
+	records := make([]trialRecord, len(trials))
+	for i := range trials {
+		records[i] = newTrialRecord(e.Key(), &trials[i], e.Spec.Objective)
+	}
+	if format == "json" || format == "yaml" {
+		return printAs(a.stdout, format, records)
+	}
+	metrics := metricNames(e.Spec.Objective)
+	t := table{header: append([]string{"number", "trial", "state"}, metrics...)}
+	for _, spec := range e.Spec.Parameters {
+		t.header = append(t.header, spec.Name)
+	}
+	t.header = append(t.header, "duration", "message")
+	for i := range records {
+		t.add(trialCells(&records[i], metrics, e.Spec.Parameters, format)...)
+	}
+	return t.print(a.stdout, format)
+}
+
+func trialCells(r *trialRecord, metrics []string, params []experiment.ParameterSpec, format string) []string {
+	cells := []string{fmt.Sprint(r.Number), r.Trial, string(r.State)}
+	for _, m := range metrics {
+		cells = append(cells, metricCell(r, m))
+	}
+	for _, spec := range params {
+		cells = append(cells, r.Parameters[spec.Name])
+	}
+	took, message := "", r.Message
+	if finite(float64(r.Seconds)) {
+		took = clock(time.Duration(float64(r.Seconds) * float64(time.Second)))
+	}
+	switch {
+	case format == "csv":
+		took = strings.TrimPrefix(exact(float64(r.Seconds)), "NaN")
+	case !failed(r.State):
+		message = ""
+	default:
+		message = firstLine(message)
+	}
+	return append(cells, took, message)
+}
+
+// metricCell is a metric's value, NaN only for a trial that came to its end with it.
+func metricCell(r *trialRecord, metric string) string {
+	v := float64(r.Metrics[metric])
+	if v != v && r.State != experiment.TrialSucceeded {
+		return ""
+	}
+	return exact(v)
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"os"
+
+	"golang.org/x/term"
+)
+
+// viewModes are the values of --progress.
+var viewModes = []string{"auto", "plain", "json", "none"}
+
+// newView returns the view of a --progress mode.
+func (a *app) newView(mode string) view {
+	switch mode {
+	case "none":
+		return silent{}
+	case "json":
+		return &lines{out: a.stdout}
+	case "auto":
+		if a.onTerminal() {
+			return newTerminal(a.stdout)
+		}
+	}
+	return &plain{out: a.stdout}
+}
+
+// onTerminal reports whether standard output is a terminal that can redraw, and may.
+func (a *app) onTerminal() bool {
+	f, ok := a.stdout.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && a.getenv("TERM") != "dumb" && a.getenv("NO_COLOR") == ""
+}
