@@ -95,11 +95,6 @@ func (fs Faults) sort() {
 	})
 }
 
-// has reports whether some fault is about the path.
-func (fs Faults) has(path string) bool {
-	return slices.ContainsFunc(fs, func(f Fault) bool { return f.Path == path })
-}
-
 // cover reports whether some fault is about the path or a field around it.
 func (fs Faults) cover(path string) bool {
 	return slices.ContainsFunc(fs, func(f Fault) bool {

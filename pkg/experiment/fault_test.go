@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,4 +75,9 @@ func TestEditDistance(t *testing.T) {
 			t.Errorf("from %q to %q: got %d, want %d", tt.b, tt.a, got, tt.want)
 		}
 	}
+}
+
+// has reports whether some fault is about the path.
+func (fs Faults) has(path string) bool {
+	return slices.ContainsFunc(fs, func(f Fault) bool { return f.Path == path })
 }

@@ -26,8 +26,9 @@ type Options struct {
 	// CheckAlgorithm checks the names and settings of the algorithm and of early stopping; its
 	// faults have paths such as spec.algorithm.algorithmSettings[1].value. Nil checks nothing.
 	CheckAlgorithm func(*Spec) Faults
-	// ConfigMaps returns the template that spec.trialTemplate.configMap points at. Nil means that
-	// none can be read, which is a fault unless the Experiment has Local.Template.
+	// ConfigMaps returns the template that spec.trialTemplate.configMap points at; which namespaces
+	// may be read is for it to say. Nil means that none can be read, which is a fault unless the
+	// Experiment has Local.Template.
 	ConfigMaps func(namespace, name, path string) (string, error)
 }
 

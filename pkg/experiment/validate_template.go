@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -154,9 +155,12 @@ func (v *validator) trialParameters(t *TrialTemplate, inTemplate func(path, name
 	return bound, true
 }
 
+// katibReference matches what Katib's webhook takes for a reference to metadata.
+var katibReference = regexp.MustCompile(`\$\{trialSpec\.(Name|Namespace|Kind|APIVersion|Annotations|Labels)(\[[^}]+\])?\}`)
+
 // reference checks that a trial parameter refers to a parameter or to the trial's metadata.
 func (v *validator) reference(path, reference string) {
-	if len(v.e.Spec.Parameters) == 0 || metadataReference.MatchString(reference) {
+	if len(v.e.Spec.Parameters) == 0 || metadataReference.MatchString(reference) || v.o.Katib && katibReference.MatchString(reference) {
 		return
 	}
 	if names := v.e.Spec.names(); !slices.Contains(names, reference) {
