@@ -1,6 +1,6 @@
 // Package algorithms is the contract between the tuner and the mathematics: what an algorithm
 // says about itself (Definition), what it is asked to solve (Problem), and how it is asked
-// (Suggester, Pruner). The registry in this package is the only list of algorithms there is.
+// (Suggester, Pruner). Package builtin holds the list of those that are compiled in.
 package algorithms
 
 import (
@@ -90,12 +90,13 @@ type Pruner interface {
 // Definition is all that the daemon, validation, docs, UI and bench know of an algorithm.
 type Definition struct {
 	Name      string
-	Aliases   []string // further names, Katib's among them
-	Summary   string   // one line
-	Reference string   // paper or book; "" when there is none to cite
-	Kinds     []searchspace.Kind
+	Aliases   []string           // further names, Katib's among them
+	Summary   string             // one line
+	Reference string             // paper or book; "" when there is none to cite
+	Kinds     []searchspace.Kind // of parameter that it can work on; nil means all
 	Settings  []Setting
 	Curves    bool // Tell needs Trial.Curve; it is empty otherwise
+	Seedless  bool // nothing is random: every seed gives the same suggestions
 	// Check reports what Settings cannot express: rules over several settings, the space or the
 	// budget. Nil means nothing more to check. The error is for the user.
 	Check func(Problem, Values) error

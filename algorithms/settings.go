@@ -1,5 +1,7 @@
 package algorithms
 
+import "math"
+
 // SettingType is the type of a setting's value.
 type SettingType uint8
 
@@ -10,6 +12,9 @@ const (
 	BoolSetting
 	StringSetting // one of Choices, or any text when there are none
 )
+
+// Unbounded, as a Setting's Max, leaves a number without an upper bound.
+const Unbounded = math.MaxFloat64
 
 // Setting describes one setting of an algorithm.
 type Setting struct {
@@ -24,7 +29,8 @@ type Setting struct {
 	Choices  []string
 	// Dialect names the Katib service that knows this setting ("hyperopt", "optuna", ...);
 	// "" means all. Users may write any dialect; the names of one never mean something else in
-	// another.
+	// another. A setting of which two services take different values is listed once for each, and
+	// the first one, which users meet, must be the wider.
 	Dialect string
 }
 

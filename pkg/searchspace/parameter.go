@@ -14,6 +14,11 @@ const (
 	Categorical                 // labels of a list, without order
 )
 
+// String returns the kind as Katib spells it.
+func (k Kind) String() string {
+	return [...]string{"unknown", "double", "int", "discrete", "categorical"}[k%(Categorical+1)]
+}
+
 // Distribution is the prior of a Double or Int parameter.
 type Distribution uint8
 

@@ -1,0 +1,160 @@
+package builtin
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/random"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
+)
+
+// The definitions below have no New yet. Their settings are those of Katib 0.19, so that an
+// experiment is checked in full before it is refused.
+
+func bayesianOptimization() algorithms.Definition {
+	return algorithms.Definition{
+		Name:      "bayesianoptimization",
+		Summary:   "a model of the objective chooses the most promising point",
+		Reference: "Snoek, Larochelle and Adams 2012, Practical Bayesian optimization of machine learning algorithms",
+		Settings: []algorithms.Setting{
+			choice("base_estimator", "GP", "the model: Gaussian process, random forest, extra trees or boosted trees", "GP", "RF", "ET", "GBRT"),
+			atLeast(algorithms.IntSetting, "n_initial_points", 0, "10", "points before the model is used"),
+			choice("acq_func", "gp_hedge", "what the next point maximizes", "gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"),
+			choice("acq_optimizer", "auto", "how it is maximized", "auto", "sampling", "lbfgs"),
+			random.RandomState(),
+		},
+	}
+}
+
+func tpe() algorithms.Definition {
+	prior := atLeast(algorithms.FloatSetting, "prior_weight", 0, "1", "weight of the prior in trials")
+	prior.OpenMin = true
+	gamma := algorithms.Setting{
+		Name: "gamma", Type: algorithms.FloatSetting, Max: 1, OpenMin: true, OpenMax: true, Default: "0.25",
+		Help: "share of the trials that count as good",
+	}
+	candidates := atLeast(algorithms.IntSetting, "n_EI_candidates", 1, "24", "candidates per suggestion")
+	settings := append(optunaTPE(), inDialect("hyperopt", gamma, prior, candidates)...)
+	return algorithms.Definition{
+		Name:      "tpe",
+		Summary:   "tree-structured Parzen estimator, a model of where good trials lie",
+		Reference: "Bergstra, Bardenet, Bengio and Kegl 2011, Algorithms for hyper-parameter optimization",
+		Settings:  append(settings, random.RandomState()),
+	}
+}
+
+func multivariateTPE() algorithms.Definition {
+	return algorithms.Definition{
+		Name:      "multivariate-tpe",
+		Summary:   "TPE with one joint model of all parameters",
+		Reference: "Falkner, Klein and Hutter 2018, BOHB, ICML 35",
+		Settings:  append(optunaTPE(), random.RandomState()),
+	}
+}
+
+func optunaTPE() []algorithms.Setting {
+	return inDialect("optuna",
+		atLeast(algorithms.IntSetting, "n_startup_trials", 0, "10", "random trials before the model is used"),
+		atLeast(algorithms.IntSetting, "n_ei_candidates", 0, "24", "candidates per suggestion"))
+}
+
+func cmaes() algorithms.Definition {
+	const help = "whether to restart with a larger population when it has converged"
+	wide := choice("restart_strategy", "none", help, "none", "None", "ipop", "bipop")
+	narrow := choice("restart_strategy", "none", help, "none", "None", "ipop")
+	settings := append(inDialect("goptuna", wide), inDialect("optuna", narrow)...)
+	return algorithms.Definition{
+		Name:      "cmaes",
+		Summary:   "covariance matrix adaptation evolution strategy",
+		Reference: "Hansen 2016, The CMA evolution strategy: a tutorial, arXiv:1604.00772",
+		Settings: append(settings,
+			atLeast(algorithms.FloatSetting, "sigma", 0, "", "first step size; 0 chooses one"),
+			random.RandomState()),
+		Check: func(p algorithms.Problem, _ algorithms.Values) error {
+			numeric := 0
+			for _, param := range p.Space.Parameters() {
+				if param.Kind == searchspace.Double || param.Kind == searchspace.Int {
+					numeric++
+				}
+			}
+			if numeric < 2 {
+				return fmt.Errorf("needs at least 2 parameters of type double or int, the space has %d", numeric)
+			}
+			return nil
+		},
+	}
+}
+
+func hyperband() algorithms.Definition {
+	length := atLeast(algorithms.FloatSetting, "r_l", 0, "", "the most resource that one trial may use")
+	length.OpenMin, length.Required = true, true
+	return algorithms.Definition{
+		Name:      "hyperband",
+		Summary:   "many short trials, of which the best go on",
+		Reference: "Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar 2018, Hyperband, JMLR 18",
+		Settings: []algorithms.Setting{
+			length,
+			{Name: "resource_name", Type: algorithms.StringSetting, Required: true, Help: "the parameter that holds the resource of a trial"},
+			{Name: "eta", Type: algorithms.FloatSetting, Default: "3", Help: "one in eta trials goes on; below 1 means 3"},
+		},
+		Check: checkHyperband,
+	}
+}
+
+// checkHyperband states Katib's rules: the resource is a parameter, and the trials of the widest
+// rung, eta^floor(log r_l / log eta) of them, run side by side.
+func checkHyperband(p algorithms.Problem, v algorithms.Values) error {
+	var faults []error
+	if name := v.Text("resource_name", ""); name != "" {
+		if _, ok := p.Space.Index(name); !ok {
+			faults = append(faults, fmt.Errorf("resource_name %q is no parameter", name))
+		}
+	}
+	eta := math.Trunc(v.Float("eta", 3))
+	if eta <= 0 {
+		eta = 3
+	}
+	if eta == 1 {
+		return errors.Join(append(faults, errors.New("eta must be at least 2, got 1"))...)
+	}
+	rungs := math.Trunc(math.Log(v.Float("r_l", 1)) / math.Log(eta))
+	if widest := math.Ceil(math.Pow(eta, rungs)); float64(p.Parallel) < widest {
+		faults = append(faults, fmt.Errorf("parallelTrialCount must be at least %g, eta^floor(log r_l / log eta), got %d", widest, p.Parallel))
+	}
+	return errors.Join(faults...)
+}
+
+func pbt() algorithms.Definition {
+	resample := algorithms.Setting{
+		Name: "resample_probability", Type: algorithms.FloatSetting, Max: 1,
+		Help: "probability of a new draw instead of a perturbation",
+	}
+	return algorithms.Definition{
+		Name:      "pbt",
+		Summary:   "population based training: trials take over the state of better ones",
+		Reference: "Jaderberg et al. 2017, Population based training of neural networks, arXiv:1711.09846",
+		Settings: append([]algorithms.Setting{
+			{Name: "suggestion_trial_dir", Type: algorithms.StringSetting, Required: true, Help: "folder of the checkpoints"},
+			{Name: "n_population", Type: algorithms.IntSetting, Min: 5, Max: algorithms.Unbounded, Required: true, Help: "trials per generation"},
+			{Name: "truncation_threshold", Type: algorithms.FloatSetting, Max: 1, Required: true, Help: "share of a generation that is replaced"},
+			// Katib's service knows the name and fails on every value, so that dialect lacks it.
+		}, inDialect("tuned", resample)...),
+	}
+}
+
+func atLeast(kind algorithms.SettingType, name string, least float64, value, help string) algorithms.Setting {
+	return algorithms.Setting{Name: name, Type: kind, Min: least, Max: algorithms.Unbounded, Default: value, Help: help}
+}
+
+func choice(name, value, help string, choices ...string) algorithms.Setting {
+	return algorithms.Setting{Name: name, Type: algorithms.StringSetting, Default: value, Help: help, Choices: choices}
+}
+
+func inDialect(dialect string, settings ...algorithms.Setting) []algorithms.Setting {
+	for i := range settings {
+		settings[i].Dialect = dialect
+	}
+	return settings
+}
