@@ -39,8 +39,8 @@ func TestFaultsError(t *testing.T) {
 func TestNearest(t *testing.T) {
 	fields := []string{"algorithm", "maxFailedTrialCount", "maxTrialCount", "max", "min", "objective", "parameters", "parameterType"}
 	for _, tt := range []struct{ given, want string }{
-		{"algoritm", "algorithm"},           // a letter is missing
-		{"paramters", "parameters"},         // nearer than parameterType
+		{"algorthm", "algorithm"},           // a letter is missing
+		{"paramaters", "parameters"},        // nearer than parameterType
 		{"objecitve", "objective"},          // two letters are swapped
 		{"MAXTRIALCOUNT", "maxTrialCount"},  // case
 		{"maxTrailCount", "maxTrialCount"},  // not maxFailedTrialCount

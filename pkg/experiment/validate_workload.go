@@ -238,7 +238,7 @@ func shellWarnings(e *Experiment) Faults {
 			}
 		}
 	}
-	walk(map[string]any(t.TrialSpec), templatePath+".trialSpec")
+	walk(t.TrialSpec, templatePath+".trialSpec")
 	return found
 }
 
