@@ -40,7 +40,7 @@ func TestNearest(t *testing.T) {
 	fields := []string{"algorithm", "maxFailedTrialCount", "maxTrialCount", "max", "min", "objective", "parameters", "parameterType"}
 	for _, tt := range []struct{ given, want string }{
 		{"algorthm", "algorithm"},           // a letter is missing
-		{"paramaters", "parameters"},        // nearer than parameterType
+		{"parametes", "parameters"},         // nearer than parameterType
 		{"objecitve", "objective"},          // two letters are swapped
 		{"MAXTRIALCOUNT", "maxTrialCount"},  // case
 		{"maxTrailCount", "maxTrialCount"},  // not maxFailedTrialCount
