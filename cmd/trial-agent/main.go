@@ -1,0 +1,98 @@
+// Command trial-agent runs the training command of one attempt of one trial: it keeps what the
+// command prints, collects measurements from it, reports them to the daemon, enforces limits, and
+// leaves no process behind. It lives on when the daemon dies.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
+)
+
+func init() {
+	// The kernel ends a command that has a death signal when the thread that started it ends. Only
+	// the main thread lives as long as the process, and only the main goroutine starts commands.
+	runtime.LockOSThread()
+}
+
+func main() {
+	dir := flag.String("dir", "", "`folder` of the attempt; holds "+trialdir.SpecFile)
+	flag.Parse()
+	if *dir == "" || flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "usage: trial-agent --dir FOLDER")
+		os.Exit(2)
+	}
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	err := serve(*dir, signals)
+	if errors.Is(err, trialdir.ErrLocked) {
+		os.Exit(trialdir.ExitLocked)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "trial-agent:", err)
+		os.Exit(1)
+	}
+}
+
+// serve runs the attempt's command unless it was started before.
+func serve(dir string, term <-chan os.Signal) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("open trial folder: %w", err)
+	}
+	defer root.Close()
+	lock, err := trialdir.Lock(root)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if ended, err := trialdir.Exists(root, trialdir.ExitFile); ended || err != nil {
+		return err
+	}
+	var spec trialdir.Spec
+	if err := trialdir.Read(root, trialdir.SpecFile, &spec); err != nil {
+		return err
+	}
+	started, err := trialdir.Exists(root, trialdir.AgentFile)
+	if err != nil {
+		return err
+	}
+	if started {
+		return succeed(root, &spec)
+	}
+	self, err := trialdir.Self()
+	if err != nil {
+		return err
+	}
+	// From here on the command counts as started, whatever happens: it never runs twice.
+	if err := trialdir.Write(root, trialdir.AgentFile, self, true); err != nil {
+		return err
+	}
+	a, err := newAttempt(root, dir, &spec, term)
+	if err != nil {
+		return err
+	}
+	return a.run()
+}
+
+// succeed ends what an agent that died has left.
+func succeed(root *os.Root, spec *trialdir.Spec) error {
+	if err := trialdir.KillMarked(spec.Mark()); err != nil {
+		return err
+	}
+	left, err := trialdir.ReadSpool(root, 0)
+	if err != nil {
+		return err
+	}
+	return trialdir.Write(root, trialdir.ExitFile, trialdir.Exit{
+		Code: -1, Reason: trialdir.ReasonLost, LastSeq: uint64(len(left)), Finished: now(),
+		Message: "the trial-agent died while the command ran; the command was not started again",
+	}, true)
+}
