@@ -1,0 +1,147 @@
+package store_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/store/storetest"
+)
+
+var key = experiment.Key{Namespace: "default", Name: "x"}
+
+// sound returns an experiment with one finished and one running trial, all as it should be.
+func sound() (*experiment.Experiment, []experiment.Trial) {
+	e := &experiment.Experiment{
+		Metadata: experiment.Metadata{Namespace: key.Namespace, Name: key.Name},
+		Spec: experiment.Spec{
+			MaxTrialCount: new(int32(5)), ParallelTrialCount: new(int32(2)),
+			Objective: &experiment.Objective{Type: "minimize", ObjectiveMetricName: "loss"},
+			Parameters: []experiment.ParameterSpec{{Name: "lr", ParameterType: "double",
+				FeasibleSpace: experiment.FeasibleSpace{Min: "0", Max: "1"}}},
+		},
+	}
+	trial := func(n uint64, state experiment.TrialState) experiment.Trial {
+		return experiment.Trial{Number: n, Name: string(rune('a' + n)), Attempt: 1, State: state, Assignment: []experiment.Pair{{Name: "lr", Value: "0.5"}}}
+	}
+	trials := []experiment.Trial{trial(1, experiment.TrialSucceeded), trial(2, experiment.TrialRunning)}
+	trials[0].FinishNo = 1
+	trials[0].Observation = experiment.Observation{Metrics: []experiment.Metric{{Name: "loss", Min: "1", Max: "1", Latest: "1"}}}
+	e.Status = experiment.NewStatus(time.Unix(1, 0))
+	e.Status = experiment.NextStatus(e, trials, false, time.Unix(2, 0))
+	return e, trials
+}
+
+func TestCheck(t *testing.T) {
+	now := time.Unix(3, 0)
+	for _, test := range []struct {
+		name      string
+		harm      func(e *experiment.Experiment, trials []experiment.Trial)
+		workloads []string
+		want      []string
+	}{
+		{"sound", func(*experiment.Experiment, []experiment.Trial) {}, []string{"c"}, nil},
+		{"too many trials", func(e *experiment.Experiment, _ []experiment.Trial) { e.Spec.MaxTrialCount = new(int32(1)) }, nil, []string{"I1"}},
+		{"too many run", func(e *experiment.Experiment, _ []experiment.Trial) { e.Spec.ParallelTrialCount = new(int32(0)) }, nil, []string{"I2"}},
+		{"final without number", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[0].FinishNo = 0 }, nil, []string{"I4"}},
+		{"number without end", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].FinishNo = 2 }, nil, []string{"I4"}},
+		{"one number twice", func(e *experiment.Experiment, trials []experiment.Trial) {
+			trials[1].State, trials[1].FinishNo = experiment.TrialFailed, 1
+			e.Status = experiment.NextStatus(e, trials, false, now)
+		}, nil, []string{"I4"}},
+		{"wrong counts", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].State = experiment.TrialPending }, nil, []string{"I5", "I5"}},
+		{"wrong best", func(e *experiment.Experiment, _ []experiment.Trial) { e.Status.CurrentOptimalTrial.BestTrialName = "c" }, nil, []string{"I6"}},
+		{"no best", func(e *experiment.Experiment, _ []experiment.Trial) { e.Status.CurrentOptimalTrial = nil }, nil, []string{"I6"}},
+		{"foreign workload", func(*experiment.Experiment, []experiment.Trial) {}, []string{"c", "z"}, []string{"I7"}},
+		{"workload of a finished trial", func(*experiment.Experiment, []experiment.Trial) {}, []string{"b"}, []string{"I7"}},
+		{"out of range", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].Assignment[0].Value = "1.5" }, nil, []string{"I9"}},
+		{"no number", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].Assignment[0].Value = "x" }, nil, []string{"I9"}},
+		{"workload of a completed experiment", func(e *experiment.Experiment, _ []experiment.Trial) {
+			e.Status = experiment.MarkFailed(e.Status, "R", "m", now)
+		}, []string{"c"}, []string{"I10"}},
+		{"succeeded and failed", func(e *experiment.Experiment, _ []experiment.Trial) {
+			e.Status = experiment.MarkFailed(e.Status, "R", "m", now)
+			e.Status.Conditions = append(e.Status.Conditions, experiment.Condition{Type: experiment.Succeeded, Status: "True", LastTransitionTime: now})
+		}, nil, []string{"I12"}},
+		{"completed without time", func(e *experiment.Experiment, _ []experiment.Trial) {
+			e.Status = experiment.MarkFailed(e.Status, "R", "m", now)
+			e.Status.CompletionTime = nil
+		}, nil, []string{"I12"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e, trials := sound()
+			test.harm(e, trials)
+			s := storetest.NewMemory()
+			ctx := context.Background()
+			if err := s.Create(ctx, e); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Commit(ctx, key, store.Change{Revision: 1, Create: trials}); err != nil {
+				t.Fatal(err)
+			}
+			found, err := store.Check(ctx, s, store.Workloads{key: test.workloads})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range found {
+				got = append(got, f.Invariant)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got %v, want %v", found, test.want)
+			}
+		})
+	}
+}
+
+// lossy is a store that returns measurements as they should not be.
+type lossy struct {
+	store.Store
+	ms []experiment.Measurement
+}
+
+func (l lossy) Measurements(context.Context, experiment.Stream, uint64) ([]experiment.Measurement, error) {
+	return l.ms, nil
+}
+
+func TestCheckStreams(t *testing.T) {
+	e, trials := sound()
+	trials = trials[1:]
+	trials[0].Number = 1
+	e.Status = experiment.NextStatus(e, trials, false, time.Unix(3, 0))
+	m := storetest.NewMemory()
+	ctx := context.Background()
+	stored := []experiment.Measurement{{Seq: 1, Text: "1", Value: 1}, {Seq: 2, Text: "2", Value: 2}}
+	if err := m.Create(ctx, e); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Commit(ctx, key, store.Change{Revision: 1, Create: trials}); err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range []string{"agent", "push", "tell"} {
+		if _, err := m.Append(ctx, experiment.Stream{Experiment: key, Number: 1, Attempt: 1, Source: source}, stored); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name string
+		ms   []experiment.Measurement
+		want string // of each of the three sources; "" is nothing
+	}{
+		{"as stored", stored, ""},
+		{"one lost", stored[:1], "I8"},
+		{"not dense", []experiment.Measurement{stored[0], {Seq: 3, Text: "3", Value: 3}}, "I8"},
+		{"another value", []experiment.Measurement{stored[0], {Seq: 2, Text: "2", Value: 2.5}}, "I3"},
+	} {
+		found, err := store.Check(ctx, lossy{m, test.ms}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]int{true: 0, false: 3}[test.want == ""]; len(found) != want || want > 0 && found[0].Invariant != test.want {
+			t.Errorf("%s: got %v, want %d of %q", test.name, found, want, test.want)
+		}
+	}
+}
