@@ -2,6 +2,7 @@ package algorithmtest
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 )
@@ -46,7 +47,7 @@ func checkSettings(s *subject) {
 			s.Errorf("setting %s has no type", a.Name)
 		}
 		if numeric := a.Type == algorithms.IntSetting || a.Type == algorithms.FloatSetting; numeric && (a.Min != 0 || a.Max != 0) {
-			s.refused(a.Name, "-1000000000")
+			s.refused(a.Name, strconv.FormatFloat(a.Min-1, 'f', -1, 64))
 		}
 	}
 }

@@ -173,6 +173,9 @@ func independent(basis *[64]uint64, vectors []uint64) bool {
 			}
 			x ^= basis[lead]
 		}
+		if x == 0 {
+			return false
+		}
 	}
 	return true
 }
