@@ -78,7 +78,7 @@ func replica(spec map[string]any, kind string) (map[string]any, string, error) {
 				continue
 			}
 			if given && count != 1 || pod != nil {
-				return nil, "", unsupported("spec.%s.%s.replicas: a process of this machine can stand for one replica of a %s, not for several", field, role, kind)
+				return nil, "", unsupported("spec.%s.%s.replicas: a process of this machine can stand for one replica of %s, not for several", field, role, kind)
 			}
 			pod, path = at(r, "template", "spec"), fmt.Sprintf("spec.%s.%s.template.spec", field, role)
 		}
@@ -251,12 +251,24 @@ func mapped(images map[string][]string, image string) ([]string, bool) {
 	return stand, ok && len(stand) > 0
 }
 
+// Python and those of its options that come before the script's name: flags, and -m for a module.
+var (
+	python       = regexp.MustCompile(`^(.*/)?python[0-9.]*$`)
+	pythonOption = regexp.MustCompile(`^-([bBdEiIOPqsSuvx]+|m)$`)
+)
+
 // programWords returns how many leading words name the program.
 func programWords(words []string, values searchspace.Assignment) int {
+	isPython := len(words) > 0 && python.MatchString(words[0])
+	script := 0 // words without "-"
 	for i, word := range words {
 		derived := func(p searchspace.Pair) bool { return word == p.Value || strings.HasSuffix(word, "="+p.Value) }
-		if strings.HasPrefix(word, "-") || i > 0 && slices.ContainsFunc(values, derived) {
+		switch {
+		case isPython && script == 1 && pythonOption.MatchString(word):
+		case strings.HasPrefix(word, "-") || i > 0 && slices.ContainsFunc(values, derived):
 			return i
+		default:
+			script++
 		}
 	}
 	return len(words)

@@ -1,0 +1,268 @@
+package trialdir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func folder(t testing.TB) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+// filled returns a spool of n measurements.
+func filled(t testing.TB, root *os.Root, n int) *Spool {
+	t.Helper()
+	s, err := CreateSpool(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	for from := 1; from <= n; from += 7 {
+		var ms []Measurement
+		for i := from; i < min(from+7, n+1); i++ {
+			ms = append(ms, Measurement{Metric: "a\n\"b", Text: strconv.Itoa(i), Step: int64(i), Time: time.Unix(int64(i), 5).UTC()})
+		}
+		if err := s.Append(ms); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func TestSpoolCursor(t *testing.T) {
+	const n = 3*stride + 5
+	s := filled(t, folder(t), n)
+	for _, after := range []uint64{0, 1, stride - 1, stride, stride + 1, 2*stride - 1, n - 1, n, n + 10} {
+		c := s.After(after)
+		count := 0
+		for seq := after + 1; ; seq++ {
+			m, err := c.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Seq != seq || m.Text != strconv.FormatUint(seq, 10) || m.Time.Unix() != int64(seq) {
+				t.Fatalf("after %d: got %+v, want number %d", after, m, seq)
+			}
+			count++
+		}
+		if want := max(0, n-int(after)); count != want {
+			t.Errorf("after %d: got %d measurements, want %d", after, count, want)
+		}
+	}
+}
+
+// TestSpoolGrows shows that a cursor at the end goes on when there is more.
+func TestSpoolGrows(t *testing.T) {
+	s := filled(t, folder(t), 0)
+	c := s.After(0)
+	for i := uint64(1); i < 3000; i++ {
+		if err := s.Append([]Measurement{{Metric: "m", Text: "1"}}); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := c.Next(); err != nil || m.Seq != i {
+			t.Fatalf("got %+v and %v, want number %d", m, err, i)
+		}
+	}
+}
+
+// TestSpoolCutAnywhere cuts the file after each of its bytes: what is left is read up to the last
+// whole record.
+func TestSpoolCutAnywhere(t *testing.T) {
+	root := folder(t)
+	s := filled(t, root, 20)
+	whole, err := os.ReadFile(filepath.Join(root.Name(), SpoolFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := s.Size(); size >= 0; size-- {
+		if err := s.file.Truncate(size); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadSpool(root, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for _, b := range whole[:size] {
+			if b == '\n' {
+				want++
+			}
+		}
+		if len(got) != want {
+			t.Fatalf("of %d bytes: got %d measurements, want %d", size, len(got), want)
+		}
+	}
+}
+
+func FuzzReadSpool(f *testing.F) {
+	root := folder(f)
+	filled(f, root, 5)
+	whole, err := os.ReadFile(filepath.Join(root.Name(), SpoolFile))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add([]byte("00000000 \n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		root := folder(t)
+		if err := os.WriteFile(filepath.Join(root.Name(), SpoolFile), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadSpool(root, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range got {
+			if m.Seq != uint64(i)+1 {
+				t.Fatalf("got number %d in place %d", m.Seq, i+1)
+			}
+		}
+	})
+}
+
+func TestSpoolFlippedBit(t *testing.T) {
+	root := folder(t)
+	filled(t, root, 10)
+	path := filepath.Join(root.Name(), SpoolFile)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range whole {
+		bad := append([]byte(nil), whole...)
+		bad[i] ^= 4
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadSpool(root, 0)
+		if err != nil || len(got) >= 10 {
+			t.Fatalf("byte %d: got %d measurements and %v, want fewer than 10", i, len(got), err)
+		}
+		for j, m := range got {
+			if m.Text != strconv.Itoa(j+1) {
+				t.Fatalf("byte %d: got %+v", i, m)
+			}
+		}
+	}
+}
+
+func TestLock(t *testing.T) {
+	root := folder(t)
+	if locked, err := Locked(root); locked || err != nil {
+		t.Errorf("before: got %t and %v", locked, err)
+	}
+	file, err := Lock(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lock(root); !errors.Is(err, ErrLocked) {
+		t.Errorf("second lock: got %v, want ErrLocked", err)
+	}
+	for range 2 { // looking does not take
+		if locked, err := Locked(root); !locked || err != nil {
+			t.Errorf("held: got %t and %v", locked, err)
+		}
+	}
+	file.Close()
+	if locked, err := Locked(root); locked || err != nil {
+		t.Errorf("after: got %t and %v", locked, err)
+	}
+}
+
+func TestWriteAndRead(t *testing.T) {
+	root := folder(t)
+	for _, durable := range []bool{false, true} {
+		want := Spec{Trial: fmt.Sprint(durable), Wall: time.Second}
+		if err := Write(root, SpecFile, want, durable); err != nil {
+			t.Fatal(err)
+		}
+		var got Spec
+		if err := Read(root, SpecFile, &got); err != nil || got.Trial != want.Trial || got.Wall != want.Wall {
+			t.Errorf("got %+v and %v, want %+v", got, err, want)
+		}
+	}
+	info, err := root.Stat(SpecFile)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got mode %v and %v, want 0600", info.Mode(), err)
+	}
+	names, err := os.ReadDir(root.Name())
+	if err != nil || len(names) != 1 {
+		t.Errorf("got %v and %v, want one file", names, err)
+	}
+}
+
+// sleeper starts a process with an environment.
+func sleeper(t *testing.T, env ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	cmd.Env = env
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd
+}
+
+// TestSignalMeetsOnlyTheProcessMeant uses the id of a living process with another start or boot.
+func TestSignalMeetsOnlyTheProcessMeant(t *testing.T) {
+	cmd := sleeper(t)
+	boot, err := bootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, _, err := stat(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []Process{
+		{PID: cmd.Process.Pid, Start: start + 1, Boot: boot},
+		{PID: cmd.Process.Pid, Start: start, Boot: "another"},
+	} {
+		if err := other.Signal(syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := (Process{PID: cmd.Process.Pid, Start: start, Boot: boot}).Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(); got != syscall.SIGTERM {
+		t.Errorf("ended by %v, want the signal that was meant for it", got)
+	}
+	if err := (Process{PID: cmd.Process.Pid, Start: start, Boot: boot}).Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("signal to a process that is gone: %v", err)
+	}
+}
+
+func TestKillMarked(t *testing.T) {
+	spec := Spec{Namespace: "n", Experiment: t.Name(), UID: "u", Trial: "t", Attempt: 1}
+	other := spec
+	other.Attempt = 11 // begins with the same text
+	victim, bystander := sleeper(t, MarkName+"="+spec.Mark()), sleeper(t, MarkName+"="+other.Mark())
+	ended := make(chan error, 1)
+	go func() { ended <- victim.Wait() }()
+	if err := KillMarked(spec.Mark()); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	if err := bystander.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("another attempt's process was killed: %v", err)
+	}
+}
