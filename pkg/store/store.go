@@ -22,7 +22,8 @@ var (
 // nil, may be called concurrently, and return copies that the caller owns. After the first
 // failed write every later write fails with the same error: the process should end.
 type Store interface {
-	// Create adds a new experiment. ErrConflict: the key exists.
+	// Create adds a new experiment, at revision 1. ErrConflict: the key exists. ErrInvalid: too
+	// large to be stored.
 	Create(ctx context.Context, e *experiment.Experiment) error
 
 	// Get returns one experiment. ErrNotFound.
@@ -36,7 +37,8 @@ type Store interface {
 
 	// Commit applies a change to one experiment. ErrNotFound; ErrConflict when the experiment's
 	// revision is no longer change.Revision, when a created trial's number is not the next, or
-	// when an updated trial is in a final state already.
+	// when an updated trial is in a final state already or would go back to an earlier attempt.
+	// ErrInvalid: too large to be written at once.
 	// It returns the new revision.
 	Commit(ctx context.Context, key experiment.Key, change Change) (revision uint64, err error)
 
@@ -47,14 +49,16 @@ type Store interface {
 	// that is durable, which is what may be acknowledged. Measurements at or below it are
 	// ignored (a repeated call is harmless); a gap is refused with ErrInvalid and leaves the
 	// stream as it was. ErrNotFound: no such experiment or trial. ErrConflict: the trial has
-	// been started anew since (a later attempt) or is final and accepts no more.
+	// been started anew since (a later attempt) or is final and accepts no more. After another
+	// error acked may be above 0: so many of a large call are durable.
 	Append(ctx context.Context, stream experiment.Stream, ms []experiment.Measurement) (acked uint64, err error)
 
 	// Acked returns the highest contiguous durable sequence number of a stream, 0 for none.
+	// ErrNotFound: no such experiment.
 	Acked(ctx context.Context, stream experiment.Stream) (uint64, error)
 
 	// Measurements returns those of one trial's attempt by ascending sequence number, per
-	// stream, beginning after `after`.
+	// stream, beginning after `after`. ErrNotFound: no such experiment.
 	Measurements(ctx context.Context, stream experiment.Stream, after uint64) ([]experiment.Measurement, error)
 
 	// Events returns an experiment's events, oldest first. ErrNotFound.

@@ -24,9 +24,10 @@ import (
 // The tests start their own binary anew as another process, which does one of these to a
 // directory and can be killed, or die of a damaged database, without the test.
 const (
-	childEnv   = "TUNED_TEST_CHILD"
-	dirEnv     = "TUNED_TEST_DIR"
-	reserveEnv = "TUNED_TEST_RESERVE" // bytes; "" for that of small
+	childEnv    = "TUNED_TEST_CHILD"
+	dirEnv      = "TUNED_TEST_DIR"
+	reserveEnv  = "TUNED_TEST_RESERVE" // bytes; "" for that of small
+	readOnlyEnv = "TUNED_TEST_READ_ONLY"
 )
 
 var children = map[string]func() int{"write": childWrite, "dump": childDump}
@@ -61,6 +62,7 @@ func childMeasurement(seq uint64) experiment.Measurement {
 
 func childOpen() (*Store, error) {
 	o := small
+	o.ReadOnly = os.Getenv(readOnlyEnv) != ""
 	if text := os.Getenv(reserveEnv); text != "" {
 		var err error
 		if o.Reserve, err = strconv.ParseInt(text, 10, 64); err != nil {

@@ -2,6 +2,8 @@ package badger
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -12,10 +14,10 @@ import (
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, key experiment.Key, change store.Change) (revision uint64, err error) {
-	encoded, err := encodeChange(&change)
+	c, err := encodeChange(&change)
 	if err == nil {
 		revision, err = s.do(ctx, &request{plan: func(tx *badgerdb.Txn) (*plan, error) {
-			return s.writer.commitChange(tx, key, &change, encoded)
+			return s.writer.commitChange(tx, key, c)
 		}})
 	}
 	if err != nil {
@@ -24,16 +26,33 @@ func (s *Store) Commit(ctx context.Context, key experiment.Key, change store.Cha
 	return revision, nil
 }
 
-// encodedChange is the payloads of a change, made by the caller so that the writer has less to do.
+// encodedChange is a change as payloads. The caller makes it: the writer has less to do then, and
+// does not look at what the caller may change as soon as its context ends.
 type encodedChange struct {
-	status []byte // nil: unchanged
-	create [][]byte
-	update [][]byte
-	events [][]byte
+	revision            uint64
+	spec, local, status []byte // nil: unchanged
+	create, update      []encodedTrial
+	events              [][]byte
+}
+
+type encodedTrial struct {
+	number  uint64
+	head    trialHead
+	payload []byte
 }
 
 func encodeChange(c *store.Change) (out *encodedChange, err error) {
-	out = &encodedChange{}
+	out = &encodedChange{revision: c.Revision}
+	if c.Spec != nil {
+		if out.spec, err = encodeJSON(c.Spec); err != nil {
+			return nil, fmt.Errorf("spec: %w", err)
+		}
+	}
+	if c.Local != nil {
+		if out.local, err = encodeJSON(c.Local); err != nil {
+			return nil, fmt.Errorf("local: %w", err)
+		}
+	}
 	if c.Status != nil {
 		if out.status, err = encodeJSON(c.Status); err != nil {
 			return nil, fmt.Errorf("status: %w", err)
@@ -55,85 +74,122 @@ func encodeChange(c *store.Change) (out *encodedChange, err error) {
 	return out, nil
 }
 
-func encodeTrials(trials []experiment.Trial) (out [][]byte, err error) {
+func encodeTrials(trials []experiment.Trial) (out []encodedTrial, err error) {
 	for i := range trials {
-		payload, err := encodeTrial(&trials[i])
+		t := &trials[i]
+		payload, err := encodeTrial(t)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, payload)
+		out = append(out, encodedTrial{t.Number, headOf(t), payload})
 	}
 	return out, nil
 }
 
-// commitChange plans a change. Nothing of the writer's memory changes before apply.
-func (w *writer) commitChange(tx *badgerdb.Txn, key experiment.Key, c *store.Change, encoded *encodedChange) (*plan, error) {
+// changing is a plan for one experiment. Nothing of the writer's memory changes before apply.
+type changing struct {
+	plan
+	tx     *badgerdb.Txn
+	was    *live
+	totals totals               // afterwards
+	heads  map[uint64]trialHead // of the trials written
+}
+
+func (w *writer) commitChange(tx *badgerdb.Txn, key experiment.Key, c *encodedChange) (*plan, error) {
 	l, err := w.view.experiment(tx, key)
 	if err != nil {
 		return nil, err
 	}
-	if c.Revision != l.totals.revision {
-		return nil, fmt.Errorf("it is at revision %d, the change was made for %d: %w", l.totals.revision, c.Revision, store.ErrConflict)
+	if c.revision != l.totals.revision {
+		return nil, fmt.Errorf("it is at revision %d, the change was made for %d: %w", l.totals.revision, c.revision, store.ErrConflict)
 	}
-	p, after, heads := &plan{}, l.totals, map[uint64]trialHead{}
-	after.revision++
-	if c.Spec != nil || c.Local != nil {
-		body, err := replaceSpec(tx, l.id, c)
-		if err != nil {
-			return nil, err
-		}
-		p.set(idKey(kindExperiment, l.id), body)
-	}
-	if encoded.status != nil {
-		p.set(idKey(kindStatus, l.id), encoded.status)
-	}
-	for i := range c.Create {
-		after.trials++
-		if n := c.Create[i].Number; n != after.trials {
-			return nil, fmt.Errorf("created trial has number %d, the next is %d: %w", n, after.trials, store.ErrConflict)
-		}
-		heads[after.trials] = headOf(&c.Create[i])
-		p.set(idKey(kindTrial, l.id, after.trials), encoded.create[i])
-	}
-	if err := p.update(tx, l, c.Update, encoded.update, heads); err != nil {
+	p := &changing{tx: tx, was: l, totals: l.totals, heads: map[uint64]trialHead{}}
+	p.totals.revision++
+	if err := errors.Join(p.experiment(c), p.create(c.create), p.update(c.update)); err != nil {
 		return nil, err
 	}
-	for _, event := range encoded.events {
-		after.events++
-		p.set(idKey(kindEvent, l.id, after.events), event)
+	for _, event := range c.events {
+		p.totals.events++
+		p.set(idKey(kindEvent, l.id, p.totals.events), event)
 	}
-	p.set(idKey(kindTotals, l.id), encodeCounters(&after))
+	p.set(idKey(kindTotals, l.id), encodeCounters(&p.totals))
 	p.apply = func() uint64 {
-		l.totals = after
-		for n, h := range heads {
+		l.totals = p.totals
+		for n, h := range p.heads {
 			l.remember(n, h)
 		}
-		return after.revision
+		return l.totals.revision
 	}
-	return p, nil
+	return &p.plan, nil
 }
 
-// update plans to replace trials. heads has those that the same change wrote before.
-func (p *plan) update(tx *badgerdb.Txn, l *live, trials []experiment.Trial, payloads [][]byte, heads map[uint64]trialHead) error {
-	for i := range trials {
-		n := trials[i].Number
-		was, written := heads[n]
+// experiment plans to replace the experiment's own records.
+func (p *changing) experiment(c *encodedChange) error {
+	if c.status != nil {
+		p.set(idKey(kindStatus, p.was.id), c.status)
+	}
+	if c.spec == nil && c.local == nil {
+		return nil
+	}
+	var e experiment.Experiment
+	if err := readJSON(p.tx, idKey(kindExperiment, p.was.id), &e); err != nil {
+		return err
+	}
+	if c.spec != nil {
+		e.Spec = experiment.Spec{}
+		if err := json.Unmarshal(c.spec, &e.Spec); err != nil {
+			return fmt.Errorf("spec: %w", err)
+		}
+	}
+	if c.local != nil {
+		e.Local = experiment.Local{}
+		if err := json.Unmarshal(c.local, &e.Local); err != nil {
+			return fmt.Errorf("local: %w", err)
+		}
+	}
+	body, err := encodeExperiment(&e)
+	if err != nil {
+		return err
+	}
+	p.set(idKey(kindExperiment, p.was.id), body)
+	return nil
+}
+
+// create plans to add trials.
+func (p *changing) create(trials []encodedTrial) error {
+	for _, t := range trials {
+		p.totals.trials++
+		if t.number != p.totals.trials {
+			return fmt.Errorf("created trial has number %d, the next is %d: %w", t.number, p.totals.trials, store.ErrConflict)
+		}
+		p.write(t)
+	}
+	return nil
+}
+
+// update plans to replace trials, also those that the same change creates.
+func (p *changing) update(trials []encodedTrial) error {
+	for _, t := range trials {
+		was, written := p.heads[t.number]
 		if !written {
-			t, err := l.trial(tx, n)
+			stored, err := p.was.trial(p.tx, t.number)
 			if err != nil {
 				return err
 			}
-			was = t.trialHead
+			was = stored.trialHead
 		}
-		is := headOf(&trials[i])
 		if was.final == 1 {
-			return fmt.Errorf("trial %d is final already: %w", n, store.ErrConflict)
+			return fmt.Errorf("trial %d is final already: %w", t.number, store.ErrConflict)
 		}
-		if is.attempt < was.attempt {
-			return fmt.Errorf("trial %d is at attempt %d, not %d: %w", n, was.attempt, is.attempt, store.ErrConflict)
+		if t.head.attempt < was.attempt {
+			return fmt.Errorf("trial %d is at attempt %d, not %d: %w", t.number, was.attempt, t.head.attempt, store.ErrConflict)
 		}
-		heads[n] = is
-		p.set(idKey(kindTrial, l.id, n), payloads[i])
+		p.write(t)
 	}
 	return nil
+}
+
+func (p *changing) write(t encodedTrial) {
+	p.heads[t.number] = t.head
+	p.set(idKey(kindTrial, p.was.id, t.number), t.payload)
 }

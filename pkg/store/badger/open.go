@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -90,7 +91,11 @@ func prepareDirectory(dir string, o Options) error {
 func checkFiles(dir string, o Options) error {
 	file, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
 	if errors.Is(err, fs.ErrNotExist) {
-		return refuseLeftovers(dir)
+		err = refuseLeftovers(dir)
+		if err == nil && o.ReadOnly {
+			err = store.ErrNotFound
+		}
+		return err
 	}
 	if err != nil {
 		return err
@@ -134,15 +139,22 @@ func openBadger(dir string, o Options) (db *badgerdb.DB, err error) {
 	switch {
 	case err == nil:
 		return db, nil
-	case errors.Is(err, badgerdb.ErrTruncateNeeded):
+	case says(err, badgerdb.ErrTruncateNeeded):
 		return nil, fmt.Errorf("it was not closed properly; open it for writing once: %w", store.ErrInvalid)
+	case says(err, syscall.EWOULDBLOCK):
+		return nil, fmt.Errorf("%w: %w", err, store.ErrLocked)
 	}
 	for _, notDamage := range []error{syscall.ENOSPC, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EACCES, syscall.EPERM, syscall.EROFS} {
-		if errors.Is(err, notDamage) {
+		if says(err, notDamage) {
 			return nil, fmt.Errorf("open database: %w", err)
 		}
 	}
 	return nil, fmt.Errorf("open database: %w: %w; %s", err, store.ErrCorrupt, adviceRestore)
+}
+
+// says reports whether an error is or mentions another: Badger drops the causes of some of its errors.
+func says(err, cause error) bool {
+	return errors.Is(err, cause) || strings.Contains(err.Error(), cause.Error())
 }
 
 // badgerOptions are the options under which every damaged bit of a table was noticed at opening,

@@ -179,6 +179,16 @@ func TestLocked(t *testing.T) {
 	}
 	mustClose(t, s)
 	mustClose(t, s)
+	db, err := openBadger(dir, small) // another program that knows Badger
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, small); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("got %v, want %v", err, store.ErrLocked)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
 	mustClose(t, mustOpen(t, dir))
 	info, err := os.Stat(dir)
 	if err != nil || info.Mode().Perm() != 0o700 {
@@ -207,8 +217,23 @@ func TestReadOnly(t *testing.T) {
 	if err := s.Delete(t.Context(), keyOne); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("delete: got %v, want %v", err, store.ErrInvalid)
 	}
+	if _, err := Open(t.TempDir(), o); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("open an empty directory: got %v, want %v", err, store.ErrNotFound)
+	}
 	if _, err := Open(filepath.Join(dir, "nothing"), o); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("open what is not there: got %v, want %v", err, store.ErrNotFound)
+	}
+}
+
+// A log that may have to be cut off cannot be read without writing. (In another process, for
+// Badger leaves goroutines behind when it does not open.)
+func TestReadOnlyAfterKill(t *testing.T) {
+	dir := t.TempDir()
+	var a acks
+	killAfter(t, dir, &a, 20)
+	t.Setenv(readOnlyEnv, "1")
+	if o := dump(t, dir); o.Kind != "invalid" || !strings.Contains(o.Refused, "not closed properly") {
+		t.Errorf("got %+v, want it refused as not closed properly", o)
 	}
 }
 

@@ -115,13 +115,12 @@ func (s *Store) append(ctx context.Context, stream experiment.Stream, ms []exper
 		}
 	}
 	for first := true; first || len(ms) > 0; first = false {
-		payload, n, err := encodeBlock(ms)
+		block, n, err := packBlock(ms)
 		if err != nil {
 			return acked, err
 		}
-		block := ms[:n]
 		next, err := s.do(ctx, &request{plan: func(tx *badgerdb.Txn) (*plan, error) {
-			return s.writer.appendBlock(tx, stream, block, payload)
+			return s.writer.appendBlock(tx, stream, block)
 		}})
 		if err != nil {
 			return acked, err
@@ -131,8 +130,37 @@ func (s *Store) append(ctx context.Context, stream experiment.Stream, ms []exper
 	return acked, nil
 }
 
-// appendBlock plans to write measurements that are packed already.
-func (w *writer) appendBlock(tx *badgerdb.Txn, s experiment.Stream, ms []experiment.Measurement, payload []byte) (*plan, error) {
+// packed is the measurements from first to last. The writer sees them in this form alone: the
+// caller's slice may change as soon as its context ends.
+type packed struct {
+	first, last uint64
+	payload     []byte
+}
+
+// packBlock packs as many measurements as make a block, and returns how many those are.
+func packBlock(ms []experiment.Measurement) (b packed, n int, err error) {
+	b.payload, n, err = encodeBlock(ms)
+	if n > 0 {
+		b.first, b.last = ms[0].Seq, ms[n-1].Seq
+	}
+	return b, n, err
+}
+
+// after returns the block without the measurements up to a sequence number within it.
+func (b packed) after(seq uint64) (packed, error) {
+	if seq < b.first {
+		return b, nil
+	}
+	ms, err := decodeBlock(b.payload, b.first)
+	if err != nil {
+		return b, err
+	}
+	b, _, err = packBlock(ms[seq+1-b.first:])
+	return b, err
+}
+
+// appendBlock plans to write a block; an empty one has last 0.
+func (w *writer) appendBlock(tx *badgerdb.Txn, s experiment.Stream, b packed) (*plan, error) {
 	l, err := w.view.experiment(tx, s.Experiment)
 	if err != nil {
 		return nil, err
@@ -148,45 +176,31 @@ func (w *writer) appendBlock(tx *badgerdb.Txn, s experiment.Stream, ms []experim
 	if err != nil {
 		return nil, err
 	}
-	if len(ms) == 0 || ms[len(ms)-1].Seq <= h.last {
+	if b.last <= h.last {
 		return &plan{apply: func() uint64 { return h.last }}, nil
 	}
-	if ms[0].Seq > h.last+1 {
-		return nil, fmt.Errorf("measurement %d follows %d: %w", ms[0].Seq, h.last, store.ErrInvalid)
+	if b.first > h.last+1 {
+		return nil, fmt.Errorf("measurement %d follows %d: %w", b.first, h.last, store.ErrInvalid)
 	}
-	if known := h.last + 1 - ms[0].Seq; known > 0 {
-		if payload, _, err = encodeBlock(ms[known:]); err != nil {
-			return nil, err
+	if b, err = b.after(h.last); err != nil {
+		return nil, err
+	}
+	after := head{last: b.last, blocks: h.blocks + 1}
+	p := &plan{apply: func() uint64 {
+		t.streams[s] = after
+		if h.blocks == 0 {
+			l.totals.streams++
 		}
-	}
-	p := &plan{}
-	p.set(blockKey(l.id, s, h.last+1), payload)
-	after, sums := head{last: ms[len(ms)-1].Seq, blocks: h.blocks + 1}, l.totals
+		return after.last
+	}}
+	p.set(blockKey(l.id, s, b.first), b.payload)
 	p.set(streamKey(kindStream, l.id, s), encodeCounters(&after))
 	if h.blocks == 0 {
+		sums := l.totals
 		sums.streams++
 		p.set(idKey(kindTotals, l.id), encodeCounters(&sums))
 	}
-	p.apply = func() uint64 {
-		t.streams[s], l.totals = after, sums
-		return after.last
-	}
 	return p, nil
-}
-
-// replaceSpec encodes an experiment after a change of what its users wrote.
-func replaceSpec(tx *badgerdb.Txn, id uint64, change *store.Change) ([]byte, error) {
-	var e experiment.Experiment
-	if err := readJSON(tx, idKey(kindExperiment, id), &e); err != nil {
-		return nil, err
-	}
-	if change.Spec != nil {
-		e.Spec = *change.Spec
-	}
-	if change.Local != nil {
-		e.Local = *change.Local
-	}
-	return encodeExperiment(&e)
 }
 
 // readJSON reads a record that must be there.
