@@ -20,36 +20,37 @@ func definition() Definition {
 	}}
 }
 
+var parseCases = []struct {
+	name    string
+	text    string // name=value, separated by spaces
+	dialect string
+	want    Values
+	fault   string // lines
+}{
+	{"defaults", "folder=", "one", Values{"count": int64(3), "mode": "x", "folder": ""}, ""},
+	{"all", "folder=f count=9 share=.5 rate=-1e3 fast=True mode=y old=0 new=2", "",
+		Values{"folder": "f", "count": int64(9), "share": 0.5, "rate": -1000.0, "fast": true, "mode": "y", "old": int64(0), "new": int64(2)}, ""},
+	{"required", "", "", nil, "algorithm a: setting folder is required: where"},
+	{"of another dialect", "folder=f new=1", "one", nil, `unknown setting "new", known are`},
+	{"typo", "folder=f cuont=1", "", nil, `unknown setting "cuont", did you mean "count"?`},
+	{"twice", "folder=f count=1 count=1", "", nil, "setting count is given twice"},
+	{"no int", "folder=f count=1.5", "", nil, `setting count must be a whole number, got "1.5"`},
+	{"int beyond int64", "folder=f old=9223372036854775808", "", nil, "must be a whole number"},
+	{"below", "folder=f count=0", "", nil, "setting count must be at least 1 and at most 9, got 0"},
+	{"above", "folder=f count=10", "", nil, "setting count must be at least 1 and at most 9, got 10"},
+	{"without upper bound", "folder=f old=-1", "", nil, "setting old must be at least 0, got -1"},
+	{"open min", "folder=f share=0", "", nil, "setting share must be above 0 and below 1, got 0"},
+	{"open max", "folder=f share=1", "", nil, "setting share must be above 0 and below 1, got 1"},
+	{"nan", "folder=f share=nan", "", nil, "must be a finite number"},
+	{"inf", "folder=f rate=inf", "", nil, "must be a finite number"},
+	{"hexadecimal", "folder=f rate=0x1p3", "", nil, "must be a finite number"},
+	{"bool", "folder=f fast=1", "", nil, `setting fast must be true or false, got "1"`},
+	{"choice", "folder=f mode=z", "", nil, `setting mode must be one of x, y, got "z"`},
+	{"all faults", "count=0 mode=z zzzzzz=1", "", nil, "count must\nmode must\nunknown setting\nis required"},
+}
+
 func TestParse(t *testing.T) {
-	tests := []struct {
-		name    string
-		text    string // name=value, separated by spaces
-		dialect string
-		want    Values
-		fault   string // lines
-	}{
-		{"defaults", "folder=", "one", Values{"count": int64(3), "mode": "x", "folder": ""}, ""},
-		{"all", "folder=f count=9 share=.5 rate=-1e3 fast=True mode=y old=0 new=2", "",
-			Values{"folder": "f", "count": int64(9), "share": 0.5, "rate": -1000.0, "fast": true, "mode": "y", "old": int64(0), "new": int64(2)}, ""},
-		{"required", "", "", nil, "algorithm a: setting folder is required: where"},
-		{"of another dialect", "folder=f new=1", "one", nil, `unknown setting "new", known are`},
-		{"typo", "folder=f cuont=1", "", nil, `unknown setting "cuont", did you mean "count"?`},
-		{"twice", "folder=f count=1 count=1", "", nil, "setting count is given twice"},
-		{"no int", "folder=f count=1.5", "", nil, `setting count must be a whole number, got "1.5"`},
-		{"int beyond int64", "folder=f old=9223372036854775808", "", nil, "must be a whole number"},
-		{"below", "folder=f count=0", "", nil, "setting count must be at least 1 and at most 9, got 0"},
-		{"above", "folder=f count=10", "", nil, "setting count must be at least 1 and at most 9, got 10"},
-		{"without upper bound", "folder=f old=-1", "", nil, "setting old must be at least 0, got -1"},
-		{"open min", "folder=f share=0", "", nil, "setting share must be above 0 and below 1, got 0"},
-		{"open max", "folder=f share=1", "", nil, "setting share must be above 0 and below 1, got 1"},
-		{"nan", "folder=f share=nan", "", nil, "must be a finite number"},
-		{"inf", "folder=f rate=inf", "", nil, "must be a finite number"},
-		{"hexadecimal", "folder=f rate=0x1p3", "", nil, "must be a finite number"},
-		{"bool", "folder=f fast=1", "", nil, `setting fast must be true or false, got "1"`},
-		{"choice", "folder=f mode=z", "", nil, `setting mode must be one of x, y, got "z"`},
-		{"all faults", "count=0 mode=z zzzzzz=1", "", nil, "count must\nmode must\nunknown setting\nis required"},
-	}
-	for _, tt := range tests {
+	for _, tt := range parseCases {
 		got, err := Parse(definition(), rawSettings(tt.text), tt.dialect)
 		if tt.fault == "" {
 			if diff := cmp.Diff(got, tt.want); diff != "" || err != nil {

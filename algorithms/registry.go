@@ -14,7 +14,7 @@ type Registry struct {
 }
 
 // NewRegistry makes a registry of the given definitions. A name or alias that two of them share, an
-// empty one and a Setting that Parse could not use are errors; all are reported at once.
+// empty one and a default that its own Setting refuses are errors; all are reported at once.
 func NewRegistry(defs ...Definition) (*Registry, error) {
 	r := &Registry{defs: slices.Clone(defs), byName: make(map[string]int)}
 	var faults []error

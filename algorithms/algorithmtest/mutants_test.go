@@ -191,6 +191,13 @@ func (l *learner) distort(ids []uint64, pending []algorithms.Trial, out []algori
 				}
 			}
 		}
+	}
+	return l.leak(ids, pending, out)
+}
+
+// leak makes mutants that share state with the caller.
+func (l *learner) leak(ids []uint64, pending []algorithms.Trial, out []algorithms.Suggestion) ([]algorithms.Suggestion, error) {
+	switch l.mutant {
 	case "changes its question":
 		for i := range ids {
 			ids[i]++

@@ -187,40 +187,41 @@ func problem(t *testing.T, parallel int) algorithms.Problem {
 	return algorithms.Problem{Space: space, Objectives: 1, Parallel: parallel}
 }
 
+var makeCases = []struct {
+	name     string
+	settings []algorithms.RawSetting
+	parallel int
+	dialect  string
+	want     string // "" when it works
+}{
+	{"random", nil, 3, "", ""},
+	{"sobol", nil, 3, "", ""},
+	{"grid", nil, 3, "", "algorithm grid: parameters[0] (lr): a grid needs a step for a double"},
+	{"bayesianoptimization", nil, 3, "", `algorithm "bayesianoptimization" is not built yet: use random, sobol or grid`},
+	{"tpe", []algorithms.RawSetting{{Name: "gamma", Value: "0.3"}, {Name: "n_startup_trials", Value: "3"}}, 3, "", "not built yet"},
+	{"tpe", []algorithms.RawSetting{{Name: "gamma", Value: "0"}}, 3, "", "setting gamma must be above 0 and below 1, got 0"},
+	{"cmaes", []algorithms.RawSetting{{Name: "restart_strategy", Value: "bipop"}}, 3, "", "not built yet"},
+	{"cmaes", []algorithms.RawSetting{{Name: "restart_strategy", Value: "bipop"}}, 3, "goptuna", "not built yet"},
+	{"cmaes", []algorithms.RawSetting{{Name: "restart_strategy", Value: "bipop"}}, 3, "optuna", "must be one of none, None, ipop"},
+	{"hyperband", hyperbandSettings("9", "3"), 9, "", "not built yet"},
+	{"hyperband", hyperbandSettings("9", "3"), 8, "", "parallelTrialCount must be at least 9"},
+	{"hyperband", hyperbandSettings("9", "1"), 9, "", "eta must be at least 2, got 1"},
+	{"hyperband", hyperbandSettings("9", "0"), 9, "", "not built yet"},
+	{"hyperband", hyperbandSettings("0", "3"), 9, "", "setting r_l must be above 0, got 0"},
+	{"hyperband", nil, 9, "", "setting r_l is required: "},
+	{"hyperband", append(hyperbandSettings("9", "3")[:2], algorithms.RawSetting{Name: "resource_name", Value: "epoch"}), 9, "", `resource_name "epoch" is no parameter`},
+	{"pbt", pbtSettings("5"), 3, "pbt", "not built yet"},
+	{"pbt", pbtSettings("4"), 3, "pbt", "setting n_population must be at least 5, got 4"},
+	{"pbt", append(pbtSettings("5"), algorithms.RawSetting{Name: "resample_probability", Value: "0.3"}), 3, "pbt", "unknown setting"},
+	{"pbt", append(pbtSettings("5"), algorithms.RawSetting{Name: "resample_probability", Value: "0.3"}), 3, "", "not built yet"},
+	{"enas", nil, 3, "", "spec.nasConfig: neural architecture search needs an external service"},
+	{"darts", nil, 3, "", "spec.nasConfig: neural architecture search needs an external service"},
+	{"bayesian", nil, 3, "", `unknown algorithm "bayesian", known are random, sobol, grid, bayesianoptimization`},
+	{"sobel", nil, 3, "", `unknown algorithm "sobel", did you mean "sobol"?`},
+}
+
 func TestMakeBuiltin(t *testing.T) {
-	tests := []struct {
-		name     string
-		settings []algorithms.RawSetting
-		parallel int
-		dialect  string
-		want     string // "" when it works
-	}{
-		{"random", nil, 3, "", ""},
-		{"sobol", nil, 3, "", ""},
-		{"grid", nil, 3, "", "algorithm grid: parameters[0] (lr): a grid needs a step for a double"},
-		{"bayesianoptimization", nil, 3, "", `algorithm "bayesianoptimization" is not built yet: use random, sobol or grid`},
-		{"tpe", []algorithms.RawSetting{{Name: "gamma", Value: "0.3"}, {Name: "n_startup_trials", Value: "3"}}, 3, "", "not built yet"},
-		{"tpe", []algorithms.RawSetting{{Name: "gamma", Value: "0"}}, 3, "", "setting gamma must be above 0 and below 1, got 0"},
-		{"cmaes", []algorithms.RawSetting{{Name: "restart_strategy", Value: "bipop"}}, 3, "", "not built yet"},
-		{"cmaes", []algorithms.RawSetting{{Name: "restart_strategy", Value: "bipop"}}, 3, "goptuna", "not built yet"},
-		{"cmaes", []algorithms.RawSetting{{Name: "restart_strategy", Value: "bipop"}}, 3, "optuna", "must be one of none, None, ipop"},
-		{"hyperband", hyperbandSettings("9", "3"), 9, "", "not built yet"},
-		{"hyperband", hyperbandSettings("9", "3"), 8, "", "parallelTrialCount must be at least 9"},
-		{"hyperband", hyperbandSettings("9", "1"), 9, "", "eta must be at least 2, got 1"},
-		{"hyperband", hyperbandSettings("9", "0"), 9, "", "not built yet"},
-		{"hyperband", hyperbandSettings("0", "3"), 9, "", "setting r_l must be above 0, got 0"},
-		{"hyperband", nil, 9, "", "setting r_l is required: "},
-		{"hyperband", append(hyperbandSettings("9", "3")[:2], algorithms.RawSetting{Name: "resource_name", Value: "epoch"}), 9, "", `resource_name "epoch" is no parameter`},
-		{"pbt", pbtSettings("5"), 3, "pbt", "not built yet"},
-		{"pbt", pbtSettings("4"), 3, "pbt", "setting n_population must be at least 5, got 4"},
-		{"pbt", append(pbtSettings("5"), algorithms.RawSetting{Name: "resample_probability", Value: "0.3"}), 3, "pbt", "unknown setting"},
-		{"pbt", append(pbtSettings("5"), algorithms.RawSetting{Name: "resample_probability", Value: "0.3"}), 3, "", "not built yet"},
-		{"enas", nil, 3, "", "spec.nasConfig: neural architecture search needs an external service"},
-		{"darts", nil, 3, "", "spec.nasConfig: neural architecture search needs an external service"},
-		{"bayesian", nil, 3, "", `unknown algorithm "bayesian", known are random, sobol, grid, bayesianoptimization`},
-		{"sobel", nil, 3, "", `unknown algorithm "sobel", did you mean "sobol"?`},
-	}
-	for _, tt := range tests {
+	for _, tt := range makeCases {
 		def, err := Registry().Lookup(tt.name)
 		var values algorithms.Values
 		if err == nil {
@@ -232,8 +233,8 @@ func TestMakeBuiltin(t *testing.T) {
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s %v: got %v, want %q", tt.name, tt.settings, err, tt.want)
 		}
-		if notBuilt := strings.HasPrefix(tt.want, "not built"); notBuilt != (errors.Is(err, algorithms.ErrNotBuilt) && notBuilt) {
-			t.Errorf("%s: %v does not wrap ErrNotBuilt", tt.name, err)
+		if got, want := errors.Is(err, algorithms.ErrNotBuilt), strings.Contains(tt.want, "not built yet"); got != want {
+			t.Errorf("%s: %v wraps ErrNotBuilt: %t, want %t", tt.name, err, got, want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/algorithmtest"
@@ -165,6 +166,49 @@ func BenchmarkAsk(b *testing.B) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestDrawsAreIndependent counts points in a 16 by 16 grid over pairs of axes, and over pairs of
+// consecutive trials, whose generators have neighbouring seeds.
+func TestDrawsAreIndependent(t *testing.T) {
+	const n, side = 20_000, 16
+	got := points(t, newSuggester(t, Random(), newProblem(t, unitCube(3)...)), n)
+	pairs := map[string]func(i int) (float64, float64){
+		"axes 0 and 1":       func(i int) (float64, float64) { return got[i][0], got[i][1] },
+		"axes 1 and 2":       func(i int) (float64, float64) { return got[i][1], got[i][2] },
+		"consecutive trials": func(i int) (float64, float64) { return got[i][0], got[(i+1)%n][0] },
+		"trials 64 apart":    func(i int) (float64, float64) { return got[i][0], got[(i+64)%n][0] },
+	}
+	// A true sample exceeds this once in 10^4 seeds.
+	critical := distuv.ChiSquared{K: side*side - 1}.Quantile(1 - 1e-4)
+	for name, pair := range pairs {
+		var count [side][side]float64
+		for i := range n {
+			x, y := pair(i)
+			count[int(x*side)][int(y*side)]++
+		}
+		const want = float64(n) / side / side
+		chi2 := 0.0
+		for _, row := range count {
+			for _, c := range row {
+				chi2 += (c - want) * (c - want) / want
+			}
+		}
+		if chi2 > critical {
+			t.Errorf("%s: chi-square %.1f, critical %.1f", name, chi2, critical)
+		}
+	}
+}
+
+// TestMoreTrialsThanCells cannot avoid pending points.
+func TestMoreTrialsThanCells(t *testing.T) {
+	p := newProblem(t, searchspace.Parameter{Name: "x", Kind: searchspace.Categorical, Values: []string{"only"}})
+	for _, def := range []algorithms.Definition{Random(), Sobol()} {
+		got, err := newSuggester(t, def, p).Ask([]uint64{1, 2, 3}, nil)
+		if len(got) != 3 || err != nil {
+			t.Errorf("%s: got %v, %v", def.Name, got, err)
 		}
 	}
 }

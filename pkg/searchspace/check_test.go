@@ -7,55 +7,55 @@ import (
 	"testing"
 )
 
+var faults = []struct {
+	name string
+	p    Parameter
+	want string
+}{
+	{"no name", Parameter{Kind: Int, Max: 1}, "parameters[1] (): name is empty"},
+	{"twice", Parameter{Name: "cat", Kind: Int, Max: 1}, "parameters[1] (cat): name is already that of parameters[0]"},
+	{"kind", Parameter{Name: "x"}, "kind 0 is not one of double, int, discrete, categorical"},
+	{"distribution", Parameter{Name: "x", Kind: Int, Max: 1, Distribution: 9}, "distribution 9 is not one of"},
+	{"log at 0", Parameter{Name: "lr", Kind: Double, Max: 1, Distribution: LogUniform}, "parameters[1] (lr): log scale needs min > 0, got 0"},
+	{"log below 0", Parameter{Name: "lr", Kind: Double, Min: -2, Max: 1, Distribution: LogNormal}, "log scale needs min > 0, got -2"},
+	{"equal", Parameter{Name: "x", Kind: Int, Min: 3, Max: 3}, "min and max are both 3: there is nothing to search"},
+	{"reversed", Parameter{Name: "x", Kind: Double, Min: 3, Max: 1}, "max must be above min 3, got 1"},
+	{"NaN", Parameter{Name: "x", Kind: Double, Min: nan, Max: 1}, "min must be a finite number, got NaN"},
+	{"Inf", Parameter{Name: "x", Kind: Double, Max: math.Inf(1)}, "max must be a finite number, got +Inf"},
+	{"step below 0", Parameter{Name: "x", Kind: Double, Max: 1, Step: -0.1}, "step must be above 0, got -0.1"},
+	{"step NaN", Parameter{Name: "x", Kind: Double, Max: 1, Step: nan}, "step must be a finite number, got NaN"},
+	{"step too wide", Parameter{Name: "x", Kind: Double, Max: 1, Step: 1.5}, "step must be at most max - min = 1, got 1.5"},
+	{"step too fine", Parameter{Name: "x", Kind: Double, Max: 1, Step: 1e-13}, "grid has more than 2^40 values"},
+	{"step too fine for log", Parameter{Name: "x", Kind: Int, Min: 1<<53 - 9, Max: 1<<53 - 1, Distribution: LogUniform}, "grid is too fine for a log scale: max is more than 2^40 steps of 1"},
+	{"fraction", Parameter{Name: "x", Kind: Int, Min: 0.5, Max: 3}, "min of an int must be a whole number, got 0.5"},
+	{"step of an int", Parameter{Name: "x", Kind: Int, Max: 3, Step: 0.5}, "step of an int must be a whole number, got 0.5"},
+	{"int beyond 2^53", Parameter{Name: "x", Kind: Int, Min: 1, Max: 1<<53 + 2}, "max of an int must be within ±2^53"},
+	{"int of 2^53 values", Parameter{Name: "x", Kind: Int, Max: 1 << 53}, "grid has more than 2^40 values"},
+	{"list of a range", Parameter{Name: "x", Kind: Int, Max: 3, Values: []string{"1"}}, "a range has no list"},
+	{"empty list", Parameter{Name: "x", Kind: Categorical}, "list is empty"},
+	{"empty discrete list", Parameter{Name: "x", Kind: Discrete}, "list is empty"},
+	{"duplicate", Parameter{Name: "x", Kind: Categorical, Values: []string{"a", "b", "a"}}, `list[2] repeats list[0], "a"`},
+	{"same number", Parameter{Name: "x", Kind: Discrete, Values: []string{"1", "1.0"}, Numbers: []float64{1, 1}}, `"1.0" and "1" are the same number`},
+	{"descending", Parameter{Name: "x", Kind: Discrete, Values: []string{"2", "1"}, Numbers: []float64{2, 1}}, "list[1] is below list[0]: numbers must ascend"},
+	{"no number", Parameter{Name: "x", Kind: Discrete, Values: []string{"a"}, Numbers: []float64{1}}, `list[0] must be a finite number, got "a"`},
+	{"NaN in list", Parameter{Name: "x", Kind: Discrete, Values: []string{"nan"}, Numbers: []float64{nan}}, `list[0] must be a finite number, got "nan"`},
+	{"other number", Parameter{Name: "x", Kind: Discrete, Values: []string{"2"}, Numbers: []float64{3}}, `list[0] is "2", but its number is 3`},
+	{"numbers missing", Parameter{Name: "x", Kind: Discrete, Values: []string{"2"}}, "list has 1 texts and 0 numbers"},
+	{"numbers of labels", Parameter{Name: "x", Kind: Categorical, Values: []string{"2"}, Numbers: []float64{2}}, "only a discrete list has numbers"},
+	{"range of a list", Parameter{Name: "x", Kind: Categorical, Values: []string{"2"}, Max: 2}, "a list has no min, max or step"},
+	{"distribution of a list", Parameter{Name: "x", Kind: Categorical, Values: []string{"2"}, Distribution: Normal}, "a list has no distribution"},
+	{"unknown parent", child("nobody", "x"), `activeWhen names "nobody", which is no parameter`},
+	{"own parent", child("x", "x"), "activeWhen names the parameter itself"},
+	{"double parent", child("double", "1"), "activeWhen names double, a double"},
+	{"unknown value", child("cat", "z"), `activeWhen value "z" is none of cat`},
+	{"value off the grid", child("int", "2"), `activeWhen value "2" is none of int: 2 is off the grid of step 2`},
+	{"value out of range", child("int", "99"), "99 is outside [1, 9]"},
+	{"value twice", child("int", "3", "3"), `activeWhen value "3" is given twice`},
+	{"no value", child("cat"), "activeWhen has no values"},
+}
+
 func TestFaults(t *testing.T) {
-	inf, nan := math.Inf(1), math.NaN()
-	tests := []struct {
-		name string
-		p    Parameter
-		want string
-	}{
-		{"no name", Parameter{Kind: Int, Max: 1}, "parameters[1] (): name is empty"},
-		{"twice", Parameter{Name: "cat", Kind: Int, Max: 1}, "parameters[1] (cat): name is already that of parameters[0]"},
-		{"kind", Parameter{Name: "x"}, "kind 0 is not one of double, int, discrete, categorical"},
-		{"distribution", Parameter{Name: "x", Kind: Int, Max: 1, Distribution: 9}, "distribution 9 is not one of"},
-		{"log at 0", Parameter{Name: "lr", Kind: Double, Max: 1, Distribution: LogUniform}, "parameters[1] (lr): log scale needs min > 0, got 0"},
-		{"log below 0", Parameter{Name: "lr", Kind: Double, Min: -2, Max: 1, Distribution: LogNormal}, "log scale needs min > 0, got -2"},
-		{"equal", Parameter{Name: "x", Kind: Int, Min: 3, Max: 3}, "min and max are both 3: there is nothing to search"},
-		{"reversed", Parameter{Name: "x", Kind: Double, Min: 3, Max: 1}, "max must be above min 3, got 1"},
-		{"NaN", Parameter{Name: "x", Kind: Double, Min: nan, Max: 1}, "min must be a finite number, got NaN"},
-		{"Inf", Parameter{Name: "x", Kind: Double, Max: inf}, "max must be a finite number, got +Inf"},
-		{"step below 0", Parameter{Name: "x", Kind: Double, Max: 1, Step: -0.1}, "step must be above 0, got -0.1"},
-		{"step NaN", Parameter{Name: "x", Kind: Double, Max: 1, Step: nan}, "step must be a finite number, got NaN"},
-		{"step too wide", Parameter{Name: "x", Kind: Double, Max: 1, Step: 1.5}, "step must be at most max - min = 1, got 1.5"},
-		{"step too fine", Parameter{Name: "x", Kind: Double, Max: 1, Step: 1e-13}, "grid has more than 2^40 values"},
-		{"step too fine for log", Parameter{Name: "x", Kind: Int, Min: 1<<53 - 9, Max: 1<<53 - 1, Distribution: LogUniform}, "grid is too fine for a log scale: max is more than 2^40 steps of 1"},
-		{"fraction", Parameter{Name: "x", Kind: Int, Min: 0.5, Max: 3}, "min of an int must be a whole number, got 0.5"},
-		{"step of an int", Parameter{Name: "x", Kind: Int, Max: 3, Step: 0.5}, "step of an int must be a whole number, got 0.5"},
-		{"int beyond 2^53", Parameter{Name: "x", Kind: Int, Min: 1, Max: 1<<53 + 2}, "max of an int must be within ±2^53"},
-		{"int of 2^53 values", Parameter{Name: "x", Kind: Int, Max: 1 << 53}, "grid has more than 2^40 values"},
-		{"list of a range", Parameter{Name: "x", Kind: Int, Max: 3, Values: []string{"1"}}, "a range has no list"},
-		{"empty list", Parameter{Name: "x", Kind: Categorical}, "list is empty"},
-		{"empty discrete list", Parameter{Name: "x", Kind: Discrete}, "list is empty"},
-		{"duplicate", Parameter{Name: "x", Kind: Categorical, Values: []string{"a", "b", "a"}}, `list[2] repeats list[0], "a"`},
-		{"same number", Parameter{Name: "x", Kind: Discrete, Values: []string{"1", "1.0"}, Numbers: []float64{1, 1}}, `"1.0" and "1" are the same number`},
-		{"descending", Parameter{Name: "x", Kind: Discrete, Values: []string{"2", "1"}, Numbers: []float64{2, 1}}, "list[1] is below list[0]: numbers must ascend"},
-		{"no number", Parameter{Name: "x", Kind: Discrete, Values: []string{"a"}, Numbers: []float64{1}}, `list[0] must be a finite number, got "a"`},
-		{"NaN in list", Parameter{Name: "x", Kind: Discrete, Values: []string{"nan"}, Numbers: []float64{nan}}, `list[0] must be a finite number, got "nan"`},
-		{"other number", Parameter{Name: "x", Kind: Discrete, Values: []string{"2"}, Numbers: []float64{3}}, `list[0] is "2", but its number is 3`},
-		{"numbers missing", Parameter{Name: "x", Kind: Discrete, Values: []string{"2"}}, "list has 1 texts and 0 numbers"},
-		{"numbers of labels", Parameter{Name: "x", Kind: Categorical, Values: []string{"2"}, Numbers: []float64{2}}, "only a discrete list has numbers"},
-		{"range of a list", Parameter{Name: "x", Kind: Categorical, Values: []string{"2"}, Max: 2}, "a list has no min, max or step"},
-		{"distribution of a list", Parameter{Name: "x", Kind: Categorical, Values: []string{"2"}, Distribution: Normal}, "a list has no distribution"},
-		{"unknown parent", child("nobody", "x"), `activeWhen names "nobody", which is no parameter`},
-		{"own parent", child("x", "x"), "activeWhen names the parameter itself"},
-		{"double parent", child("double", "1"), "activeWhen names double, a double"},
-		{"unknown value", child("cat", "z"), `activeWhen value "z" is none of cat`},
-		{"value off the grid", child("int", "2"), `activeWhen value "2" is none of int: 2 is off the grid of step 2`},
-		{"value out of range", child("int", "99"), "99 is outside [1, 9]"},
-		{"value twice", child("int", "3", "3"), `activeWhen value "3" is given twice`},
-		{"no value", child("cat"), "activeWhen has no values"},
-	}
-	for _, tt := range tests {
+	for _, tt := range faults {
 		_, err := New([]Parameter{
 			{Name: "cat", Kind: Categorical, Values: []string{"x", "y"}},
 			tt.p,

@@ -62,38 +62,42 @@ func TestContinuousDistributions(t *testing.T) {
 	}
 }
 
+func uniform(lo, hi float64) float64 { return hi - lo }
+
+func logarithm(lo, hi float64) float64 { return math.Log(hi / lo) }
+
+func normal(mu, sigma float64) func(lo, hi float64) float64 {
+	n := distuv.Normal{Mu: mu, Sigma: sigma}
+	return func(lo, hi float64) float64 { return n.CDF(hi) - n.CDF(lo) }
+}
+
+var gridCases = []struct {
+	name   string
+	p      Parameter
+	values []float64
+	edges  []float64 // of the cells
+	mass   func(lo, hi float64) float64
+}{
+	{"int", Parameter{Kind: Int, Min: -1, Max: 3}, []float64{-1, 0, 1, 2, 3}, []float64{-1.5, -0.5, 0.5, 1.5, 2.5, 3.5}, uniform},
+	{"int by 2", Parameter{Kind: Int, Max: 6, Step: 2}, []float64{0, 2, 4, 6}, []float64{-1, 1, 3, 5, 7}, uniform},
+	{"last step past max", Parameter{Kind: Int, Max: 7, Step: 3}, []float64{0, 3, 6}, []float64{-1.5, 1.5, 4.5, 7.5}, uniform},
+	{"double by 0.1", Parameter{Kind: Double, Min: 0.1, Max: 0.4, Step: 0.1}, []float64{0.1, 0.2, 0.3, 0.4}, []float64{0.05, 0.15, 0.25, 0.35, 0.45}, uniform},
+	{"discrete", Parameter{Kind: Discrete, Values: []string{"1", "10", "1000"}, Numbers: []float64{1, 10, 1000}}, []float64{1, 10, 1000}, []float64{0, 1, 2, 3}, uniform},
+	{"categorical", Parameter{Kind: Categorical, Values: []string{"a", "b"}}, []float64{0, 1}, []float64{0, 1, 2}, uniform},
+	// The outer edges of a logarithmic grid mirror the inner ones in the logarithm.
+	{"log int", Parameter{Kind: Int, Min: 1, Max: 4, Distribution: LogUniform}, []float64{1, 2, 3, 4}, []float64{1 / 1.5, 1.5, 2.5, 3.5, 16 / 3.5}, logarithm},
+	{"normal int", Parameter{Kind: Int, Max: 6, Distribution: Normal}, []float64{0, 1, 2, 3, 4, 5, 6}, []float64{-0.5, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5}, normal(3, 1)},
+	{"normal by 0.5", Parameter{Kind: Double, Max: 2, Step: 0.5, Distribution: Normal}, []float64{0, 0.5, 1, 1.5, 2}, []float64{-0.25, 0.25, 0.75, 1.25, 1.75, 2.25}, normal(1, 1.0/3)},
+	{"logNormal int", Parameter{Kind: Int, Min: 1, Max: 4, Distribution: LogNormal}, []float64{1, 2, 3, 4}, []float64{1 / 1.5, 1.5, 2.5, 3.5, 16 / 3.5},
+		func(lo, hi float64) float64 {
+			return normal(math.Log(2), math.Log(4)/6)(math.Log(lo), math.Log(hi))
+		}},
+}
+
 // TestGridDistributions compares the counts of cells with their probabilities, by the test of
 // chi-square.
 func TestGridDistributions(t *testing.T) {
-	uniform := func(lo, hi float64) float64 { return hi - lo }
-	logarithm := func(lo, hi float64) float64 { return math.Log(hi / lo) }
-	normal := func(mu, sigma float64) func(lo, hi float64) float64 {
-		n := distuv.Normal{Mu: mu, Sigma: sigma}
-		return func(lo, hi float64) float64 { return n.CDF(hi) - n.CDF(lo) }
-	}
-	tests := []struct {
-		name   string
-		p      Parameter
-		values []float64
-		edges  []float64 // of the cells
-		mass   func(lo, hi float64) float64
-	}{
-		{"int", Parameter{Kind: Int, Min: -1, Max: 3}, []float64{-1, 0, 1, 2, 3}, []float64{-1.5, -0.5, 0.5, 1.5, 2.5, 3.5}, uniform},
-		{"int by 2", Parameter{Kind: Int, Max: 6, Step: 2}, []float64{0, 2, 4, 6}, []float64{-1, 1, 3, 5, 7}, uniform},
-		{"last step past max", Parameter{Kind: Int, Max: 7, Step: 3}, []float64{0, 3, 6}, []float64{-1.5, 1.5, 4.5, 7.5}, uniform},
-		{"double by 0.1", Parameter{Kind: Double, Min: 0.1, Max: 0.4, Step: 0.1}, []float64{0.1, 0.2, 0.3, 0.4}, []float64{0.05, 0.15, 0.25, 0.35, 0.45}, uniform},
-		{"discrete", Parameter{Kind: Discrete, Values: []string{"1", "10", "1000"}, Numbers: []float64{1, 10, 1000}}, []float64{1, 10, 1000}, []float64{0, 1, 2, 3}, uniform},
-		{"categorical", Parameter{Kind: Categorical, Values: []string{"a", "b"}}, []float64{0, 1}, []float64{0, 1, 2}, uniform},
-		// The outer edges of a logarithmic grid mirror the inner ones in the logarithm.
-		{"log int", Parameter{Kind: Int, Min: 1, Max: 4, Distribution: LogUniform}, []float64{1, 2, 3, 4}, []float64{1 / 1.5, 1.5, 2.5, 3.5, 16 / 3.5}, logarithm},
-		{"normal int", Parameter{Kind: Int, Max: 6, Distribution: Normal}, []float64{0, 1, 2, 3, 4, 5, 6}, []float64{-0.5, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5}, normal(3, 1)},
-		{"normal by 0.5", Parameter{Kind: Double, Max: 2, Step: 0.5, Distribution: Normal}, []float64{0, 0.5, 1, 1.5, 2}, []float64{-0.25, 0.25, 0.75, 1.25, 1.75, 2.25}, normal(1, 1.0/3)},
-		{"logNormal int", Parameter{Kind: Int, Min: 1, Max: 4, Distribution: LogNormal}, []float64{1, 2, 3, 4}, []float64{1 / 1.5, 1.5, 2.5, 3.5, 16 / 3.5},
-			func(lo, hi float64) float64 {
-				return normal(math.Log(2), math.Log(4)/6)(math.Log(lo), math.Log(hi))
-			}},
-	}
-	for _, tt := range tests {
+	for _, tt := range gridCases {
 		tt.p.Name = "x"
 		got := make(map[float64]float64)
 		for _, v := range sample(t, tt.p) {
