@@ -54,7 +54,7 @@ func (w *writer) load() (found bool, err error) {
 			return err
 		}
 		return scan(tx, []byte{kindTombstone}, func(key, _ []byte) error {
-			w.dead = append(w.dead, lastNumber(key))
+			w.dead = append(w.dead, grave{id: lastNumber(key)})
 			return nil
 		})
 	})
@@ -64,15 +64,12 @@ func (w *writer) load() (found bool, err error) {
 // loadChain reads the records of the last commits. Those that are missing leave a gap.
 func (w *writer) loadChain(tx *badgerdb.Txn) error {
 	w.chain.oldest = w.meta.oldest
-	return scan(tx, []byte{kindChain}, func(key, payload []byte) error {
+	return scanFrom(tx, []byte{kindChain}, idKey(kindChain, w.meta.oldest), func(key, payload []byte) error {
 		var size number
 		if err := decodeCounters(payload, &size); err != nil {
 			return fmt.Errorf("record %q: %w: %w", key, err, store.ErrCorrupt)
 		}
 		seq := lastNumber(key)
-		if seq < w.chain.oldest {
-			return nil // its deletion was in a lost commit
-		}
 		for next := w.chain.next(); seq > next; next++ {
 			w.chain.missing++
 			w.chain.push(0)

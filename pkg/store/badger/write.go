@@ -12,7 +12,11 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
-const longestName = 4096 // bytes of namespace and name, or of a source
+// What a key may hold, in bytes. A source is in many keys, which are deleted together.
+const (
+	longestName   = 4096 // namespace and name
+	longestSource = 255
+)
 
 // do hands a request to the writer.
 func (s *Store) do(ctx context.Context, r *request) (uint64, error) {
@@ -83,7 +87,7 @@ func (s *Store) Delete(ctx context.Context, key experiment.Key) error {
 		p := &plan{apply: func() uint64 {
 			delete(w.view, key)
 			w.meta.experiments--
-			w.dead = append(w.dead, id)
+			w.dead = append(w.dead, grave{id: id})
 			return 0
 		}}
 		p.delete(nameKey(key))
@@ -106,8 +110,8 @@ func (s *Store) Append(ctx context.Context, stream experiment.Stream, ms []exper
 }
 
 func (s *Store) append(ctx context.Context, stream experiment.Stream, ms []experiment.Measurement) (acked uint64, err error) {
-	if len(stream.Source) > longestName || stream.Attempt < 0 {
-		return 0, fmt.Errorf("source of %d bytes, at most %d: %w", len(stream.Source), longestName, store.ErrInvalid)
+	if len(stream.Source) > longestSource {
+		return 0, fmt.Errorf("source of %d bytes, at most %d: %w", len(stream.Source), longestSource, store.ErrInvalid)
 	}
 	for i := range ms {
 		if want := ms[0].Seq + uint64(i); ms[i].Seq != want || want == 0 {

@@ -66,9 +66,9 @@ type writer struct {
 	meta   meta
 	chain  chain
 	view   view
-	dead   []uint64 // IDs of deleted experiments with records left
-	paused bool     // deleting them waits for space until the next request
-	failed error    // of the first commit that failed; no other is tried
+	dead   []grave // of deleted experiments with records left
+	paused bool    // deleting them waits for space until the next request
+	failed error   // of the first commit that failed; no other is tried
 }
 
 func newWriter(db *badgerdb.DB, guard *disk) *writer {
@@ -260,28 +260,46 @@ func (w *writer) sweep() {
 	}
 	g := w.newGroup()
 	p := &plan{}
-	id := w.dead[0]
-	for _, kind := range ofExperiment {
-		if len(p.writes) < sweepRecords {
-			p.deleteAll(g.tx, idKey(kind, id), sweepRecords-len(p.writes))
+	d := &w.dead[0]
+	for d.kind < len(ofExperiment) && len(p.writes) < sweepRecords {
+		d.next = p.deleteSome(g.tx, idKey(ofExperiment[d.kind], d.id), d.next, sweepRecords-len(p.writes))
+		if d.next == nil {
+			d.kind++
 		}
 	}
-	if len(p.writes) < sweepRecords {
-		p.delete(idKey(kindTombstone, id))
+	if d.kind == len(ofExperiment) {
+		p.delete(idKey(kindTombstone, d.id))
 		w.dead = w.dead[1:]
 	}
 	g.add(p.writes)
 	w.commit(g)
 }
 
-// deleteAll deletes at most limit records whose keys begin with prefix.
-func (p *plan) deleteAll(tx *badgerdb.Txn, prefix []byte, limit int) {
+// grave is how far the deletion of an experiment's records has come. To begin at the front again
+// would mean to pass over all that was deleted before.
+type grave struct {
+	id   uint64
+	kind int    // index in ofExperiment
+	next []byte // key to go on at; nil: the first of the kind
+}
+
+// deleteSome deletes at most limit records whose keys begin with prefix, from the key next on. It
+// returns the key to go on at, nil when none is left.
+func (p *plan) deleteSome(tx *badgerdb.Txn, prefix, next []byte, limit int) []byte {
+	if next == nil {
+		next = prefix
+	}
 	o := badgerdb.DefaultIteratorOptions
 	o.Prefix, o.PrefetchValues = prefix, false
 	it := tx.NewIterator(o)
 	defer it.Close()
-	for it.Rewind(); it.Valid() && limit > 0; it.Next() {
-		p.delete(it.Item().KeyCopy(nil))
+	for it.Seek(next); it.Valid(); it.Next() {
+		key := it.Item().KeyCopy(nil)
+		if limit == 0 {
+			return key
+		}
+		p.delete(key)
 		limit--
 	}
+	return nil
 }

@@ -66,7 +66,11 @@ func TestTooLarge(t *testing.T) {
 		return err
 	}
 	_, errText := s.Append(ctx, streamOne(2), []experiment.Measurement{{Seq: 1, Text: long}})
+	source := streamOne(2)
+	source.Source = strings.Repeat("\x00", longestSource+1)
+	_, errSource := s.Append(ctx, source, []experiment.Measurement{childMeasurement(1)})
 	for what, err := range map[string]error{
+		"source":      errSource,
 		"trial":       commit(store.Change{Update: []experiment.Trial{{Number: 2, Message: long}}}),
 		"event":       commit(store.Change{Events: []experiment.Event{{Message: long}}}),
 		"status":      commit(store.Change{Status: &experiment.Status{RunningTrialList: []string{long}}}),
