@@ -207,6 +207,7 @@ var makeCases = []struct {
 	{"hyperband", hyperbandSettings("9", "3"), 8, "", "parallelTrialCount must be at least 9"},
 	{"hyperband", hyperbandSettings("9", "1"), 9, "", "eta must be at least 2, got 1"},
 	{"hyperband", hyperbandSettings("9", "0"), 9, "", "not built yet"},
+	{"hyperband", hyperbandSettings("9", "0"), 8, "", "parallelTrialCount must be at least 9"},
 	{"hyperband", hyperbandSettings("0", "3"), 9, "", "setting r_l must be above 0, got 0"},
 	{"hyperband", nil, 9, "", "setting r_l is required: "},
 	{"hyperband", append(hyperbandSettings("9", "3")[:2], algorithms.RawSetting{Name: "resource_name", Value: "epoch"}), 9, "", `resource_name "epoch" is no parameter`},

@@ -168,12 +168,12 @@ func (a *axis) value(t float64) float64 {
 	return math.Ldexp(a.zmin+t*a.zrange, a.exp)
 }
 
-// logRatio is ln(v/min), exact also where both are nearly equal or the quotient overflows.
-func logRatio(v, min float64) float64 {
-	if r := v / min; !math.IsInf(r, 0) && r > 0 {
+// logRatio is ln(v/w), exact also where both are nearly equal or the quotient overflows.
+func logRatio(v, w float64) float64 {
+	if r := v / w; !math.IsInf(r, 0) && r > 0 {
 		return math.Log(r)
 	}
-	return ln(v) - ln(min)
+	return ln(v) - ln(w)
 }
 
 // ln is math.Log, which is wrong for subnormal numbers on amd64.

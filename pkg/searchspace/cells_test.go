@@ -53,6 +53,11 @@ func TestCellOrder(t *testing.T) {
 		{"children of a middle value", []Parameter{
 			{Name: "n", Kind: Int, Max: 3}, {Name: "c", Kind: Int, Max: 1, ActiveWhen: &Condition{"n", []string{"1"}}},
 		}, "n=0 n=1,c=0 n=1,c=1 n=2 n=3"},
+		{"children by name", []Parameter{
+			{Name: "n", Kind: Int, Max: 1},
+			{Name: "d", Kind: Int, Max: 1, ActiveWhen: &Condition{"n", []string{"0"}}},
+			{Name: "c", Kind: Int, Max: 1, ActiveWhen: &Condition{"n", []string{"0"}}},
+		}, "n=0,d=0,c=0 n=0,d=1,c=0 n=0,d=0,c=1 n=0,d=1,c=1 n=1"},
 		{"children of two values", []Parameter{
 			{Name: "n", Kind: Int, Max: 2},
 			{Name: "c", Kind: Int, Max: 1, ActiveWhen: &Condition{"n", []string{"2", "0"}}},

@@ -15,10 +15,10 @@ type decimal struct {
 	ok             bool // the three fit
 }
 
-// newDecimal takes the shortest decimal texts of min, step and max as what was meant.
-func newDecimal(min, step, max float64) decimal {
+// newDecimal takes the shortest decimal texts of a grid's ends and step as what was meant.
+func newDecimal(first, step, last float64) decimal {
 	mants, exps := [3]int64{}, [3]int{}
-	for i, v := range []float64{min, step, max} {
+	for i, v := range []float64{first, step, last} {
 		mants[i], exps[i] = shortest(v)
 	}
 	exp := exps[1]

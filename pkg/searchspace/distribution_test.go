@@ -117,3 +117,19 @@ func TestGridDistributions(t *testing.T) {
 		}
 	}
 }
+
+// TestGridCodes compares the codes of grid values with the middles of their cells' probabilities.
+func TestGridCodes(t *testing.T) {
+	for _, tt := range gridCases {
+		tt.p.Name = "x"
+		s := mustNew(t, tt.p)
+		total := tt.mass(tt.edges[0], tt.edges[len(tt.edges)-1])
+		for i, v := range tt.values {
+			want := (tt.mass(tt.edges[0], tt.edges[i]) + tt.mass(tt.edges[0], tt.edges[i+1])) / 2 / total
+			const tolerance = 64 * 0x1p-53 // some 30 operations on either side, each rounding once
+			if got := s.Encode(Point{v})[0]; math.Abs(got-want) > tolerance {
+				t.Errorf("%s: value %v: got %v, want %v", tt.name, v, got, want)
+			}
+		}
+	}
+}
