@@ -15,6 +15,7 @@ const (
 	reapTick  = 100 * time.Millisecond // between looks at processes that were told to end
 	treeLimit = 15 * time.Second       // until processes that survive KILL are given up
 	pipeLimit = 5 * time.Second        // until output that has no end is given up
+	exitTries = 60                     // one a second, to write the result
 )
 
 // now reads the clock; what is stored is UTC.
@@ -114,7 +115,7 @@ func (a *attempt) start() (*output, error) {
 // watch returns when the command and all that descends from it has ended.
 func (a *attempt) watch() {
 	wall := limit(a.spec.Wall)
-	progress := limit(a.spec.Progress)
+	progress := limit(a.progressLimit())
 	kill := limit(0)
 	tick := limit(0)
 	for {
@@ -136,7 +137,9 @@ func (a *attempt) watch() {
 		case <-wall.C:
 			a.stop("TimedOut", fmt.Sprintf("it ran longer than its limit of %s", a.spec.Wall), kill)
 		case <-a.metrics.fresh:
-			resetLimit(progress, a.spec.Progress)
+			if d := a.progressLimit(); d > 0 {
+				progress.Reset(d)
+			}
 		case <-progress.C:
 			a.stop("NoProgress", a.silence(), kill)
 		}
@@ -185,6 +188,14 @@ func (a *attempt) settled() bool {
 	return false
 }
 
+// progressLimit is 0 for a command that pushes its measurements past the agent.
+func (a *attempt) progressLimit() time.Duration {
+	if a.metrics.blind {
+		return 0
+	}
+	return a.spec.Progress
+}
+
 // silence is the evidence for a lack of progress.
 func (a *attempt) silence() string {
 	last := a.spool.Last()
@@ -200,7 +211,17 @@ func (a *attempt) finish(exit trialdir.Exit) error {
 	if err := a.log.Close(); err != nil {
 		a.notes.add("close log: %v", err)
 	}
-	return errors.Join(trialdir.Write(a.root, trialdir.ExitFile, exit, true), a.spool.Close())
+	err := trialdir.Write(a.root, trialdir.ExitFile, exit, true)
+	for range exitTries {
+		if err == nil {
+			break
+		}
+		// Without its result the trial would count as lost and run anew; a full disk may pass.
+		a.notes.add("%v; trying again", err)
+		time.Sleep(time.Second)
+		err = trialdir.Write(a.root, trialdir.ExitFile, exit, true)
+	}
+	return errors.Join(err, a.spool.Close())
 }
 
 // limit returns a timer that fires after d, or never when d is 0.
@@ -210,10 +231,4 @@ func limit(d time.Duration) *time.Timer {
 		d = never
 	}
 	return time.NewTimer(d)
-}
-
-func resetLimit(t *time.Timer, d time.Duration) {
-	if d > 0 {
-		t.Reset(d)
-	}
 }

@@ -26,6 +26,7 @@ type collection struct {
 
 	parser parser        // nil when no lines are read
 	source source        // nil when nothing is polled
+	blind  bool          // the command reports its measurements itself
 	stdout bool          // what the command prints is read for measurements
 	ending chan struct{} // closed when the command has ended
 	polled chan struct{} // closed when polling is over
@@ -101,7 +102,7 @@ func (c *collection) write(samples []collector.Sample) {
 	arrived := now()
 	ms := make([]trialdir.Measurement, len(samples))
 	for i, s := range samples {
-		ms[i] = trialdir.Measurement{Time: s.Time, Step: s.Step, Metric: s.Metric, Text: s.Text[:min(len(s.Text), maxText)]}
+		ms[i] = trialdir.Measurement{Time: s.Time, Step: s.Step, Metric: s.Metric, Text: strings.ToValidUTF8(s.Text[:min(len(s.Text), maxText)], "")}
 		if s.Time.IsZero() {
 			ms[i].Time = arrived
 		}

@@ -77,7 +77,9 @@ func serve(dir string, term <-chan os.Signal) error {
 	}
 	a, err := newAttempt(root, dir, &spec, term)
 	if err != nil {
-		return err
+		return errors.Join(err, trialdir.Write(root, trialdir.ExitFile, trialdir.Exit{
+			Code: -1, Reason: "CannotStart", Message: printable("prepare the trial: " + err.Error()), Finished: now(),
+		}, true))
 	}
 	return a.run()
 }

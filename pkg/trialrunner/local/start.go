@@ -159,7 +159,7 @@ func (r *Runner) launch(w *workload, spec *trialdir.Spec) error {
 // began takes note of a running agent.
 func (r *Runner) began(w *workload, agent *exec.Cmd) {
 	r.mu.Lock()
-	w.agent = agent.Process
+	w.agent, w.exit.Started = agent.Process, time.Now().UTC()
 	stopping := w.stopping
 	r.mu.Unlock()
 	// Not one of the runner's own goroutines: it ends with the agent, which outlives the runner.

@@ -30,7 +30,7 @@ type workload struct {
 	grace time.Duration
 
 	phase    trialrunner.Phase
-	exit     trialdir.Exit // once it has ended
+	exit     trialdir.Exit // once it has ended; before, Started alone
 	agent    *os.Process   // the agent, when it is our child; nil while it starts, and when adopted
 	adopted  bool
 	stopping bool
@@ -88,7 +88,7 @@ func (r *Runner) adopt(link string) error {
 	}
 	defer root.Close()
 	w := newWorkload(key, t)
-	phase, exit, err := examine(root, w)
+	phase, exit, err := examine(root, false)
 	if err != nil || phase == 0 {
 		return err
 	}
@@ -119,8 +119,9 @@ func (r *Runner) insert(w *workload) {
 }
 
 // examine says from its folder where a workload stands. The phase is 0 when the command was never
-// about to be started. What a dead agent left running is killed.
-func examine(root *os.Root, w *workload) (trialrunner.Phase, trialdir.Exit, error) {
+// about to be started. What a dead agent left running is killed; when that was told to stop, its
+// death is how it stopped.
+func examine(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, error) {
 	// The order matters: an agent that dies between the first look and the second one may have left
 	// its result meanwhile.
 	locked, err := trialdir.Locked(root)
@@ -145,18 +146,14 @@ func examine(root *os.Root, w *workload) (trialrunner.Phase, trialdir.Exit, erro
 	if err != nil || !begun {
 		return 0, exit, err
 	}
-	return bury(root, w)
+	return bury(root, stopping)
 }
 
 // bury ends what an agent that died has left.
-func bury(root *os.Root, w *workload) (trialrunner.Phase, trialdir.Exit, error) {
+func bury(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, error) {
 	exit := trialdir.Exit{Code: -1, Reason: trialdir.ReasonLost, Finished: time.Now().UTC(),
 		Message: "the trial-agent died while the command ran: it was killed, or the machine was restarted"}
-	var spec trialdir.Spec
-	if err := trialdir.Read(root, trialdir.SpecFile, &spec); err != nil {
-		return 0, exit, err
-	}
-	if err := trialdir.KillMarked(spec.Mark()); err != nil {
+	if err := killLeft(root); err != nil {
 		return 0, exit, err
 	}
 	left, err := trialdir.ReadSpool(root, 0)
@@ -165,12 +162,29 @@ func bury(root *os.Root, w *workload) (trialrunner.Phase, trialdir.Exit, error) 
 	}
 	exit.LastSeq = uint64(len(left))
 	phase := trialrunner.Lost
-	if w.stopping {
+	if stopping {
 		phase = trialrunner.Exited
 		exit.Reason, exit.Signal = "Stopped", unix.SIGKILL.String()
 		exit.Message = "the command and its agent did not stop in time and were killed"
 	}
 	return phase, exit, trialdir.Write(root, trialdir.ExitFile, exit, false)
+}
+
+// killLeft kills the processes that a dead agent has left; after a restart of the machine there
+// can be none.
+func killLeft(root *os.Root) error {
+	var agent trialdir.Process
+	if err := trialdir.Read(root, trialdir.AgentFile, &agent); err != nil {
+		return err
+	}
+	if same, err := agent.ThisBoot(); err != nil || !same {
+		return err
+	}
+	var spec trialdir.Spec
+	if err := trialdir.Read(root, trialdir.SpecFile, &spec); err != nil {
+		return err
+	}
+	return trialdir.KillMarked(spec.Mark())
 }
 
 // end records how a workload ended.
@@ -197,12 +211,12 @@ func (r *Runner) attend(w *workload, agent *exec.Cmd) {
 		r.watchAdopted(w)
 		return
 	}
-	r.conclude(w, agent.ProcessState.String())
+	r.conclude(w, agent.ProcessState)
 }
 
 // conclude finds out how a workload ended whose agent is gone. It does not return before that is
-// known, or the runner is closed.
-func (r *Runner) conclude(w *workload, agent string) {
+// known, or the runner is closed. The agent's own end is nil when it is not our child.
+func (r *Runner) conclude(w *workload, agent *os.ProcessState) {
 	for r.ctx.Err() == nil {
 		phase, exit, err := r.result(w, agent)
 		if err == nil && phase == trialrunner.Running {
@@ -218,7 +232,7 @@ func (r *Runner) conclude(w *workload, agent string) {
 	}
 }
 
-func (r *Runner) result(w *workload, agent string) (trialrunner.Phase, trialdir.Exit, error) {
+func (r *Runner) result(w *workload, agent *os.ProcessState) (trialrunner.Phase, trialdir.Exit, error) {
 	root, err := r.root.OpenRoot(w.folder(w.key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return trialrunner.Lost, trialdir.Exit{Code: -1, Reason: trialdir.ReasonLost, Finished: time.Now().UTC(),
@@ -228,16 +242,25 @@ func (r *Runner) result(w *workload, agent string) (trialrunner.Phase, trialdir.
 		return 0, trialdir.Exit{}, err
 	}
 	defer root.Close()
-	phase, exit, err := examine(root, w)
+	r.mu.Lock()
+	stopping := w.stopping
+	r.mu.Unlock()
+	phase, exit, err := examine(root, stopping)
 	if err != nil || phase != 0 {
 		return phase, exit, err
 	}
-	exit = trialdir.Exit{Code: -1, Reason: "CannotStart", Finished: time.Now().UTC(),
-		Message: fmt.Sprintf("the trial-agent ended before it started the command (%s): %s", agent, lastWords(root))}
-	if w.stopping {
+	phase, exit = trialrunner.Exited, trialdir.Exit{Code: -1, Finished: time.Now().UTC()}
+	switch {
+	case stopping:
 		exit.Reason, exit.Message = "Stopped", "stopped before the command was started"
+	case agent == nil || !agent.Exited(): // by a signal
+		phase, exit.Reason = trialrunner.Lost, trialdir.ReasonLost
+		exit.Message = "the trial-agent was killed before it started the command"
+	default:
+		exit.Reason = "CannotStart"
+		exit.Message = fmt.Sprintf("the trial-agent ended before it started the command (%s): %s", agent, lastWords(root))
 	}
-	return trialrunner.Exited, exit, trialdir.Write(root, trialdir.ExitFile, exit, false)
+	return phase, exit, trialdir.Write(root, trialdir.ExitFile, exit, false)
 }
 
 // lastWords returns the end of the agent's own log.
@@ -286,7 +309,7 @@ func (r *Runner) watchAll() {
 		r.mu.Unlock()
 		for _, w := range left {
 			if !r.agentLives(w) {
-				r.conclude(w, "its agent was not started by this daemon")
+				r.conclude(w, nil)
 			}
 		}
 	}

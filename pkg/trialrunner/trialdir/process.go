@@ -30,10 +30,15 @@ func Self() (Process, error) {
 	return Process{PID: os.Getpid(), Start: start, Boot: boot}, err
 }
 
+// ThisBoot reports whether the machine has not been restarted since the process started.
+func (p Process) ThisBoot() (bool, error) {
+	boot, err := bootID()
+	return boot == p.Boot, err
+}
+
 // Signal sends a signal to just this process. A process that is gone is no error.
 func (p Process) Signal(signal unix.Signal) error {
-	boot, err := bootID()
-	if err != nil || boot != p.Boot {
+	if same, err := p.ThisBoot(); err != nil || !same {
 		return err
 	}
 	fd, err := unix.PidfdOpen(p.PID, 0)

@@ -1,0 +1,365 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/runnertest"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
+)
+
+// alive reports whether a process is there and no zombie.
+func alive(pid string) bool {
+	text, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	if err != nil {
+		return false
+	}
+	return !strings.Contains(string(text), ") Z ")
+}
+
+// family runs processes that leave their group, their session and their parent, ignore TERM, and
+// write down who they are.
+const family = `trap "" TERM
+setsid sh -c 'trap "" TERM; (sh -c "trap \"\" TERM; echo \$\$ > $0/grandchild; while :; do sleep 0.1; done" &) ; echo $$ > $0/session; while :; do sleep 0.1; done' "$1" &
+sh -c 'trap "" TERM; echo $$ > $0/child; while :; do sleep 0.1; done' "$1" &
+echo $$ > "$1/main"
+`
+
+var members = []string{"main", "child", "session", "grandchild"}
+
+func pids(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	for _, m := range members {
+		pid := runnertest.AwaitFile(t, filepath.Join(dir, m))
+		if !alive(pid) {
+			t.Fatalf("%s (%s) does not run: the test shows nothing", m, pid)
+		}
+		out = append(out, pid)
+	}
+	return out
+}
+
+func checkGone(t *testing.T, pids []string) {
+	t.Helper()
+	for i, pid := range pids {
+		if alive(pid) {
+			t.Errorf("%s (%s) still runs", members[i], pid)
+		}
+	}
+}
+
+func TestStopReachesEveryDescendant(t *testing.T) {
+	t.Parallel()
+	r, h := opened(t, "unix:/nobody")
+	dir := t.TempDir()
+	spec := h.Script("family", family+"while :; do sleep 0.1; done", dir)
+	spec.Limits.Grace = 200 * time.Millisecond
+	h.Start(t, spec)
+	all := pids(t, dir)
+	if err := r.Stop(t.Context(), spec.Experiment, spec.Trial, 1); err != nil {
+		t.Fatal(err)
+	}
+	if w := h.End(t, spec); w.Exit.Reason != "Stopped" || w.Exit.Signal != "killed" {
+		t.Errorf("got %+v, want it stopped by KILL", w)
+	}
+	checkGone(t, all)
+}
+
+func TestNothingOutlivesTheCommand(t *testing.T) {
+	t.Parallel()
+	_, h := opened(t, "unix:/nobody")
+	dir := t.TempDir()
+	spec := h.Script("leaves", family+`while [ ! -e "$1/go" ]; do sleep 0.05; done; exit 0`, dir)
+	h.Start(t, spec)
+	all := pids(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if w := h.End(t, spec); w.Exit.Reason != "Completed" {
+		t.Errorf("got %+v, want it completed", w)
+	}
+	checkGone(t, all)
+}
+
+func TestKilledAgent(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	d.start()
+	r, h := opened(t, "unix:"+d.path)
+	dir := t.TempDir()
+	spec := h.Script("orphaned", family+`i=1; while :; do echo "loss=$i"; i=$((i+1)); sleep 0.01; done`, dir)
+	h.Start(t, spec)
+	all := pids(t, dir)
+	d.await(spec.Trial, 20)
+	if err := agentOf(t, r, spec).Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	w := h.End(t, spec)
+	if w.Phase != trialrunner.Lost {
+		t.Errorf("got %+v, want it lost", w)
+	}
+	checkGone(t, all)
+	checkAll(t, d, r, spec.Trial, int(w.LastSeq))
+	h.Start(t, spec) // it was started before: nothing happens
+	if again := h.End(t, spec); again.Phase != trialrunner.Lost {
+		t.Errorf("got %+v after another start, want it lost", again)
+	}
+}
+
+// agentOf reads who the agent of a workload is.
+func agentOf(t *testing.T, r *Runner, spec trialrunner.Spec) trialdir.Process {
+	t.Helper()
+	root := folderOf(t, r, spec)
+	defer root.Close()
+	var p trialdir.Process
+	if err := trialdir.Read(root, trialdir.AgentFile, &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func folderOf(t *testing.T, r *Runner, spec trialrunner.Spec) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(filepath.Dir(r.LogPath(spec.Experiment, spec.Trial, spec.Attempt)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+func TestSecondAgent(t *testing.T) {
+	t.Parallel()
+	r, h := opened(t, "unix:/nobody")
+	ready := filepath.Join(t.TempDir(), "ready")
+	spec := h.Script("single", `echo run >> "$1"; exec sleep 1000`, ready)
+	h.Start(t, spec)
+	runnertest.AwaitFile(t, ready)
+	second := exec.Command(agentPath, "--dir", filepath.Dir(r.LogPath(spec.Experiment, spec.Trial, 1)))
+	if err := second.Run(); second.ProcessState.ExitCode() != trialdir.ExitLocked {
+		t.Errorf("got %v, want exit code %d", err, trialdir.ExitLocked)
+	}
+	if got := runnertest.AwaitFile(t, ready); got != "run" {
+		t.Errorf("got runs %q, want one", got)
+	}
+}
+
+// TestSuccessor shows that an agent that comes after a dead one ends what that has left.
+func TestSuccessor(t *testing.T) {
+	t.Parallel()
+	first := open(t, t.TempDir(), "unix:/nobody")
+	h := harness(t, first)
+	dir := t.TempDir()
+	spec := h.Script("successor", `echo run >> "$1/runs"; `+family+"while :; do sleep 0.1; done", dir)
+	spec.Command[len(spec.Command)-1] = dir
+	h.Start(t, spec)
+	all := pids(t, dir)
+	agent := agentOf(t, first, spec)
+	if err := first.Close(); err != nil { // nobody else buries it
+		t.Fatal(err)
+	}
+	if err := agent.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Dir(first.LogPath(spec.Experiment, spec.Trial, 1))
+	root := folderOf(t, first, spec)
+	defer root.Close()
+	for locked := true; locked; time.Sleep(5 * time.Millisecond) {
+		var err error
+		if locked, err = trialdir.Locked(root); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(agentPath, "--dir", folder).CombinedOutput(); err != nil {
+		t.Fatalf("successor: %v\n%s", err, out)
+	}
+	checkGone(t, all)
+	var exit trialdir.Exit
+	if err := trialdir.Read(root, trialdir.ExitFile, &exit); err != nil || exit.Reason != trialdir.ReasonLost {
+		t.Errorf("got %+v and %v, want reason Lost", exit, err)
+	}
+	if got := runnertest.AwaitFile(t, filepath.Join(dir, "runs")); got != "run" {
+		t.Errorf("got runs %q, want one", got)
+	}
+}
+
+func TestAdoption(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	d.start()
+	dir, files := t.TempDir(), t.TempDir()
+	first := open(t, dir, "unix:"+d.path)
+	h := harness(t, first)
+	wait := func(name string) trialrunner.Spec {
+		return h.Script(name, count+`; while [ ! -e "$3" ]; do sleep 0.02; done; exit "$4"`, "100", "0.01", filepath.Join(files, name), "7")
+	}
+	ends, stopped, lost, ended := wait("ends"), wait("stopped"), wait("lost"), h.Script("ended", "exit 5")
+	for _, spec := range []trialrunner.Spec{ends, stopped, lost, ended} {
+		h.Start(t, spec)
+	}
+	h.End(t, ended)
+	d.await(ends.Trial, 100)
+	d.await(lost.Trial, 100)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	second := open(t, dir, "unix:"+d.path)
+	t.Cleanup(func() { shut(t, second) })
+	h.Runner = second
+	for _, spec := range []trialrunner.Spec{ends, stopped, lost} {
+		h.Wait(t, spec, func(w trialrunner.Workload) bool { return w.Phase == trialrunner.Running })
+		h.Start(t, spec)
+	}
+	if w := h.End(t, ended); w.Exit.Code != 5 {
+		t.Errorf("got %+v, want exit code 5", w)
+	}
+	if err := os.WriteFile(filepath.Join(files, "ends"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if w := h.End(t, ends); w.Exit.Code != 7 || w.LastSeq != 100 {
+		t.Errorf("got %+v, want exit code 7 and 100 measurements", w)
+	}
+	if err := second.Stop(t.Context(), stopped.Experiment, stopped.Trial, 1); err != nil {
+		t.Fatal(err)
+	}
+	if w := h.End(t, stopped); w.Exit.Reason != "Stopped" {
+		t.Errorf("got %+v, want it stopped", w)
+	}
+	if err := agentOf(t, second, lost).Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if w := h.End(t, lost); w.Phase != trialrunner.Lost || w.LastSeq != 100 {
+		t.Errorf("got %+v, want it lost with 100 measurements", w)
+	}
+	for _, spec := range []trialrunner.Spec{ends, lost} {
+		checkAll(t, d, second, spec.Trial, 100)
+	}
+}
+
+// TestFlood shows that a program that prints without end neither grows the log nor loses what
+// counts of its measurements.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	d.start()
+	r, h := opened(t, "unix:"+d.path)
+	spec := h.Trial("flood", "awk", `BEGIN { print "first"; for (i = 1; i <= 300000; i++) print "loss=" (i == 150000 ? -5 : i); print "last" }`)
+	h.Start(t, spec)
+	w := h.End(t, spec)
+	if w.Exit.Reason != "Completed" || w.LastSeq == 0 || w.LastSeq > 300000 {
+		t.Fatalf("got %+v", w)
+	}
+	left, err := r.Leftover(t.Context(), spec.Experiment, spec.Trial, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	least := false
+	for _, m := range left {
+		least = least || m.Text == "-5"
+	}
+	if last := left[len(left)-1].Text; !least || last != "300000" || uint64(len(left)) != w.LastSeq {
+		t.Errorf("got %d of %d measurements, the least among them: %t, the last is %s", len(left), w.LastSeq, least, last)
+	}
+	text, err := os.ReadFile(r.LogPath(spec.Experiment, spec.Trial, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(text) > 4<<20 || !strings.HasPrefix(string(text), "first\n") || !strings.HasSuffix(string(text), "last\n") {
+		t.Errorf("got a log of %d bytes, from %.20q to %q", len(text), text, text[len(text)-20:])
+	}
+}
+
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := Config{Dir: dir, Agent: agentPath, Address: "unix:/nobody", Secret: secret, CPUs: 4, GPUs: 2, GPUIDs: []string{"3", "5"}}
+	first, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := harness(t, first)
+	files := t.TempDir()
+	gpu := func(name string, gpus, cpus int) trialrunner.Spec {
+		spec := h.Script(name, `echo "$CUDA_VISIBLE_DEVICES" > "$1"; exec sleep 1000`, filepath.Join(files, name))
+		spec.Limits = trialrunner.Limits{GPUs: gpus, CPUs: cpus}
+		return spec
+	}
+	a, b, c := gpu("a", 1, 1), gpu("b", 1, 1), gpu("c", 1, 1)
+	h.Start(t, a)
+	if got := runnertest.AwaitFile(t, filepath.Join(files, "a")); got != "3" {
+		t.Errorf("got GPU %s, want 3", got)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shut(t, second) })
+	h.Runner = second
+	h.Start(t, b)
+	if got := runnertest.AwaitFile(t, filepath.Join(files, "b")); got != "5" {
+		t.Errorf("got GPU %s, want 5", got)
+	}
+	for _, spec := range []trialrunner.Spec{c, gpu("cpus", 0, 3)} {
+		if err := second.Start(t.Context(), spec); !errors.Is(err, trialrunner.ErrBusy) {
+			t.Errorf("%s: got %v, want ErrBusy", spec.Trial, err)
+		}
+	}
+	for _, spec := range []trialrunner.Spec{gpu("much", 3, 0), gpu("cores", 0, 5)} {
+		if err := second.Start(t.Context(), spec); !errors.Is(err, trialrunner.ErrUnsupported) {
+			t.Errorf("%s: got %v, want ErrUnsupported", spec.Trial, err)
+		}
+	}
+	if err := second.Stop(t.Context(), a.Experiment, a.Trial, 1); err != nil {
+		t.Fatal(err)
+	}
+	h.End(t, a)
+	h.Start(t, c)
+	if got := runnertest.AwaitFile(t, filepath.Join(files, "c")); got != "3" {
+		t.Errorf("got GPU %s, want the one that became free", got)
+	}
+}
+
+// TestAgentKilledAtRandom kills agents at any moment of their lives. No command runs twice, no
+// measurement is lost or doubled, no process is left.
+func TestAgentKilledAtRandom(t *testing.T) {
+	t.Parallel()
+	d := newDaemon(t)
+	d.start()
+	r, h := opened(t, "unix:"+d.path)
+	dir := t.TempDir()
+	for i := range 20 {
+		name := fmt.Sprint("random-", i)
+		runs := filepath.Join(dir, name)
+		spec := h.Script(name, `echo $$ >> "$2"; i=1; while :; do echo "loss=$i"; i=$((i+1)); done`, "", runs)
+		h.Start(t, spec)
+		w := r.find(spec.Experiment, target{name, 1})
+		r.mu.Lock()
+		agent := w.agent
+		r.mu.Unlock()
+		time.Sleep(time.Duration(i*i) * time.Millisecond) // from the agent's start to long after its first report
+		_ = agent.Kill()
+		got := h.End(t, spec)
+		if got.Phase != trialrunner.Lost {
+			t.Errorf("%s: got %+v, want it lost", name, got)
+		}
+		checkAll(t, d, r, name, int(got.LastSeq))
+		if text, err := os.ReadFile(runs); err == nil {
+			pids := strings.Fields(string(text))
+			if len(pids) != 1 || alive(pids[0]) {
+				t.Errorf("%s: got runs %q, want one that is over", name, pids)
+			}
+		}
+	}
+}
