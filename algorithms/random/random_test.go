@@ -130,13 +130,22 @@ func TestSequencesNeverChange(t *testing.T) {
 	params := []searchspace.Parameter{
 		{Name: "lr", Kind: searchspace.Double, Min: 0.001, Max: 0.1},
 		{Name: "batch", Kind: searchspace.Int, Min: 32, Max: 128},
+		{Name: "decay", Kind: searchspace.Double, Min: 1e-6, Max: 1e-2, Distribution: searchspace.LogUniform},
 	}
 	tests := []struct {
 		def  algorithms.Definition
 		want []searchspace.Point
 	}{
-		{Random(), []searchspace.Point{{0.06217361011288757, 109}, {0.0629830970004083, 125}, {0.08051193818354553, 114}}},
-		{Sobol(), []searchspace.Point{{0.016681458253159122, 119}, {0.06564639472503728, 47}, {0.04080381990766176, 80}}},
+		{Random(), []searchspace.Point{
+			{0.06217361011288757, 109, 1.4574032127897003e-06},
+			{0.0629830970004083, 125, 2.296207520492597e-06},
+			{0.08051193818354553, 114, 1.3058078192633345e-05},
+		}},
+		{Sobol(), []searchspace.Point{
+			{0.016681458253159122, 119, 0.0089502232822721},
+			{0.06564639472503728, 47, 7.554764670006804e-06},
+			{0.04080381990766176, 80, 0.0005652442873189214},
+		}},
 	}
 	for _, tt := range tests {
 		got := points(t, newSuggester(t, tt.def, newProblem(t, params...)), 3)

@@ -130,9 +130,9 @@ func (a *axis) edge(k uint64) float64 {
 // quantile maps the unit interval to positions between the outer edges.
 func (a *axis) quantile(u float64) float64 {
 	if a.normal {
-		return 0.5 + math.Erfinv(a.erfLower+u*a.erfBetween)*(math.Sqrt2/6)
+		return 0.5 + float64(math.Erfinv(a.erfLower+float64(u*a.erfBetween))*(math.Sqrt2/6))
 	}
-	return a.lower + u*(a.upper-a.lower)
+	return a.lower + float64(u*(a.upper-a.lower))
 }
 
 // fraction is the inverse of quantile.
@@ -160,29 +160,20 @@ func (a *axis) value(t float64) float64 {
 	if a.log {
 		const direct = 300 // e^300 is well within float64, also some cells further
 		if a.logRange < direct {
-			return a.min * math.Exp(t*a.logRange)
+			return a.min * exp(t*a.logRange)
 		}
-		root := math.Exp((ln(a.min) + t*a.logRange) / 2)
+		root := exp((ln(a.min) + float64(t*a.logRange)) / 2)
 		return root * root
 	}
-	return math.Ldexp(a.zmin+t*a.zrange, a.exp)
+	return math.Ldexp(a.zmin+float64(t*a.zrange), a.exp)
 }
 
 // logRatio is ln(v/w), exact also where both are nearly equal or the quotient overflows.
 func logRatio(v, w float64) float64 {
 	if r := v / w; !math.IsInf(r, 0) && r > 0 {
-		return math.Log(r)
+		return ln(r)
 	}
 	return ln(v) - ln(w)
-}
-
-// ln is math.Log, which is wrong for subnormal numbers on amd64.
-func ln(v float64) float64 {
-	const normal = 0x1p-1022 // the least normal float64
-	if v < normal {
-		return math.Log(v*0x1p64) - 64*math.Ln2
-	}
-	return math.Log(v)
 }
 
 // nearest returns the cell whose grid value is nearest to v.

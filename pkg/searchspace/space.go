@@ -54,6 +54,8 @@ func (s *Space) Index(name string) (int, bool) {
 // uniform in the cube, each parameter follows its distribution. Values of a grid or a list are
 // cells, equally wide under Uniform, in ascending order along the axis. A coordinate outside
 // [0, 1] is taken as the nearer end, NaN as 0. Parameters whose condition is not met are NaN.
+// The point is the same on every machine; only values of Normal and LogNormal may differ in the
+// last digit between processor families.
 func (s *Space) Decode(u []float64) Point {
 	p := make(Point, len(s.params))
 	for _, i := range s.order {
