@@ -1,0 +1,258 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/server"
+	"github.com/tuned-hpo/tuned/pkg/store/storetest"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// idle is a runner that has nothing to run: clients evaluate the trials.
+type idle struct{ trialrunner.Runner }
+
+func (idle) Changed() <-chan experiment.Key { return nil }
+
+// rig is a real tuner behind a real gRPC connection.
+type rig struct {
+	users  tunedv1.TuningServiceClient
+	agents tunedv1.AgentServiceClient
+	store  interface {
+		Measurements(context.Context, experiment.Stream, uint64) ([]experiment.Measurement, error)
+	}
+	uid string
+}
+
+var secret = []byte("secret")
+
+func token(key experiment.Key, uid, trial string, attempt int) string {
+	return trialrunner.Token(secret, key, uid, trial, attempt)
+}
+
+func newRig(t *testing.T, budget int32) *rig {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	memory := storetest.NewMemory()
+	tn, err := tuner.New(tuner.Config{Store: memory, Runner: idle{}, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- tn.Run(ctx) }()
+	e, err := tn.Submit(ctx, asked(budget))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := bufconn.Listen(1 << 20)
+	s := server.New(server.Config{Tuner: tn, Token: token, Log: zerolog.Nop()})
+	go func() { done <- s.Serve(listener) }()
+	conn, err := grpc.NewClient("passthrough:///", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = conn.Close()
+		s.Stop()
+		cancel()
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Errorf("daemon: %v", err)
+			}
+		}
+	})
+	return &rig{users: tunedv1.NewTuningServiceClient(conn), agents: tunedv1.NewAgentServiceClient(conn), store: memory, uid: e.Metadata.UID}
+}
+
+// asked is an experiment without a command: its trials are asked for.
+func asked(budget int32) *experiment.Experiment {
+	parallel := int32(2)
+	return &experiment.Experiment{
+		Metadata: experiment.Metadata{Namespace: "default", Name: "asked"},
+		Spec: experiment.Spec{ParallelTrialCount: &parallel, MaxTrialCount: &budget,
+			Objective: &experiment.Objective{Type: "maximize", ObjectiveMetricName: "acc",
+				MetricStrategies: []experiment.MetricStrategy{{Name: "acc", Value: "max"}}},
+			Algorithm: &experiment.Algorithm{AlgorithmName: "random"},
+			Parameters: []experiment.ParameterSpec{{Name: "x", ParameterType: "double",
+				FeasibleSpace: experiment.FeasibleSpace{Min: "0", Max: "1"}}}},
+	}
+}
+
+func (r *rig) ask(t *testing.T, n int32, id string) *tunedv1.AskResponse {
+	t.Helper()
+	out, err := r.users.Ask(t.Context(), &tunedv1.AskRequest{Namespace: "default", Experiment: "asked", Count: n, RequestId: id})
+	if err != nil {
+		t.Fatalf("ask: %v", err)
+	}
+	return out
+}
+
+func (r *rig) tell(ctx context.Context, trial, value string) error {
+	_, err := r.users.Tell(ctx, &tunedv1.TellRequest{Namespace: "default", Experiment: "asked", Trial: trial,
+		Measurements: []*tunedv1.Measurement{{Seq: 1, Metric: "acc", Text: value}}})
+	return err
+}
+
+func TestAskAndTellToTheEnd(t *testing.T) {
+	r := newRig(t, 3)
+	first := r.ask(t, 5, "one")
+	if got := len(first.GetTrials()); got != 2 {
+		t.Fatalf("asked for 5: got %d trials, want 2, as many as may be under way", got)
+	}
+	if again := r.ask(t, 5, "one"); again.GetTrials()[1].GetName() != first.GetTrials()[1].GetName() {
+		t.Error("the same request got other trials")
+	}
+	if more := r.ask(t, 1, "two"); len(more.GetTrials()) != 0 || more.GetDone() {
+		t.Errorf("with all under way: got %v, want none and not done", more)
+	}
+	for i, trial := range first.GetTrials() {
+		if err := r.tell(t.Context(), trial.GetName(), fmt.Sprintf("0.%d", i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := r.ask(t, 2, "three")
+	if got := len(last.GetTrials()); got != 1 {
+		t.Fatalf("at the end of the budget: got %d trials, want 1", got)
+	}
+	if err := r.tell(t.Context(), last.GetTrials()[0].GetName(), "nan"); err != nil {
+		t.Fatal(err)
+	}
+	if end := r.ask(t, 1, "four"); !end.GetDone() {
+		t.Error("after the budget: not done")
+	}
+	list, err := r.users.ListTrials(t.Context(), &tunedv1.ListTrialsRequest{Namespace: "default", Experiment: "asked"})
+	if err != nil || len(list.GetTrialsJson()) != 3 {
+		t.Errorf("list: got %d trials, %v; want 3", len(list.GetTrialsJson()), err)
+	}
+}
+
+func TestTellRefuses(t *testing.T) {
+	r := newRig(t, 3)
+	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
+	tests := []struct {
+		name, trial, metric, value string
+		want                       codes.Code
+	}{
+		{"unknown trial", "asked-bbbbbbbb", "acc", "1", codes.NotFound},
+		{"another metric", trial, "loss", "1", codes.InvalidArgument},
+		{"first result", trial, "acc", "0.5", codes.OK},
+		{"same result again", trial, "acc", "0.5", codes.OK},
+		{"another result", trial, "acc", "0.6", codes.FailedPrecondition},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := r.users.Tell(t.Context(), &tunedv1.TellRequest{Namespace: "default", Experiment: "asked", Trial: tt.trial,
+				Measurements: []*tunedv1.Measurement{{Seq: 1, Metric: tt.metric, Text: tt.value}}})
+			if got := status.Code(err); got != tt.want {
+				t.Errorf("got %v (%v), want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// hello is the first request of a reporter with a right token.
+func (r *rig) hello(trial string, attempt int32) *tunedv1.Hello {
+	key := experiment.Key{Namespace: "default", Name: "asked"}
+	return &tunedv1.Hello{Namespace: key.Namespace, Experiment: key.Name, Uid: r.uid, Trial: trial, Attempt: attempt,
+		Stream: "agent", Token: token(key, r.uid, trial, int(attempt))}
+}
+
+func TestReportAcknowledgesWhatIsDurable(t *testing.T) {
+	r := newRig(t, 3)
+	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
+	for round, want := range []uint64{0, 2, 3} { // what each new connection is greeted with
+		stream, err := r.agents.Report(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Send(&tunedv1.ReportRequest{Hello: r.hello(trial, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		if ack, err := stream.Recv(); err != nil || ack.GetAckedSeq() != want {
+			t.Fatalf("connection %d: got ack %v, %v; want %d", round, ack, err, want)
+		}
+		// The second and third connection send again what is known, as after a lost answer.
+		batch := []*tunedv1.Measurement{{Seq: 1, Metric: "acc", Text: "0.1"}, {Seq: 2, Metric: "acc", Text: "nan"}, {Seq: 3, Metric: "acc", Text: "0.3"}}[:min(2+round, 3)]
+		if err := stream.Send(&tunedv1.ReportRequest{Measurements: batch}); err != nil {
+			t.Fatal(err)
+		}
+		if ack, err := stream.Recv(); err != nil || ack.GetAckedSeq() != uint64(len(batch)) {
+			t.Fatalf("connection %d: got ack %v, %v; want %d", round, ack, err, len(batch))
+		}
+		_ = stream.CloseSend()
+		_, _ = stream.Recv()
+	}
+	got, err := r.store.Measurements(t.Context(), experiment.Stream{Experiment: experiment.Key{Namespace: "default", Name: "asked"},
+		Number: 1, Attempt: 1, Source: "agent"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []experiment.Measurement{{Seq: 1, Metric: "acc", Text: "0.1", Value: 0.1},
+		{Seq: 2, Metric: "acc", Text: "nan", Value: math.NaN()}, {Seq: 3, Metric: "acc", Text: "0.3", Value: 0.3}}
+	if diff := cmp.Diff(got, want, cmpopts.EquateNaNs()); diff != "" {
+		t.Errorf("stored: got (-), want (+):\n%s", diff)
+	}
+}
+
+func TestReportRefuses(t *testing.T) {
+	r := newRig(t, 3)
+	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
+	over := r.ask(t, 1, "").GetTrials()[0].GetName()
+	if err := r.tell(t.Context(), over, "1"); err != nil {
+		t.Fatal(err)
+	}
+	forged := r.hello(trial, 1)
+	forged.Token = r.hello(over, 1).GetToken()
+	stale := r.hello(trial, 1)
+	stale.Uid = "other"
+	stale.Token = token(experiment.Key{Namespace: "default", Name: "asked"}, "other", trial, 1)
+	tests := []struct {
+		name    string
+		request *tunedv1.ReportRequest
+		want    codes.Code
+	}{
+		{"no hello", &tunedv1.ReportRequest{}, codes.InvalidArgument},
+		{"another trial's token", &tunedv1.ReportRequest{Hello: forged}, codes.Unauthenticated},
+		{"an earlier experiment of the same name", &tunedv1.ReportRequest{Hello: stale}, codes.FailedPrecondition},
+		{"another attempt", &tunedv1.ReportRequest{Hello: r.hello(trial, 2)}, codes.FailedPrecondition},
+		{"a trial that is over", &tunedv1.ReportRequest{Hello: r.hello(over, 1)}, codes.FailedPrecondition},
+		{"an unknown trial", &tunedv1.ReportRequest{Hello: r.hello("asked-bbbbbbbb", 1)}, codes.NotFound},
+		{"a gap", &tunedv1.ReportRequest{Hello: r.hello(trial, 1), Measurements: []*tunedv1.Measurement{{Seq: 7, Metric: "acc", Text: "1"}}}, codes.InvalidArgument},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			stream, err := r.agents.Report(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = stream.Send(tt.request)
+			for err == nil {
+				_, err = stream.Recv()
+			}
+			if got := status.Code(err); got != tt.want {
+				t.Errorf("got %v (%v), want %v", got, err, tt.want)
+			}
+		})
+	}
+}

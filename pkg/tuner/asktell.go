@@ -1,0 +1,128 @@
+package tuner
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
+)
+
+// Ask hands out up to count trials of an experiment that clients evaluate. The same non-empty
+// request gets the same trials again. Fewer come when parallelTrialCount or the budget leaves no
+// room; done means that none will come any more. store.ErrInvalid: the daemon runs this
+// experiment's trials itself, or count is not positive.
+func (t *Tuner) Ask(ctx context.Context, key experiment.Key, count int, request string) (trials []experiment.Trial, done bool, err error) {
+	d, err := t.driven(key)
+	if err != nil {
+		return nil, false, err
+	}
+	if count < 1 {
+		return nil, false, fmt.Errorf("ask %s for %d trials: want at least 1: %w", key, count, store.ErrInvalid)
+	}
+	err = d.call(ctx, func() error {
+		trials, err = d.handOut(ctx, count, request)
+		done = len(trials) == 0 && (d.e.Status.Completed() || d.exhausted)
+		return err
+	})
+	return trials, done, err
+}
+
+// handOut runs in the driver's goroutine.
+func (d *driver) handOut(ctx context.Context, count int, request string) ([]experiment.Trial, error) {
+	if !d.external() {
+		return nil, fmt.Errorf("experiment %s runs its trials itself, they cannot be asked for: %w", d.key, store.ErrInvalid)
+	}
+	if again := d.requested(request); len(again) > 0 {
+		return again, nil
+	}
+	n := min(count, room(d.e, len(d.trials), d.activeTrials()))
+	if n == 0 || d.e.Status.Completed() || d.exhausted || d.held {
+		return nil, nil
+	}
+	draft := d.newDraft()
+	if err := draft.ask(ctx, n, experiment.TrialRunning, request); err != nil {
+		return nil, d.abandon(ctx, err)
+	}
+	d.judged = false
+	draft.refresh()
+	if err := draft.commit(ctx); err != nil {
+		return nil, d.abandon(ctx, err)
+	}
+	return append([]experiment.Trial(nil), d.trials[draft.stored:]...), nil
+}
+
+// requested returns the trials that an earlier call with the same request got.
+func (d *driver) requested(request string) (out []experiment.Trial) {
+	for i := range d.trials {
+		if request != "" && d.trials[i].Request == request {
+			out = append(out, d.trials[i])
+		}
+	}
+	return out
+}
+
+// Result is what a client says about a trial it evaluated.
+type Result struct {
+	Trial        string // name
+	Measurements []experiment.Measurement
+	Failed       bool
+	Message      string // why it failed
+}
+
+// Tell records a client's result and ends the trial. The same result again is harmless.
+// store.ErrConflict: another result is recorded already. store.ErrInvalid: the measurements hold
+// no value of the objective, or the daemon runs this experiment's trials itself.
+func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) error {
+	d, err := t.driven(key)
+	if err != nil {
+		return err
+	}
+	return d.call(ctx, func() error { return d.takeBack(ctx, r) })
+}
+
+// takeBack runs in the driver's goroutine.
+func (d *driver) takeBack(ctx context.Context, r Result) error {
+	if !d.external() {
+		return fmt.Errorf("experiment %s runs its trials itself: %w", d.key, store.ErrInvalid)
+	}
+	trial, err := byName(d.trials, r.Trial)
+	if err != nil {
+		return err
+	}
+	o := d.e.Spec.Objective
+	obs := experiment.Observe(o, r.Measurements)
+	verdict := verdict(r, obs, o)
+	if trial.State.Final() {
+		if trial.State != verdict.state || !equal(trial.Observation, obs) {
+			return fmt.Errorf("trial %s has another result already (%s): %w", r.Trial, trial.State, store.ErrConflict)
+		}
+		return nil
+	}
+	if verdict.state == experiment.TrialMetricsUnavailable {
+		return fmt.Errorf("trial %s: no value of the objective %q given: %w", r.Trial, o.ObjectiveMetricName, store.ErrInvalid)
+	}
+	if len(r.Measurements) > 0 {
+		s := experiment.Stream{Experiment: d.key, Number: trial.Number, Attempt: trial.Attempt, Source: "tell"}
+		if _, err := d.Store.Append(ctx, s, r.Measurements); err != nil {
+			return fmt.Errorf("store measurements of %s: %w", r.Trial, err)
+		}
+	}
+	draft := d.newDraft()
+	draft.end(trial.Number, verdict, obs, trialrunner.Workload{})
+	d.judged = false
+	draft.refresh()
+	if err := draft.commit(ctx); err != nil {
+		return d.abandon(ctx, err)
+	}
+	return nil
+}
+
+// verdict decides what a client's result means for its trial.
+func verdict(r Result, obs experiment.Observation, o *experiment.Objective) outcome {
+	if r.Failed {
+		return outcome{experiment.TrialFailed, "ToldFailed", r.Message}
+	}
+	return judge(trialrunner.Workload{Phase: trialrunner.Exited}, obs, o)
+}

@@ -1,0 +1,246 @@
+package tuner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
+)
+
+// draft gathers the changes of one step, already made in the driver's memory, for one commit.
+type draft struct {
+	*driver
+	now     time.Time
+	stored  int                 // trials that the store has
+	touched map[uint64]struct{} // numbers of stored trials that changed
+	events  []experiment.Event
+	before  experiment.Status
+}
+
+func (d *driver) newDraft() *draft {
+	return &draft{driver: d, now: d.Now(), stored: len(d.trials),
+		touched: map[uint64]struct{}{}, before: d.e.Status}
+}
+
+// apply changes the records as planned.
+func (d *draft) apply(ctx context.Context, a Actions) error {
+	for _, number := range a.Mark {
+		d.mark(number)
+	}
+	for _, r := range a.Retry {
+		if err := d.retry(ctx, r); err != nil {
+			return err
+		}
+	}
+	for _, f := range a.Finish {
+		if err := d.finish(ctx, f); err != nil {
+			return err
+		}
+	}
+	if a.Ask > 0 {
+		if err := d.ask(ctx, a.Ask, experiment.TrialPending, ""); err != nil {
+			return err
+		}
+	}
+	d.judged = false
+	d.refresh()
+	return nil
+}
+
+// change runs f on a trial, with readers kept out.
+func (d *draft) change(number uint64, f func(t *experiment.Trial)) {
+	d.mu.Lock()
+	f(&d.trials[number-1])
+	d.mu.Unlock()
+	if int(number) <= d.stored {
+		d.touched[number] = struct{}{}
+	}
+}
+
+func (d *draft) mark(number uint64) {
+	d.change(number, func(t *experiment.Trial) {
+		t.State, t.Started = experiment.TrialRunning, d.now
+	})
+}
+
+// retry starts a new attempt of a trial whose workload ended through no fault of its own. What the
+// ended attempt had measured is kept.
+func (d *draft) retry(ctx context.Context, f Finish) error {
+	if _, err := d.deliver(ctx, f); err != nil {
+		return err
+	}
+	d.change(f.Number, func(t *experiment.Trial) {
+		t.Attempt++
+		t.State, t.Started = experiment.TrialPending, time.Time{}
+	})
+	reason := "TrialInterrupted"
+	if f.Workload.Phase == trialrunner.Lost {
+		reason = "TrialLost"
+	}
+	d.event(f.Workload.Trial, reason, fmt.Sprintf("attempt %d ended before the trial did; it starts anew", f.Workload.Attempt), true)
+	return nil
+}
+
+// finish ends a trial: all its measurements first, then the verdict.
+func (d *draft) finish(ctx context.Context, f Finish) error {
+	ms, err := d.deliver(ctx, f)
+	if err != nil {
+		return err
+	}
+	obs := experiment.Observe(d.e.Spec.Objective, ms)
+	d.end(f.Number, judge(f.Workload, obs, d.e.Spec.Objective), obs, f.Workload)
+	return nil
+}
+
+// end records a trial's final state.
+func (d *draft) end(number uint64, o outcome, obs experiment.Observation, w trialrunner.Workload) {
+	d.change(number, func(t *experiment.Trial) {
+		d.finishNo++
+		t.State, t.Reason, t.Message = o.state, o.reason, o.message
+		t.FinishNo, t.Observation, t.Finished = d.finishNo, obs, w.Finished
+		if t.Finished.IsZero() {
+			t.Finished = d.now
+		}
+		if !w.Started.IsZero() {
+			t.Started = w.Started
+		}
+	})
+	t := &d.trials[number-1]
+	d.log.Info().Str("trial", t.Name).Str("reason", t.Reason).Str("state", string(t.State)).Msg("trial finished")
+	d.event(t.Name, t.Reason, t.Message, t.State != experiment.TrialSucceeded)
+}
+
+// deliver stores what the workload measured but could not report, and returns all measurements of
+// the attempt.
+func (d *draft) deliver(ctx context.Context, f Finish) ([]experiment.Measurement, error) {
+	s := experiment.Stream{Experiment: d.key, Number: f.Number, Attempt: f.Workload.Attempt, Source: "agent"}
+	acked, err := d.Store.Acked(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("deliver measurements of %s: %w", f.Workload.Trial, err)
+	}
+	if f.Workload.Phase == trialrunner.Lost || acked < f.Workload.LastSeq {
+		rest, err := d.Runner.Leftover(ctx, d.key, f.Workload.Trial, f.Workload.Attempt, acked)
+		if err != nil {
+			return nil, fmt.Errorf("collect what %s left behind: %w: %w", f.Workload.Trial, err, errAgain)
+		}
+		for chunk := range slices.Chunk(rest, 2000) {
+			if _, err := d.Store.Append(ctx, s, chunk); err != nil {
+				return nil, fmt.Errorf("store what %s left behind: %w", f.Workload.Trial, err)
+			}
+		}
+	}
+	return d.measurements(ctx, f.Number, f.Workload.Attempt)
+}
+
+// measurements returns those of one attempt, from all sources.
+func (d *driver) measurements(ctx context.Context, number uint64, attempt int) ([]experiment.Measurement, error) {
+	var all []experiment.Measurement
+	for _, source := range sources {
+		s := experiment.Stream{Experiment: d.key, Number: number, Attempt: attempt, Source: source}
+		ms, err := d.Store.Measurements(ctx, s, 0)
+		if err != nil {
+			return nil, fmt.Errorf("read measurements of trial %d: %w", number, err)
+		}
+		all = append(all, ms...)
+	}
+	return all, nil
+}
+
+// ask creates n trials, or fewer when the algorithm has no more.
+func (d *draft) ask(ctx context.Context, n int, state experiment.TrialState, request string) error {
+	ids := make([]uint64, n)
+	for i := range ids {
+		ids[i] = uint64(len(d.trials) + i + 1)
+	}
+	out, exhausted, err := d.suggest(ctx, ids)
+	if err != nil {
+		d.fail("SuggestionFailed", err.Error())
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.exhausted = exhausted
+	for _, s := range out {
+		t := experiment.Trial{Number: s.ID, Attempt: 1, State: state, Created: d.now, Memo: s.Memo, Request: request,
+			Name:       experiment.TrialName(d.key.Name, d.e.Metadata.UID, s.ID),
+			Assignment: d.suggestions.problem.Space.Format(s.Point)}
+		if state == experiment.TrialRunning {
+			t.Started = d.now
+		}
+		d.trials = append(d.trials, t)
+	}
+	return nil
+}
+
+// fail ends the experiment with a cause that is not any trial's.
+func (d *draft) fail(reason, message string) {
+	d.mu.Lock()
+	d.e.Status = experiment.MarkFailed(d.e.Status, reason, message, d.now)
+	d.mu.Unlock()
+	d.log.Error().Str("reason", reason).Msg(message)
+	d.event("", reason, message, true)
+}
+
+func (d *draft) event(trial, reason, message string, warning bool) {
+	d.events = append(d.events, experiment.Event{Time: d.now, Trial: trial, Reason: reason, Message: message, Warning: warning})
+}
+
+// refresh brings the experiment's status up to date with its trials.
+func (d *draft) refresh() {
+	if d.judged {
+		return
+	}
+	d.judged = true
+	next := experiment.NextStatus(d.e, d.trials, d.exhausted, d.now)
+	if was, is := d.e.Status.State(), next.State(); was != is {
+		c := next.Conditions[len(next.Conditions)-1]
+		d.log.Info().Str("reason", c.Reason).Str("state", string(is)).Msg("experiment changed")
+		d.event("", c.Reason, c.Message, is == experiment.Failed)
+	}
+	d.mu.Lock()
+	d.e.Status = next
+	d.mu.Unlock()
+}
+
+// commit makes the draft durable.
+func (d *draft) commit(ctx context.Context) error {
+	change := store.Change{Revision: d.e.Revision, Create: d.trials[d.stored:], Events: d.events}
+	for number := range d.touched {
+		change.Update = append(change.Update, d.trials[number-1])
+	}
+	slices.SortFunc(change.Update, func(a, b experiment.Trial) int { return int(a.Number) - int(b.Number) })
+	status := withoutLists(d.e.Status)
+	if !reflect.DeepEqual(status, withoutLists(d.before)) {
+		change.Status = &status
+	}
+	if change.Status == nil && len(change.Create)+len(change.Update)+len(change.Events) == 0 {
+		return nil
+	}
+	revision, err := d.Store.Commit(ctx, d.key, change)
+	if errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("commit: %w: %w", err, errAgain)
+	}
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	d.mu.Lock()
+	d.e.Revision = revision
+	d.mu.Unlock()
+	d.notify()
+	return nil
+}
+
+// withoutLists drops the lists of trial names, which the trials themselves say: stored with each
+// commit they would make a long experiment slower with every trial.
+func withoutLists(s experiment.Status) experiment.Status {
+	s.RunningTrialList, s.PendingTrialList, s.FailedTrialList = nil, nil, nil
+	s.SucceededTrialList, s.KilledTrialList = nil, nil
+	s.EarlyStoppedTrialList, s.MetricsUnavailableTrialList = nil, nil
+	return s
+}

@@ -1,0 +1,132 @@
+package tuner
+
+import (
+	"context"
+	"slices"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
+)
+
+// Snapshot is an experiment at one moment. The receiver owns it.
+type Snapshot struct {
+	Experiment *experiment.Experiment
+	Trials     []experiment.Trial // by number
+	Best       *experiment.Trial  // nil while no trial qualifies
+	Exhausted  bool               // the algorithm has no further suggestion
+	External   bool               // clients evaluate the trials
+	Settled    bool               // completed, and no trial is under way any more
+}
+
+// Snapshot returns a submitted experiment as it stands. store.ErrNotFound.
+func (t *Tuner) Snapshot(key experiment.Key) (Snapshot, error) {
+	d, err := t.driven(key)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	return d.snapshot(), nil
+}
+
+// Load returns an experiment as it stands, submitted or only stored. store.ErrNotFound.
+func (t *Tuner) Load(ctx context.Context, key experiment.Key) (Snapshot, error) {
+	d := t.driver(key)
+	if d == nil {
+		d = t.newDriver(key)
+		if err := d.load(ctx); err != nil {
+			return Snapshot{}, err
+		}
+	}
+	return d.snapshot(), nil
+}
+
+// List returns all stored experiments, ordered by key.
+func (t *Tuner) List(ctx context.Context) ([]*experiment.Experiment, error) {
+	return t.Store.List(ctx)
+}
+
+func (d *driver) snapshot() Snapshot {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	s := Snapshot{Experiment: d.copyLocked(), Trials: slices.Clone(d.trials), Exhausted: d.exhausted,
+		External: d.external(), Settled: d.e.Status.Completed() && d.activeTrials() == 0}
+	if best, ok := experiment.Best(d.trials, d.e.Spec.Objective); ok {
+		s.Best = &best
+	}
+	return s
+}
+
+func (d *driver) copyExperiment() *experiment.Experiment {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.copyLocked()
+}
+
+// copyLocked copies what the driver's goroutine changes; a Spec is replaced, never changed.
+func (d *driver) copyLocked() *experiment.Experiment {
+	e := *d.e
+	e.Status.Conditions = slices.Clone(e.Status.Conditions)
+	return &e
+}
+
+func (d *driver) activeTrials() (n int) {
+	for i := range d.trials {
+		if !d.trials[i].State.Final() {
+			n++
+		}
+	}
+	return n
+}
+
+// Watch yields after changes of a submitted experiment; several changes may yield once. The
+// caller looks with Snapshot, and calls cancel when it no longer watches. The channel of an
+// experiment that was not submitted never yields.
+func (t *Tuner) Watch(key experiment.Key) (changes <-chan struct{}, cancel func()) {
+	c := make(chan struct{}, 1)
+	d := t.driver(key)
+	if d == nil {
+		return c, func() {}
+	}
+	d.mu.Lock()
+	d.watchers[c] = struct{}{}
+	d.mu.Unlock()
+	return c, func() {
+		d.mu.Lock()
+		delete(d.watchers, c)
+		d.mu.Unlock()
+	}
+}
+
+// Interrupt stops the running trials of an experiment and leaves them pending, to be started
+// anew by the next Submit in another Tuner. It returns when none runs any more.
+func (t *Tuner) Interrupt(ctx context.Context, key experiment.Key) error {
+	d, err := t.driven(key)
+	if err != nil {
+		return err
+	}
+	changes, cancel := t.Watch(key)
+	defer cancel()
+	if err := d.call(ctx, func() error { d.held = true; return nil }); err != nil {
+		return err
+	}
+	for {
+		runs, err := d.runs(ctx)
+		if err != nil || !runs {
+			return err
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// runs reports whether a workload runs.
+func (d *driver) runs(ctx context.Context) (yes bool, err error) {
+	err = d.call(ctx, func() error {
+		workloads, err := d.workloads(ctx)
+		yes = slices.ContainsFunc(workloads, func(w trialrunner.Workload) bool { return w.Phase == trialrunner.Running })
+		return err
+	})
+	return yes, err
+}

@@ -1,0 +1,173 @@
+package tuner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
+)
+
+// sources are the streams a trial's measurements may come in.
+var sources = []string{"agent", "tell"}
+
+// suggestions is the algorithm of one experiment, kept alive between questions. Dropping it loses
+// nothing: it is rebuilt from the trials.
+type suggestions struct {
+	def       algorithms.Definition
+	problem   algorithms.Problem
+	suggester algorithms.Suggester
+	told      uint64 // FinishNo of the last trial told
+}
+
+// suggest asks the algorithm, built first where there is none.
+func (d *driver) suggest(ctx context.Context, ids []uint64) ([]algorithms.Suggestion, bool, error) {
+	if d.suggestions == nil {
+		s, err := newSuggestions(d.e, d.Algorithms)
+		if err != nil {
+			return nil, false, err
+		}
+		d.suggestions = s
+	}
+	return d.suggestions.ask(ctx, d, ids)
+}
+
+// newSuggestions builds the algorithm that the experiment names.
+func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry) (*suggestions, error) {
+	def, err := registry.Lookup(e.Spec.Algorithm.AlgorithmName)
+	if err != nil {
+		return nil, err
+	}
+	space, err := e.Spec.Space()
+	if err != nil {
+		return nil, err
+	}
+	raw := make([]algorithms.RawSetting, len(e.Spec.Algorithm.AlgorithmSettings))
+	for i, s := range e.Spec.Algorithm.AlgorithmSettings {
+		raw[i] = algorithms.RawSetting{Name: s.Name, Value: s.Value}
+	}
+	values, err := algorithms.Parse(def, raw, "")
+	if err != nil {
+		return nil, err
+	}
+	s := &suggestions{def: def, problem: problem(e, space)}
+	if s.suggester, err = algorithms.New(def, s.problem, values); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func problem(e *experiment.Experiment, space *searchspace.Space) algorithms.Problem {
+	p := algorithms.Problem{Space: space, Objectives: 1, Parallel: parallel(e)}
+	if e.Spec.MaxTrialCount != nil {
+		p.MaxTrials = int(*e.Spec.MaxTrialCount)
+	}
+	if e.Spec.Tuned != nil && e.Spec.Tuned.Seed != nil {
+		p.Seed = *e.Spec.Tuned.Seed
+	}
+	return p
+}
+
+// tell passes on the trials that finished since the last call, in the order of finishing.
+func (s *suggestions) tell(ctx context.Context, d *driver) error {
+	var news []experiment.Trial
+	for i := range d.trials {
+		if d.trials[i].FinishNo > s.told {
+			news = append(news, d.trials[i])
+		}
+	}
+	if len(news) == 0 {
+		return nil
+	}
+	slices.SortFunc(news, func(a, b experiment.Trial) int { return int(int64(a.FinishNo) - int64(b.FinishNo)) })
+	finished := make([]algorithms.Trial, 0, len(news))
+	for i := range news {
+		t, err := s.convert(&news[i], d.e.Spec.Objective)
+		if err != nil {
+			return err
+		}
+		if s.def.Curves {
+			if t.Curve, err = d.curve(ctx, &news[i]); err != nil {
+				return err
+			}
+		}
+		finished = append(finished, t)
+	}
+	s.suggester.Tell(finished)
+	s.told = news[len(news)-1].FinishNo
+	return nil
+}
+
+// ask returns points for the given trial numbers; exhausted means that no more will come.
+func (s *suggestions) ask(ctx context.Context, d *driver, ids []uint64) (out []algorithms.Suggestion, exhausted bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("algorithm %s panicked: %v", s.def.Name, p)
+		}
+	}()
+	if err := s.tell(ctx, d); err != nil {
+		return nil, false, err
+	}
+	var pending []algorithms.Trial
+	for i := range d.trials {
+		if d.trials[i].State.Final() {
+			continue
+		}
+		t, err := s.convert(&d.trials[i], d.e.Spec.Objective)
+		if err != nil {
+			return nil, false, err
+		}
+		pending = append(pending, t)
+	}
+	out, err = s.suggester.Ask(ids, pending)
+	exhausted = errors.Is(err, algorithms.ErrExhausted)
+	if err != nil && !exhausted {
+		return nil, false, fmt.Errorf("ask %s for %d suggestions: %w", s.def.Name, len(ids), err)
+	}
+	return out, exhausted, s.check(out, ids)
+}
+
+// check refuses what an algorithm must never answer, so that no infeasible point is ever started.
+func (s *suggestions) check(out []algorithms.Suggestion, ids []uint64) error {
+	if len(out) > len(ids) {
+		return fmt.Errorf("algorithm %s answered %d suggestions to %d asked", s.def.Name, len(out), len(ids))
+	}
+	for i, sug := range out {
+		if sug.ID != ids[i] {
+			return fmt.Errorf("algorithm %s answered trial %d with a suggestion for %d", s.def.Name, ids[i], sug.ID)
+		}
+		if err := s.problem.Space.Contains(sug.Point); err != nil {
+			return fmt.Errorf("algorithm %s suggested an infeasible point for trial %d: %w", s.def.Name, sug.ID, err)
+		}
+	}
+	return nil
+}
+
+// convert turns a trial's text into numbers for the algorithm.
+func (s *suggestions) convert(t *experiment.Trial, o *experiment.Objective) (algorithms.Trial, error) {
+	point, err := s.problem.Space.Parse(t.Assignment)
+	if err != nil {
+		return algorithms.Trial{}, fmt.Errorf("read assignment of trial %s: %w", t.Name, err)
+	}
+	out := algorithms.Trial{ID: t.Number, Point: point, Memo: t.Memo, Losses: []float64{math.NaN()}}
+	switch t.State {
+	case experiment.TrialPending, experiment.TrialRunning:
+		out.State = algorithms.Pending
+		return out, nil
+	case experiment.TrialSucceeded:
+		out.State = algorithms.Succeeded
+	case experiment.TrialEarlyStopped:
+		out.State = algorithms.Pruned
+	default:
+		out.State = algorithms.Failed
+		return out, nil
+	}
+	if v, ok := t.Observation.Value(o.ObjectiveMetricName, o); ok {
+		out.Losses[0] = o.Loss(v)
+	}
+	return out, nil
+}

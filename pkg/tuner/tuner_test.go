@@ -1,0 +1,363 @@
+package tuner
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
+	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/store/storetest"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// manual is a runner whose workloads end when the test says so. It is safe for concurrent use.
+type manual struct {
+	mu      sync.Mutex
+	world   world
+	changed chan experiment.Key
+	startOf func(trialrunner.Spec) error // nil: starts
+	started chan string
+}
+
+func newManual() *manual {
+	return &manual{changed: make(chan experiment.Key, 100), started: make(chan string, 100), world: world{
+		fuse: &fuse{left: -1}, workloads: map[Target]*trialrunner.Workload{}, started: map[Target]bool{},
+		measured: map[Target][]experiment.Measurement{}, ended: map[string]bool{}}}
+}
+
+func (m *manual) Start(ctx context.Context, s trialrunner.Spec) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.startOf != nil {
+		if err := m.startOf(s); err != nil {
+			return err
+		}
+	}
+	if err := m.world.Start(ctx, s); err != nil {
+		return err
+	}
+	m.started <- s.Trial
+	return nil
+}
+
+func (m *manual) Stop(ctx context.Context, k experiment.Key, trial string, attempt int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.changed <- k
+	return m.world.Stop(ctx, k, trial, attempt)
+}
+
+func (m *manual) List(ctx context.Context, k experiment.Key) ([]trialrunner.Workload, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.world.List(ctx, k)
+}
+
+func (m *manual) Leftover(ctx context.Context, k experiment.Key, trial string, attempt int, after uint64) ([]experiment.Measurement, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.world.Leftover(ctx, k, trial, attempt, after)
+}
+
+func (m *manual) Remove(ctx context.Context, k experiment.Key, trial string, attempt int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.world.Remove(ctx, k, trial, attempt)
+}
+
+func (m *manual) Changed() <-chan experiment.Key { return m.changed }
+func (m *manual) Close() error                   { return nil }
+
+// end ends a trial's workload with values of the objective.
+func (m *manual) end(trial string, exit trialrunner.Exit, values ...float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	target := Target{trial, 1}
+	for i, v := range values {
+		m.world.measured[target] = append(m.world.measured[target], experiment.Measurement{Seq: uint64(i + 1), Metric: "loss", Value: v, Text: strconv.FormatFloat(v, 'g', -1, 64)})
+	}
+	l := m.world.workloads[target]
+	l.Phase, l.Exit, l.LastSeq = trialrunner.Exited, exit, uint64(len(values))
+	m.changed <- experiment.Key{Namespace: "default", Name: "sim"}
+}
+
+// rig is a tuner at work.
+type rig struct {
+	*Tuner
+	t      *testing.T
+	runner *manual
+	store  store.Store
+	key    experiment.Key
+}
+
+func newRig(t *testing.T, registry *algorithms.Registry) *rig {
+	t.Helper()
+	r := &rig{t: t, runner: newManual(), store: storetest.NewMemory(), key: experiment.Key{Namespace: "default", Name: "sim"}}
+	tn, err := New(Config{Store: r.store, Runner: r.runner, Algorithms: registry, Now: time.Now, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Tuner = tn
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- tn.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	return r
+}
+
+func wanted(parallel, budget int32) *experiment.Experiment {
+	e := running(parallel, budget)
+	e.Status = experiment.Status{}
+	e.Metadata = experiment.Metadata{Name: "sim", Namespace: "default"}
+	e.Spec.Objective.MetricStrategies = []experiment.MetricStrategy{{Name: "loss", Value: "min"}}
+	e.Spec.Algorithm = &experiment.Algorithm{AlgorithmName: "random"}
+	e.Spec.Parameters = []experiment.ParameterSpec{{Name: "x", ParameterType: "double",
+		FeasibleSpace: experiment.FeasibleSpace{Min: "0", Max: "1"}}}
+	e.Spec.ResumePolicy = experiment.LongRunning
+	e.Spec.MetricsCollectorSpec = &experiment.MetricsCollectorSpec{Collector: &experiment.Collector{Kind: experiment.StdOut}}
+	e.Local.Command = []string{"train", "${trialParameters.x}"}
+	return e
+}
+
+func (r *rig) submit(e *experiment.Experiment) {
+	r.t.Helper()
+	if _, err := r.Submit(r.t.Context(), e); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// until waits for a snapshot of which ok holds.
+func (r *rig) until(what string, ok func(Snapshot) bool) Snapshot {
+	r.t.Helper()
+	changes, cancel := r.Watch(r.key)
+	defer cancel()
+	deadline := time.After(30 * time.Second)
+	for {
+		s, err := r.Snapshot(r.key)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if ok(s) {
+			return s
+		}
+		select {
+		case <-changes:
+		case <-deadline:
+			r.t.Fatalf("%s: never so; last %+v", what, s)
+		}
+	}
+}
+
+func settled(s Snapshot) bool { return s.Settled }
+
+var completed = trialrunner.Exit{Reason: "Completed"}
+
+func TestBudgetThenRestartWithALargerOne(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	r.submit(wanted(1, 2))
+	r.runner.end(<-r.runner.started, completed, 0.3)
+	r.runner.end(<-r.runner.started, completed, 0.2)
+	s := r.until("budget used", settled)
+	if s.Best == nil || s.Best.Number != 2 {
+		t.Errorf("best: got %+v, want trial 2", s.Best)
+	}
+	r.submit(wanted(1, 2)) // the same again: nothing to do
+	r.submit(wanted(1, 3))
+	r.runner.end(<-r.runner.started, completed, 0.1)
+	s = r.until("larger budget used", func(s Snapshot) bool { return s.Settled && len(s.Trials) == 3 })
+	if s.Best == nil || s.Best.Number != 3 {
+		t.Errorf("best after restart: got %+v, want trial 3", s.Best)
+	}
+}
+
+func TestSubmitRefusesAnotherSpec(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	r.submit(wanted(1, 2))
+	other := wanted(1, 2)
+	other.Spec.Parameters[0].FeasibleSpace.Max = "2"
+	if _, err := r.Submit(t.Context(), other); !errors.Is(err, ErrConflict) {
+		t.Errorf("another search space: got %v, want a conflict", err)
+	}
+	<-r.runner.started
+}
+
+func TestInterruptLeavesTrialsPending(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	r.submit(wanted(2, 4))
+	<-r.runner.started
+	<-r.runner.started
+	if err := r.Interrupt(t.Context(), r.key); err != nil {
+		t.Fatal(err)
+	}
+	s := r.until("interrupted", func(s Snapshot) bool { return s.Trials[0].Attempt == 2 && s.Trials[1].Attempt == 2 })
+	for _, trial := range s.Trials {
+		if trial.State != experiment.TrialPending {
+			t.Errorf("%s: got %s, want Pending", trial.Name, trial.State)
+		}
+	}
+	if len(s.Trials) != 2 {
+		t.Errorf("got %d trials, want the 2 that were interrupted", len(s.Trials))
+	}
+}
+
+func TestEndsOfTrials(t *testing.T) {
+	tests := []struct {
+		name   string
+		exit   trialrunner.Exit
+		values []float64
+		state  experiment.TrialState
+		reason string
+		says   string
+	}{
+		{"succeeds", completed, []float64{0.5, 0.4}, experiment.TrialSucceeded, "TrialSucceeded", ""},
+		{"diverges", completed, []float64{math.NaN()}, experiment.TrialSucceeded, "Diverged", "NaN"},
+		{"prints nothing", completed, nil, experiment.TrialMetricsUnavailable, "MetricsUnavailable", "loss=0.123"},
+		{"prints something close", trialrunner.Exit{Reason: "Completed", Near: "line 3 looks close"}, nil, experiment.TrialMetricsUnavailable, "MetricsUnavailable", "line 3 looks close"},
+		{"exits with an error", trialrunner.Exit{Code: 3, Reason: "ExitCode", Message: "exit code 3"}, []float64{0.1}, experiment.TrialFailed, "ExitCode", "exit code 3"},
+		{"is killed", trialrunner.Exit{Code: -1, Signal: "killed", Reason: "Signal", Message: "killed"}, nil, experiment.TrialFailed, "Signal", "killed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, builtin.Registry())
+			r.submit(wanted(1, 1))
+			r.runner.end(<-r.runner.started, tt.exit, tt.values...)
+			got := r.until("ended", settled).Trials[0]
+			if got.State != tt.state || got.Reason != tt.reason || !strings.Contains(got.Message, tt.says) {
+				t.Errorf("got %s, %s, %q; want %s, %s, ...%q...", got.State, got.Reason, got.Message, tt.state, tt.reason, tt.says)
+			}
+		})
+	}
+}
+
+func TestWhatCanNeverStartFailsTheExperiment(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	r.runner.startOf = func(trialrunner.Spec) error { return trialrunner.ErrUnsupported }
+	r.submit(wanted(2, 4))
+	s := r.until("failed", settled)
+	last := s.Experiment.Status.Conditions[len(s.Experiment.Status.Conditions)-1]
+	if last.Type != experiment.Failed || last.Reason != "TrialCannotStart" {
+		t.Errorf("got %s, %s; want Failed, TrialCannotStart", last.Type, last.Reason)
+	}
+}
+
+func TestARunnerThatRefusesForAWhile(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	refusals := 2
+	r.runner.startOf = func(trialrunner.Spec) error {
+		if refusals--; refusals >= 0 {
+			return errors.New("try again")
+		}
+		return nil
+	}
+	r.submit(wanted(1, 1))
+	r.runner.end(<-r.runner.started, completed, 0.5)
+	if s := r.until("ended", settled); s.Best == nil {
+		t.Error("the trial did not succeed")
+	}
+}
+
+// misbehaving is an algorithm that does what none may.
+type misbehaving func(ids []uint64) []algorithms.Suggestion
+
+func (misbehaving) Tell([]algorithms.Trial) {}
+func (m misbehaving) Ask(ids []uint64, _ []algorithms.Trial) ([]algorithms.Suggestion, error) {
+	return m(ids), nil
+}
+
+func TestAMisbehavingAlgorithmFailsTheExperiment(t *testing.T) {
+	tests := []struct {
+		name string
+		ask  misbehaving
+		says string
+	}{
+		{"panics", func([]uint64) []algorithms.Suggestion { panic("division by zero") }, "panicked: division by zero"},
+		{"leaves the space", func(ids []uint64) []algorithms.Suggestion {
+			return []algorithms.Suggestion{{ID: ids[0], Point: searchspace.Point{7}}}
+		}, "infeasible"},
+		{"answers another trial", func([]uint64) []algorithms.Suggestion {
+			return []algorithms.Suggestion{{ID: 9, Point: searchspace.Point{0.5}}}
+		}, "a suggestion for 9"},
+		{"answers too much", func(ids []uint64) []algorithms.Suggestion { return make([]algorithms.Suggestion, len(ids)+1) }, "answered 2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, only(t, tt.ask, false))
+			r.submit(wanted(1, 2))
+			s := r.until("failed", settled)
+			last := s.Experiment.Status.Conditions[len(s.Experiment.Status.Conditions)-1]
+			if last.Type != experiment.Failed || last.Reason != "SuggestionFailed" || !strings.Contains(last.Message, tt.says) {
+				t.Errorf("got %s, %s, %q; want Failed, SuggestionFailed, ...%q...", last.Type, last.Reason, last.Message, tt.says)
+			}
+		})
+	}
+}
+
+// only returns a registry with one algorithm under the name "random".
+func only(t *testing.T, s algorithms.Suggester, curves bool) *algorithms.Registry {
+	t.Helper()
+	registry, err := algorithms.NewRegistry(algorithms.Definition{Name: "random", Summary: "for a test", Curves: curves,
+		New: func(algorithms.Problem, algorithms.Values) (algorithms.Suggester, error) { return s, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return registry
+}
+
+// listening remembers what it is told.
+type listening struct {
+	algorithms.Suggester
+	told chan algorithms.Trial
+}
+
+func (l listening) Tell(ts []algorithms.Trial) {
+	for _, t := range ts {
+		l.told <- t
+	}
+}
+
+func (l listening) Ask(ids []uint64, _ []algorithms.Trial) (out []algorithms.Suggestion, err error) {
+	for _, id := range ids {
+		out = append(out, algorithms.Suggestion{ID: id, Point: searchspace.Point{1 / float64(id)}, Memo: []byte{byte(id)}})
+	}
+	return out, nil
+}
+
+func TestTellCarriesLossCurveAndMemo(t *testing.T) {
+	l := listening{told: make(chan algorithms.Trial, 10)}
+	r := newRig(t, only(t, l, true))
+	e := wanted(1, 2)
+	e.Spec.Objective.Type = "maximize"
+	e.Spec.Objective.MetricStrategies[0].Value = "max"
+	r.submit(e)
+	r.runner.end(<-r.runner.started, completed, 0.2, 0.4, 0.3)
+	<-r.runner.started // the second suggestion was asked after the first was told
+	got := <-l.told
+	if got.ID != 1 || got.State != algorithms.Succeeded || got.Losses[0] != -0.4 || string(got.Memo) != "\x01" || got.Point[0] != 1 {
+		t.Errorf("told %+v, want trial 1 at x=1 with loss -0.4 and its memo", got)
+	}
+	want := []algorithms.Measurement{{Step: 1, Loss: -0.2}, {Step: 2, Loss: -0.4}, {Step: 3, Loss: -0.3}}
+	for i := range want {
+		if i >= len(got.Curve) || got.Curve[i] != want[i] {
+			t.Fatalf("curve: got %v, want %v", got.Curve, want)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+// Package kill_test kills the daemon again and again, and looks for what was lost.
+package kill_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store/badger"
+)
+
+var cycles = flag.Int("cycles", 10, "how often each test kills the daemon")
+
+var bin string // folder of the built programs
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(build(m))
+}
+
+func build(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "tuned-kill-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin = dir
+	for _, pkg := range []string{"./cmd/tuned", "./cmd/trial-agent", "./test/kill/noisy"} {
+		cmd := exec.Command("go", "build", "-o", dir, pkg)
+		cmd.Dir = filepath.Join("..", "..")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", pkg, err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// daemon is one life of `tuned run`.
+type daemon struct {
+	cmd    *exec.Cmd
+	output bytes.Buffer
+	exited chan error
+}
+
+func start(t *testing.T, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{cmd: exec.Command(filepath.Join(bin, "tuned"), append([]string{"run", "--progress=plain"}, args...)...), exited: make(chan error, 1)}
+	d.cmd.Stdout, d.cmd.Stderr = &d.output, &d.output
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { d.exited <- d.cmd.Wait() }()
+	return d
+}
+
+// kill ends the daemon after a random while. It reports whether the daemon ended by itself before.
+func (d *daemon) kill(after time.Duration) (ended bool) {
+	select {
+	case <-d.exited:
+		return true
+	case <-time.After(after):
+	}
+	_ = d.cmd.Process.Kill()
+	<-d.exited
+	return false
+}
+
+func randomly() time.Duration {
+	return 50*time.Millisecond + rand.N(700*time.Millisecond)
+}
+
+const lines = 30
+
+func spec(budget int) string {
+	return fmt.Sprintf(`apiVersion: kubeflow.org/v1beta1
+kind: Experiment
+metadata: {name: kill}
+spec:
+  objective: {type: minimize, objectiveMetricName: loss}
+  algorithm: {algorithmName: random}
+  parallelTrialCount: 4
+  maxTrialCount: %d
+  maxFailedTrialCount: 1
+  parameters:
+    - {name: x, parameterType: double, feasibleSpace: {min: "0", max: "1"}}
+`, budget)
+}
+
+// TestTrialsSurviveKills kills the daemon while trials run under their agents. In the end each
+// trial has run once, all its values are stored, the budget is exact, and no process is left.
+func TestTrialsSurviveKills(t *testing.T) {
+	dir := t.TempDir()
+	budget := 3 * *cycles
+	file := filepath.Join(dir, "experiment.yaml")
+	if err := os.WriteFile(file, []byte(spec(budget)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data, runs := filepath.Join(dir, "data"), filepath.Join(dir, "runs")
+	args := []string{"--data-dir", data, file, "--", filepath.Join(bin, "noisy"), "--runs", runs, "--x=${trialParameters.x}"}
+	kills := 0
+	for range *cycles {
+		if start(t, args...).kill(randomly()) {
+			break
+		}
+		kills++
+	}
+	last := start(t, args...)
+	if err := <-last.exited; err != nil {
+		t.Fatalf("last life: %v\n%s", err, last.output.String())
+	}
+	t.Logf("%d kills, %d trials", kills, budget)
+	checkTrials(t, data, budget)
+	checkRuns(t, runs, budget)
+	checkProcesses(t, data)
+	checkStore(t, data)
+}
+
+func checkTrials(t *testing.T, data string, budget int) {
+	t.Helper()
+	s, err := badger.Open(filepath.Join(data, "store"), badger.Options{ReadOnly: true, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	key := experiment.Key{Namespace: "default", Name: "kill"}
+	trials, err := s.Trials(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(trials) != budget {
+		t.Errorf("got %d trials, want %d", len(trials), budget)
+	}
+	for _, trial := range trials {
+		if trial.State != experiment.TrialSucceeded || trial.Attempt != 1 {
+			t.Errorf("%s: got %s (%s) at attempt %d, want Succeeded at 1", trial.Name, trial.State, trial.Message, trial.Attempt)
+		}
+		ms, err := s.Measurements(t.Context(), experiment.Stream{Experiment: key, Number: trial.Number, Attempt: trial.Attempt, Source: "agent"}, 0)
+		if err != nil || len(ms) != lines {
+			t.Errorf("%s: got %d measurements (%v), want %d", trial.Name, len(ms), err, lines)
+		}
+	}
+}
+
+func checkRuns(t *testing.T, file string, budget int) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[string]int{}
+	for _, name := range strings.Fields(string(text)) {
+		times[name]++
+	}
+	if len(times) != budget {
+		t.Errorf("got %d trials that ran, want %d", len(times), budget)
+	}
+	for name, n := range times {
+		if n != 1 {
+			t.Errorf("trial %s ran %d times, want once", name, n)
+		}
+	}
+}
+
+// checkProcesses looks for processes that work for the data directory.
+func checkProcesses(t *testing.T, data string) {
+	t.Helper()
+	found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range found {
+		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte(filepath.Dir(data))) {
+			t.Errorf("process left: %s %q", file, text)
+		}
+	}
+}
+
+func checkStore(t *testing.T, data string) {
+	t.Helper()
+	out, err := exec.Command(filepath.Join(bin, "tuned"), "fsck", "--data-dir", data).CombinedOutput()
+	if err != nil {
+		t.Errorf("fsck: %v\n%s", err, out)
+	}
+}
+
+func unmarshal[T any](t *testing.T, text []byte) (out T) {
+	t.Helper()
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
