@@ -80,7 +80,7 @@ func TestPlan(t *testing.T) {
 		{"nothing to do while it runs",
 			View{Experiment: running(1, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}}, Actions{}},
 		{"an end comes before the next question",
-			View{Experiment: running(1, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{exited}},
+			View{Experiment: running(2, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{exited}},
 			Actions{Finish: []Finish{{1, exited}}}},
 		{"a trial that ended before it was seen running",
 			View{Experiment: running(1, 4), Trials: trials(pending), Workloads: []trialrunner.Workload{exited}},
