@@ -35,42 +35,48 @@ func sound() (*experiment.Experiment, []experiment.Trial) {
 	return e, trials
 }
 
+// harmed is a sound experiment with one thing changed, and the invariants that this breaks.
+type harmed struct {
+	name      string
+	harm      func(e *experiment.Experiment, trials []experiment.Trial)
+	workloads []string
+	want      []string
+}
+
+var later = time.Unix(3, 0)
+
+var allHarmed = []harmed{
+	{"sound", func(*experiment.Experiment, []experiment.Trial) {}, []string{"c"}, nil},
+	{"too many trials", func(e *experiment.Experiment, _ []experiment.Trial) { e.Spec.MaxTrialCount = new(int32(1)) }, nil, []string{"I1"}},
+	{"too many run", func(e *experiment.Experiment, _ []experiment.Trial) { e.Spec.ParallelTrialCount = new(int32(0)) }, nil, []string{"I2"}},
+	{"final without number", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[0].FinishNo = 0 }, nil, []string{"I4"}},
+	{"number without end", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].FinishNo = 2 }, nil, []string{"I4"}},
+	{"one number twice", func(e *experiment.Experiment, trials []experiment.Trial) {
+		trials[1].State, trials[1].FinishNo = experiment.TrialFailed, 1
+		e.Status = experiment.NextStatus(e, trials, false, later)
+	}, nil, []string{"I4"}},
+	{"wrong counts", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].State = experiment.TrialPending }, nil, []string{"I5", "I5"}},
+	{"wrong best", func(e *experiment.Experiment, _ []experiment.Trial) { e.Status.CurrentOptimalTrial.BestTrialName = "c" }, nil, []string{"I6"}},
+	{"no best", func(e *experiment.Experiment, _ []experiment.Trial) { e.Status.CurrentOptimalTrial = nil }, nil, []string{"I6"}},
+	{"foreign workload", func(*experiment.Experiment, []experiment.Trial) {}, []string{"c", "z"}, []string{"I7"}},
+	{"workload of a finished trial", func(*experiment.Experiment, []experiment.Trial) {}, []string{"b"}, []string{"I7"}},
+	{"out of range", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].Assignment[0].Value = "1.5" }, nil, []string{"I9"}},
+	{"no number", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].Assignment[0].Value = "x" }, nil, []string{"I9"}},
+	{"workload of a completed experiment", func(e *experiment.Experiment, _ []experiment.Trial) {
+		e.Status = experiment.MarkFailed(e.Status, "R", "m", later)
+	}, []string{"c"}, []string{"I10"}},
+	{"succeeded and failed", func(e *experiment.Experiment, _ []experiment.Trial) {
+		e.Status = experiment.MarkFailed(e.Status, "R", "m", later)
+		e.Status.Conditions = append(e.Status.Conditions, experiment.Condition{Type: experiment.Succeeded, Status: "True", LastTransitionTime: later})
+	}, nil, []string{"I12"}},
+	{"completed without time", func(e *experiment.Experiment, _ []experiment.Trial) {
+		e.Status = experiment.MarkFailed(e.Status, "R", "m", later)
+		e.Status.CompletionTime = nil
+	}, nil, []string{"I12"}},
+}
+
 func TestCheck(t *testing.T) {
-	now := time.Unix(3, 0)
-	for _, test := range []struct {
-		name      string
-		harm      func(e *experiment.Experiment, trials []experiment.Trial)
-		workloads []string
-		want      []string
-	}{
-		{"sound", func(*experiment.Experiment, []experiment.Trial) {}, []string{"c"}, nil},
-		{"too many trials", func(e *experiment.Experiment, _ []experiment.Trial) { e.Spec.MaxTrialCount = new(int32(1)) }, nil, []string{"I1"}},
-		{"too many run", func(e *experiment.Experiment, _ []experiment.Trial) { e.Spec.ParallelTrialCount = new(int32(0)) }, nil, []string{"I2"}},
-		{"final without number", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[0].FinishNo = 0 }, nil, []string{"I4"}},
-		{"number without end", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].FinishNo = 2 }, nil, []string{"I4"}},
-		{"one number twice", func(e *experiment.Experiment, trials []experiment.Trial) {
-			trials[1].State, trials[1].FinishNo = experiment.TrialFailed, 1
-			e.Status = experiment.NextStatus(e, trials, false, now)
-		}, nil, []string{"I4"}},
-		{"wrong counts", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].State = experiment.TrialPending }, nil, []string{"I5", "I5"}},
-		{"wrong best", func(e *experiment.Experiment, _ []experiment.Trial) { e.Status.CurrentOptimalTrial.BestTrialName = "c" }, nil, []string{"I6"}},
-		{"no best", func(e *experiment.Experiment, _ []experiment.Trial) { e.Status.CurrentOptimalTrial = nil }, nil, []string{"I6"}},
-		{"foreign workload", func(*experiment.Experiment, []experiment.Trial) {}, []string{"c", "z"}, []string{"I7"}},
-		{"workload of a finished trial", func(*experiment.Experiment, []experiment.Trial) {}, []string{"b"}, []string{"I7"}},
-		{"out of range", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].Assignment[0].Value = "1.5" }, nil, []string{"I9"}},
-		{"no number", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].Assignment[0].Value = "x" }, nil, []string{"I9"}},
-		{"workload of a completed experiment", func(e *experiment.Experiment, _ []experiment.Trial) {
-			e.Status = experiment.MarkFailed(e.Status, "R", "m", now)
-		}, []string{"c"}, []string{"I10"}},
-		{"succeeded and failed", func(e *experiment.Experiment, _ []experiment.Trial) {
-			e.Status = experiment.MarkFailed(e.Status, "R", "m", now)
-			e.Status.Conditions = append(e.Status.Conditions, experiment.Condition{Type: experiment.Succeeded, Status: "True", LastTransitionTime: now})
-		}, nil, []string{"I12"}},
-		{"completed without time", func(e *experiment.Experiment, _ []experiment.Trial) {
-			e.Status = experiment.MarkFailed(e.Status, "R", "m", now)
-			e.Status.CompletionTime = nil
-		}, nil, []string{"I12"}},
-	} {
+	for _, test := range allHarmed {
 		t.Run(test.name, func(t *testing.T) {
 			e, trials := sound()
 			test.harm(e, trials)

@@ -80,18 +80,14 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen is opening, and reading all trials, with 100,000 trials and 1,000,000 measurements.
-func BenchmarkOpen(b *testing.B) {
-	const trials, each = 100_000, 10
-	dir := b.TempDir()
-	s := mustOpen(b, dir)
-	key := benchStream(0).Experiment
-	fillExperiment(b, s, key, trials)
-	var wg sync.WaitGroup
+// fillStreams appends to each of n trials.
+func fillStreams(b *testing.B, s *Store, n, each int) {
+	b.Helper()
 	const writers = 200
+	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
-			for i := w; i < trials; i += writers {
+			for i := w; i < n; i += writers {
 				if _, err := s.Append(b.Context(), benchStream(i), benchMeasurements(1, each)); err != nil {
 					b.Error(err)
 					return
@@ -100,6 +96,16 @@ func BenchmarkOpen(b *testing.B) {
 		})
 	}
 	wg.Wait()
+}
+
+// BenchmarkOpen is opening, and reading all trials, with 100,000 trials and 1,000,000 measurements.
+func BenchmarkOpen(b *testing.B) {
+	const trials, each = 100_000, 10
+	dir := b.TempDir()
+	s := mustOpen(b, dir)
+	key := benchStream(0).Experiment
+	fillExperiment(b, s, key, trials)
+	fillStreams(b, s, trials, each)
 	mustClose(b, s)
 	b.Run("open", func(b *testing.B) {
 		for range b.N {

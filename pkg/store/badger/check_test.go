@@ -40,20 +40,24 @@ func TestLostRecords(t *testing.T) {
 			"changed": func(tx *badgerdb.Txn) error { return tx.Set(test.key, seal(test.key, nil)[:8]) },
 		} {
 			t.Run(test.name+" "+what, func(t *testing.T) {
-				dir := t.TempDir()
-				newOne(t, dir, 4)
-				edit(t, dir, harm)
-				found, err := Check(t.Context(), dir, small, nil)
-				if err != nil || len(found) == 0 {
-					t.Errorf("check: got %v, %v, want a finding", found, err)
-				}
-				s := mustOpen(t, dir)
-				defer mustClose(t, s)
-				if err := test.read(s); !errors.Is(err, store.ErrCorrupt) {
-					t.Errorf("read: got %v, want %v", err, store.ErrCorrupt)
-				}
+				testLost(t, harm, test.read)
 			})
 		}
+	}
+}
+
+func testLost(t *testing.T, harm func(tx *badgerdb.Txn) error, read func(s *Store) error) {
+	dir := t.TempDir()
+	newOne(t, dir, 4)
+	edit(t, dir, harm)
+	found, err := Check(t.Context(), dir, small, nil)
+	if err != nil || len(found) == 0 {
+		t.Errorf("check: got %v, %v, want a finding", found, err)
+	}
+	s := mustOpen(t, dir)
+	defer mustClose(t, s)
+	if err := read(s); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("read: got %v, want %v", err, store.ErrCorrupt)
 	}
 }
 

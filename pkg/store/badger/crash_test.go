@@ -189,7 +189,7 @@ func writeUntilFull(t *testing.T, dir string, a *acks, then func()) {
 func TestDeletedStaysAbsent(t *testing.T) {
 	dir := t.TempDir()
 	var a acks
-	killAfter(t, dir, &a, 500)
+	killAfter(t, dir, &a, 1500) // records for more than one batch of deletions
 	s := mustOpen(t, dir)
 	ctx, key := t.Context(), childStream(0).Experiment
 	if err := s.db.Flatten(2); err != nil {

@@ -2,16 +2,19 @@ package badger
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tuned-hpo/tuned/pkg/experiment"
-	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
 // TestDamage damages copies of a directory: what is read then is what was written, or is refused.
@@ -27,40 +30,49 @@ func TestDamage(t *testing.T) {
 	if want.Refused != "" || len(want.Found) > 0 {
 		t.Fatalf("undamaged: got %+v, want nothing refused and nothing found", want)
 	}
-	flips, cuts := 60, 20
+	flips, cuts := 60, 10
 	if testing.Short() {
 		flips, cuts = 12, 6
 	}
-	random := rand.New(rand.NewPCG(3, 4))
-	var damages []damage
-	for range flips {
-		damages = append(damages, randomDamage(t, base, "*", "flip", random))
-	}
-	for range cuts {
-		damages = append(damages, randomDamage(t, base, "*.mem", "cut", random), randomDamage(t, base, "*.mem", "flip", random))
-	}
-	for _, path := range glob(t, base, "*") {
-		damages = append(damages, damage{kind: "remove", file: filepath.Base(path)})
-	}
-	refused := 0
-	for i, d := range damages {
-		dir := filepath.Join(t.TempDir(), fmt.Sprint(i))
-		copyDir(t, base, dir)
-		d.do(t, dir)
-		got := dump(t, dir)
-		if got.Refused != "" {
-			refused++
-		} else if got.State != want.State {
-			t.Errorf("%s: got other values without an error", d)
+	damages := allDamages(t, base, flips, cuts)
+	var refused atomic.Int64
+	t.Run("all", func(t *testing.T) {
+		for _, d := range damages {
+			t.Run(d.String(), func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				copyDir(t, base, dir)
+				d.do(t, dir)
+				switch got := dump(t, dir); {
+				case got.Refused != "":
+					refused.Add(1)
+				case got.State != want.State:
+					t.Error("got other values without an error")
+				}
+			})
 		}
-		if err := os.RemoveAll(dir); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("%d of %d damaged directories were refused, the others were whole", refused, len(damages))
-	if refused == 0 {
+	})
+	t.Logf("%d of %d damaged directories were refused, the others were whole", refused.Load(), len(damages))
+	if refused.Load() == 0 {
 		t.Error("no damage was refused: the test has missed the data")
 	}
+}
+
+// allDamages are flipped bits anywhere, damage to logs in particular, and each file missing.
+func allDamages(t *testing.T, base string, flips, cuts int) (out []damage) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(3, 4))
+	all, logs := places(t, base, "*"), places(t, base, "*.mem")
+	for range flips {
+		out = append(out, all.pick("flip", random))
+	}
+	for range cuts {
+		out = append(out, logs.pick("cut", random), logs.pick("flip", random))
+	}
+	for _, path := range glob(t, base, "*") {
+		out = append(out, damage{kind: "remove", file: filepath.Base(path)})
+	}
+	return out
 }
 
 type damage struct {
@@ -74,20 +86,26 @@ func (d damage) String() string {
 	return fmt.Sprintf("%s of %s at byte %d, bit %d", d.kind, d.file, d.at, d.bit)
 }
 
-// randomDamage picks a place in what is written of one of the matching files.
-func randomDamage(t *testing.T, dir, pattern, kind string, random *rand.Rand) damage {
+// written is files, each with the size of what is written of it.
+type written []damage
+
+func places(t *testing.T, dir, pattern string) (out written) {
 	t.Helper()
-	var sized []string
 	for _, path := range glob(t, dir, pattern) {
-		if used(t, path) > 0 {
-			sized = append(sized, path)
+		if size := used(t, path); size > 0 {
+			out = append(out, damage{file: filepath.Base(path), at: size})
 		}
 	}
-	if len(sized) == 0 {
+	if len(out) == 0 {
 		t.Fatalf("no file %s to damage", pattern)
 	}
-	path := sized[random.IntN(len(sized))]
-	return damage{kind: kind, file: filepath.Base(path), at: random.Int64N(used(t, path)), bit: random.IntN(8)}
+	return out
+}
+
+// pick picks a place in one of the files.
+func (w written) pick(kind string, random *rand.Rand) damage {
+	d := w[random.IntN(len(w))]
+	return damage{kind: kind, file: d.file, at: random.Int64N(d.at), bit: random.IntN(8)}
 }
 
 func (d damage) do(t *testing.T, dir string) {
@@ -100,15 +118,25 @@ func (d damage) do(t *testing.T, dir string) {
 	case "cut":
 		err = os.Truncate(path, d.at)
 	case "flip":
-		var text []byte
-		if text, err = os.ReadFile(path); err == nil {
-			text[d.at] ^= 1 << d.bit
-			err = writeSparse(path, text)
-		}
+		err = flip(path, d.at, d.bit)
 	}
 	if err != nil {
 		t.Fatalf("%s: %v", d, err)
 	}
+}
+
+func flip(path string, at int64, bit int) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	one := make([]byte, 1)
+	_, err = file.ReadAt(one, at)
+	one[0] ^= 1 << bit
+	if err == nil {
+		_, err = file.WriteAt(one, at)
+	}
+	return errors.Join(err, file.Close())
 }
 
 func glob(t *testing.T, dir, pattern string) []string {
@@ -123,11 +151,17 @@ func glob(t *testing.T, dir, pattern string) []string {
 // used is the size of a file in bytes without the zeros that Badger lays out at its end.
 func used(t *testing.T, path string) int64 {
 	t.Helper()
-	text, err := os.ReadFile(path)
+	end := int64(0)
+	err := eachPart(path, func(at int64, part []byte) error {
+		if trimmed := bytes.TrimRight(part, "\x00"); len(trimmed) > 0 {
+			end = at + int64(len(trimmed))
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return int64(len(bytes.TrimRight(text, "\x00")))
+	return end
 }
 
 // copyDir copies what is there; files that vanish meanwhile are left out.
@@ -137,71 +171,72 @@ func copyDir(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 	for _, path := range glob(t, from, "*") {
-		text, err := readAll(path)
-		if os.IsNotExist(err) {
-			continue
-		}
-		if err == nil {
-			err = writeSparse(filepath.Join(to, filepath.Base(path)), text)
-		}
-		if err != nil {
+		if err := copySparse(path, filepath.Join(to, filepath.Base(path))); err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
 		}
 	}
 }
 
-func readAll(path string) ([]byte, error) {
-	file, err := os.Open(path)
+// copySparse copies a file without its holes.
+func copySparse(from, to string) error {
+	info, err := os.Stat(from)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer file.Close()
-	return io.ReadAll(file)
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	err = eachPart(from, func(at int64, part []byte) error {
+		_, err := out.WriteAt(part, at)
+		return err
+	})
+	if err == nil {
+		err = out.Truncate(info.Size())
+	}
+	return errors.Join(err, out.Close())
 }
 
-// writeSparse writes a file without its blocks of zeros.
-func writeSparse(path string, text []byte) error {
-	const block = 4096
-	file, err := os.Create(path)
+// eachPart calls f with what of a file is not a hole.
+func eachPart(path string, f func(at int64, part []byte) error) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	zeros := make([]byte, block)
-	for at := 0; at < len(text); at += block {
-		part := text[at:min(at+block, len(text))]
-		if bytes.Equal(part, zeros[:len(part)]) {
-			continue
+	for end := int64(0); ; {
+		at, err := unix.Seek(int(file.Fd()), end, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) {
+			return nil
 		}
-		if _, err := file.WriteAt(part, int64(at)); err != nil {
+		if err == nil {
+			end, err = unix.Seek(int(file.Fd()), at, unix.SEEK_HOLE)
+		}
+		if err != nil {
+			return err
+		}
+		part, err := io.ReadAll(io.NewSectionReader(file, at, end-at))
+		if err == nil {
+			err = f(at, part)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return file.Truncate(int64(len(text)))
 }
 
 // TestCopiedWhileRunning copies a directory that is being written: the copy opens with all that
 // was acknowledged before it was begun, or is refused.
 func TestCopiedWhileRunning(t *testing.T) {
 	dir := t.TempDir()
+	newOne(t, dir, 0)
 	s := mustOpen(t, dir)
 	defer mustClose(t, s)
-	ctx, key := t.Context(), childStream(0).Experiment
-	if err := s.Create(ctx, &experiment.Experiment{Metadata: experiment.Metadata{Namespace: key.Namespace, Name: key.Name}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Commit(ctx, key, store.Change{Revision: 1, Create: []experiment.Trial{{Number: 1, Attempt: 1, State: experiment.TrialRunning}}}); err != nil {
-		t.Fatal(err)
-	}
-	stop, wg := make(chan struct{}), sync.WaitGroup{}
+	ctx := t.Context()
+	stop, wg := make(chan struct{}, 1), sync.WaitGroup{}
 	wg.Go(func() {
-		for seq := uint64(1); ; seq++ {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			if _, err := s.Append(ctx, childStream(0), []experiment.Measurement{childMeasurement(seq)}); err != nil {
+		for seq := uint64(1); len(stop) == 0; seq++ {
+			if _, err := s.Append(ctx, streamOne(2), []experiment.Measurement{childMeasurement(seq)}); err != nil {
 				t.Error(err)
 				return
 			}
@@ -209,7 +244,7 @@ func TestCopiedWhileRunning(t *testing.T) {
 	})
 	opened := 0
 	for i := range 8 {
-		acked, err := s.Acked(ctx, childStream(0))
+		acked, err := s.Acked(ctx, streamOne(2))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,11 +255,11 @@ func TestCopiedWhileRunning(t *testing.T) {
 			continue
 		}
 		opened++
-		if got := o.Acked[fmt.Sprint(childStream(0))]; got < acked || len(o.Found) > 0 {
+		if got := o.Acked[fmt.Sprint(streamOne(2))]; got < acked || len(o.Found) > 0 {
 			t.Errorf("copy %d: got %d measurements and findings %v, want at least %d and none", i, got, o.Found, acked)
 		}
 	}
-	close(stop)
+	stop <- struct{}{}
 	wg.Wait()
 	t.Logf("%d of 8 copies opened, the others were refused", opened)
 }

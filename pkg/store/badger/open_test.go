@@ -62,46 +62,51 @@ func edit(t *testing.T, dir string, f func(tx *badgerdb.Txn) error) {
 	}
 }
 
+// harmed is a store with twelve commits that was changed behind its back.
+type harmed struct {
+	name string
+	harm func(t *testing.T, dir string)
+	want error
+	says string
+	mend bool // AcceptLoss opens it
+}
+
+var allHarmed = []harmed{
+	{"no watermark", func(t *testing.T, dir string) { remove(t, dir, watermarkName) }, store.ErrCorrupt, "watermark", true},
+	{"a watermark that cannot be read", func(t *testing.T, dir string) {
+		overwrite(t, filepath.Join(dir, watermarkName), 0, make([]byte, 2*watermarkSlot))
+	}, store.ErrCorrupt, "no slot is intact", true},
+	{"a later watermark", func(t *testing.T, dir string) {
+		w, err := createWatermark(dir, 15)
+		if err == nil {
+			err = w.file.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}, store.ErrCorrupt, "the last 3 of 15 acknowledged commits are missing", true},
+	{"commits missing in between", func(t *testing.T, dir string) {
+		edit(t, dir, func(tx *badgerdb.Txn) error {
+			return errors.Join(tx.Delete(idKey(kindChain, 4)), tx.Delete(idKey(kindChain, 5)), tx.Delete(idKey(kindChain, 9)))
+		})
+	}, store.ErrCorrupt, "3 commits before the last, number 12, are missing", true},
+	{"the first commit missing", func(t *testing.T, dir string) {
+		edit(t, dir, func(tx *badgerdb.Txn) error { return tx.Delete(idKey(kindChain, 1)) })
+	}, store.ErrCorrupt, "1 commits before the last", true},
+	{"no manifest", func(t *testing.T, dir string) { remove(t, dir, "MANIFEST") }, store.ErrCorrupt, "MANIFEST is missing", false},
+	{"no table", func(t *testing.T, dir string) { remove(t, dir, "*.sst") }, store.ErrCorrupt, "file does not exist for table", false},
+	{"a later format", func(t *testing.T, dir string) {
+		overwrite(t, filepath.Join(dir, "MANIFEST"), 4, []byte{0, 2})
+	}, store.ErrInvalid, "has format 2, this program reads and writes format 1", false},
+	{"a later format within", func(t *testing.T, dir string) {
+		edit(t, dir, func(tx *badgerdb.Txn) error {
+			return tx.Set(metaKey, seal(metaKey, encodeCounters(&meta{format: 7, seq: 12})))
+		})
+	}, store.ErrInvalid, "has format 7, this program reads and writes format 1", false},
+}
+
 func TestOpenRefuses(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		harm func(t *testing.T, dir string)
-		want error
-		says string
-		mend bool // AcceptLoss opens it
-	}{
-		{"no watermark", func(t *testing.T, dir string) { remove(t, dir, watermarkName) }, store.ErrCorrupt, "watermark", true},
-		{"a watermark that cannot be read", func(t *testing.T, dir string) {
-			overwrite(t, filepath.Join(dir, watermarkName), 0, make([]byte, 2*watermarkSlot))
-		}, store.ErrCorrupt, "no slot is intact", true},
-		{"a later watermark", func(t *testing.T, dir string) {
-			w, err := createWatermark(dir, 15)
-			if err == nil {
-				err = w.file.Close()
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}, store.ErrCorrupt, "the last 3 of 15 acknowledged commits are missing", true},
-		{"commits missing in between", func(t *testing.T, dir string) {
-			edit(t, dir, func(tx *badgerdb.Txn) error {
-				return errors.Join(tx.Delete(idKey(kindChain, 4)), tx.Delete(idKey(kindChain, 5)), tx.Delete(idKey(kindChain, 9)))
-			})
-		}, store.ErrCorrupt, "3 commits before the last, number 12, are missing", true},
-		{"the first commit missing", func(t *testing.T, dir string) {
-			edit(t, dir, func(tx *badgerdb.Txn) error { return tx.Delete(idKey(kindChain, 1)) })
-		}, store.ErrCorrupt, "1 commits before the last", true},
-		{"no manifest", func(t *testing.T, dir string) { remove(t, dir, "MANIFEST") }, store.ErrCorrupt, "MANIFEST is missing", false},
-		{"no table", func(t *testing.T, dir string) { remove(t, dir, "*.sst") }, store.ErrCorrupt, "file does not exist for table", false},
-		{"a later format", func(t *testing.T, dir string) {
-			overwrite(t, filepath.Join(dir, "MANIFEST"), 4, []byte{0, 2})
-		}, store.ErrInvalid, "has format 2, this program reads and writes format 1", false},
-		{"a later format within", func(t *testing.T, dir string) {
-			edit(t, dir, func(tx *badgerdb.Txn) error {
-				return tx.Set(metaKey, seal(metaKey, encodeCounters(&meta{format: 7, seq: 12})))
-			})
-		}, store.ErrInvalid, "has format 7, this program reads and writes format 1", false},
-	} {
+	for _, test := range allHarmed {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			newOne(t, dir, 10)
@@ -300,7 +305,7 @@ func unpack(t *testing.T, archive, dir string) {
 			body, err = io.ReadAll(files)
 		}
 		if err == nil {
-			err = writeSparse(filepath.Join(dir, filepath.Base(head.Name)), body)
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(head.Name)), body, 0o600)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -95,6 +95,21 @@ func (t *liveTrial) head(tx *badgerdb.Txn, id uint64, s experiment.Stream) (h he
 	return h, err
 }
 
+// stream returns what is known of a stream that accepts measurements.
+func (v view) stream(tx *badgerdb.Txn, s experiment.Stream) (l *live, t *liveTrial, h head, err error) {
+	if l, err = v.experiment(tx, s.Experiment); err != nil {
+		return nil, nil, h, err
+	}
+	if t, err = l.trial(tx, s.Number); err != nil {
+		return nil, nil, h, err
+	}
+	if t.final == 1 || t.attempt != uint64(s.Attempt) {
+		return nil, nil, h, fmt.Errorf("the trial is at attempt %d, final: %t: %w", t.attempt, t.final == 1, store.ErrConflict)
+	}
+	h, err = t.head(tx, l.id, s)
+	return l, t, h, err
+}
+
 // remember takes a written trial into account.
 func (l *live) remember(n uint64, h trialHead) {
 	t := l.trials[n]

@@ -165,18 +165,7 @@ func (b packed) after(seq uint64) (packed, error) {
 
 // appendBlock plans to write a block; an empty one has last 0.
 func (w *writer) appendBlock(tx *badgerdb.Txn, s experiment.Stream, b packed) (*plan, error) {
-	l, err := w.view.experiment(tx, s.Experiment)
-	if err != nil {
-		return nil, err
-	}
-	t, err := l.trial(tx, s.Number)
-	if err != nil {
-		return nil, err
-	}
-	if t.final == 1 || t.attempt != uint64(s.Attempt) {
-		return nil, fmt.Errorf("the trial is at attempt %d, final: %t: %w", t.attempt, t.final == 1, store.ErrConflict)
-	}
-	h, err := t.head(tx, l.id, s)
+	l, t, h, err := w.view.stream(tx, s)
 	if err != nil {
 		return nil, err
 	}

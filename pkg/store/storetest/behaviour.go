@@ -152,32 +152,12 @@ func testConcurrent(_ *testing.T, r *rig) {
 	const writers, rounds = 16, 20
 	r.start(writers)
 	var wg sync.WaitGroup
-	conflicts := make([]int, writers)
-	for i := range writers {
+	for i := range uint64(writers) {
 		wg.Go(func() {
-			s := streamA
-			s.Number = uint64(i) + 1
 			for round := range uint64(rounds) {
-				if acked, err := r.Append(ctx, s, measurements(round*3+1, round*3+3)); err != nil || acked != round*3+3 {
-					r.t.Errorf("append to trial %d: got %d, %v, want %d", s.Number, acked, err, round*3+3)
-				}
-				if got, err := r.Measurements(ctx, s, 0); err != nil || len(got) != int(round*3+3) {
-					r.t.Errorf("measurements of trial %d: got %d, %v, want %d", s.Number, len(got), err, round*3+3)
-				}
+				r.appendThree(i+1, round)
 			}
-			for done := false; !done; {
-				e, err := r.Get(ctx, keyA)
-				if err != nil {
-					r.t.Error(err)
-					return
-				}
-				_, err = r.Commit(ctx, keyA, store.Change{Revision: e.Revision, Events: []experiment.Event{{Reason: fmt.Sprint("Writer", i)}}})
-				if done = err == nil; !done && !errors.Is(err, store.ErrConflict) {
-					r.t.Error(err)
-					return
-				}
-				conflicts[i]++
-			}
+			r.commitUntilDone(fmt.Sprint("Writer", i))
 		})
 	}
 	wg.Wait()
@@ -194,6 +174,35 @@ func testConcurrent(_ *testing.T, r *rig) {
 		got, err := r.Measurements(ctx, s, 0)
 		r.must(err)
 		want(r, "measurements", got, measurements(1, 3*rounds))
+	}
+}
+
+// appendThree adds the measurements of one round to a trial's stream, and reads all that it has.
+func (r *rig) appendThree(trial, round uint64) {
+	s, last := streamA, round*3+3
+	s.Number = trial
+	if acked, err := r.Append(ctx, s, measurements(last-2, last)); err != nil || acked != last {
+		r.t.Errorf("append to trial %d: got %d, %v, want %d", trial, acked, err, last)
+	}
+	if got, err := r.Measurements(ctx, s, 0); err != nil || uint64(len(got)) != last {
+		r.t.Errorf("measurements of trial %d: got %d, %v, want %d", trial, len(got), err, last)
+	}
+}
+
+// commitUntilDone adds an event, against others who commit too.
+func (r *rig) commitUntilDone(reason string) {
+	for {
+		e, err := r.Get(ctx, keyA)
+		if err == nil {
+			_, err = r.Commit(ctx, keyA, store.Change{Revision: e.Revision, Events: []experiment.Event{{Reason: reason}}})
+		}
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			r.t.Error(err)
+			return
+		}
 	}
 }
 

@@ -122,14 +122,20 @@ func testRefusedCommits(t *testing.T, r *rig) {
 		})
 	}
 	r.reopen()
+	trials, err := r.Trials(ctx, keyA)
+	r.must(err)
+	want(r, "trials", trials, []experiment.Trial{newTrial(1, experiment.TrialRunning), final})
+	r.unchanged(3)
+}
+
+// unchanged checks that none of the refused commits left something.
+func (r *rig) unchanged(revision uint64) {
+	r.t.Helper()
 	e, err := r.Get(ctx, keyA)
 	r.must(err)
-	want(r, "revision", e.Revision, uint64(3))
+	want(r, "revision", e.Revision, revision)
 	want(r, "status", e.Status.Trials, int32(0))
 	events, err := r.Events(ctx, keyA)
 	r.must(err)
 	want(r, "events", events, nil)
-	trials, err := r.Trials(ctx, keyA)
-	r.must(err)
-	want(r, "trials", trials, []experiment.Trial{newTrial(1, experiment.TrialRunning), final})
 }
