@@ -32,6 +32,61 @@ func job(container string) string {
 	return "kind: Job\nmetadata: {name: t, labels: {team: a}}\nspec: {template: {spec: {containers: [" + container + "]}}}"
 }
 
+// resolveTests have SUB in place of a folder below the working directory.
+var resolveTests = []struct {
+	name    string
+	job     string
+	command []string
+	argv    []string
+	env     []string
+	dir     string
+	err     string
+}{
+	{name: "command", command: []string{"sh", "-c", `echo "$(x)"`}, argv: []string{"sh", "-c", `echo "$(x)"`}},
+	{name: "command relative to the folder", command: []string{"./train"}, argv: []string{"./train"}},
+	{name: "unknown command", command: []string{"no-such-program"}, err: `there is no program "no-such-program"`},
+	{name: "command that is no program", command: []string{"./plain"}, err: "permission denied"},
+	{name: "command with NUL", command: []string{"sh", "a\x00b"}, err: "NUL"},
+
+	{name: "container as written", job: job(`{name: main, image: i, command: [sh, -c, "x"], args: ["a b", "$(c)"]}`), argv: []string{"sh", "-c", "x", "a b", "$(c)"}},
+	{name: "mapped", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, --lr=0.5, tail], args: [z]}`),
+		argv: []string{"./train", "--fast", "--lr=0.5", "tail", "z"}},
+	{name: "mapped, positional value", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, "0.5", tail]}`),
+		argv: []string{"./train", "--fast", "0.5", "tail"}},
+	{name: "mapped, assignment", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, "lr=0.5"]}`),
+		argv: []string{"./train", "--fast", "lr=0.5"}},
+	{name: "mapped, options of the interpreter", job: job(`{name: main, image: bare, command: [/usr/bin/python3.12, -u, -B, train.py, --lr=0.5]}`), argv: []string{"./train", "--lr=0.5"}},
+	{name: "mapped, module", job: job(`{name: main, image: bare, command: [python, -m, pkg.train, "0.5"]}`), argv: []string{"./train", "0.5"}},
+	{name: "mapped without command", job: job(`{name: main, image: "mnist:1", args: ["--lr=0.5"]}`), argv: []string{"./train", "--fast", "--lr=0.5"}},
+	{name: "mapped by name", job: job(`{name: main, image: "bare:v2", command: [python3, /opt/x.py]}`), argv: []string{"./train"}},
+	{name: "mapped by name with digest", job: job(`{name: main, image: "bare@sha256:0a", command: [python3, /opt/x.py]}`), argv: []string{"./train"}},
+	{name: "mapped shell script", job: job(`{name: main, image: bare, command: [sh, -c, "python3 /opt/x.py"]}`), err: "is a script for sh"},
+	{name: "no command", job: job(`{name: main, image: "other:2", args: [x]}`), err: `image "other:2" has no local command: map it with --image other:2=COMMAND`},
+	{name: "program missing", job: job(`{name: main, image: "other:2", command: [no-such-program]}`), err: `image "other:2": there is no program "no-such-program"`},
+	{name: "script missing", job: job(`{name: main, image: "other:2", command: [sh, /opt/pytorch-mnist/mnist.py, --lr=1]}`), err: "there is no /opt/pytorch-mnist/mnist.py"},
+	{name: "option may name what is missing", job: job(`{name: main, image: i, command: [sh, -c, "x", /no/such/file]}`), argv: []string{"sh", "-c", "x", "/no/such/file"}},
+
+	{name: "working folder", job: job(`{name: main, image: i, command: [sh], workingDir: SUB}`), argv: []string{"sh"}, dir: "SUB"},
+	{name: "working folder that is not here", job: job(`{name: main, image: i, command: [sh], workingDir: /no/such}`), argv: []string{"sh"}},
+	{name: "environment", job: job(`{name: main, image: i, command: [sh], env: [{name: A, value: "b c"}, {name: E}, {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}, {name: S, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}, {name: L, valueFrom: {fieldRef: {fieldPath: "metadata.labels['team']"}}}]}`),
+		argv: []string{"sh"}, env: []string{"A=b c", "E=", "POD=trial", "S=ns", "L=a"}},
+	{name: "secret", job: job(`{name: main, image: i, command: [sh], env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]}`), err: "spec.template.spec.containers[0].env[0].valueFrom"},
+	{name: "envFrom", job: job(`{name: main, image: i, command: [sh], envFrom: [{configMapRef: {name: c}}]}`), err: "spec.template.spec.containers[0].envFrom"},
+	{name: "reference to a variable", job: job(`{name: main, image: i, command: [sh], args: ["--lr=$(LR)"], env: [{name: LR, value: "1"}]}`), err: "$(LR)"},
+	{name: "number as argument", job: job(`{name: main, image: i, command: [sh, 1]}`), err: "containers[0].command[1]"},
+	{name: "init containers", job: "kind: Job\nspec: {template: {spec: {initContainers: [{name: a}], containers: [{name: main, command: [sh]}]}}}", err: "initContainers"},
+	{name: "no such container", job: job(`{name: other, image: i, command: [sh]}`), err: `none is named "main"`},
+	{name: "no pod", job: "kind: Job", err: "spec.template.spec"},
+
+	{name: "one replica", job: "kind: PyTorchJob\nspec: {pytorchReplicaSpecs: {Master: {replicas: 1, template: {spec: {containers: [{name: main, command: [sh]}]}}}}}", argv: []string{"sh"}},
+	{name: "a role without replicas", job: "kind: TFJob\nspec: {tfReplicaSpecs: {PS: {replicas: 0}, Worker: {template: {spec: {containers: [{name: main, command: [sh]}]}}}}}", argv: []string{"sh"}},
+	{name: "two replicas", job: "kind: TFJob\nspec: {tfReplicaSpecs: {Worker: {replicas: 2, template: {spec: {containers: [{name: main, command: [sh]}]}}}}}", err: "spec.tfReplicaSpecs.Worker.replicas"},
+	{name: "two roles", job: "kind: PyTorchJob\nspec: {pytorchReplicaSpecs: {Master: {replicas: 1, template: {spec: {}}}, Worker: {replicas: 1}}}", err: "spec.pytorchReplicaSpecs.Worker.replicas"},
+	{name: "train job", job: "kind: TrainJob\nspec: {trainer: {numNodes: 1, image: i, command: [sh, -c], args: [x]}}", argv: []string{"sh", "-c", "x"}},
+	{name: "train job on two nodes", job: "kind: TrainJob\nspec: {trainer: {numNodes: 2, command: [sh]}}", err: "spec.trainer.numNodes"},
+	{name: "workflow", job: "kind: Workflow\nspec: {}", err: `a "Workflow"`},
+}
+
 func TestResolve(t *testing.T) {
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{"train": 0o755, "plain": 0o644} {
@@ -44,59 +99,7 @@ func TestResolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	images := map[string][]string{"mnist:1": {"./train", "--fast"}, "bare": {"./train"}}
-	for _, test := range []struct {
-		name    string
-		job     string
-		command []string
-		argv    []string
-		env     []string
-		dir     string
-		err     string
-	}{
-		{name: "command", command: []string{"sh", "-c", `echo "$(x)"`}, argv: []string{"sh", "-c", `echo "$(x)"`}},
-		{name: "command relative to the folder", command: []string{"./train"}, argv: []string{"./train"}},
-		{name: "unknown command", command: []string{"no-such-program"}, err: `there is no program "no-such-program"`},
-		{name: "command that is no program", command: []string{"./plain"}, err: "permission denied"},
-		{name: "command with NUL", command: []string{"sh", "a\x00b"}, err: "NUL"},
-
-		{name: "container as written", job: job(`{name: main, image: i, command: [sh, -c, "x"], args: ["a b", "$(c)"]}`), argv: []string{"sh", "-c", "x", "a b", "$(c)"}},
-		{name: "mapped", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, --lr=0.5, tail], args: [z]}`),
-			argv: []string{"./train", "--fast", "--lr=0.5", "tail", "z"}},
-		{name: "mapped, positional value", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, "0.5", tail]}`),
-			argv: []string{"./train", "--fast", "0.5", "tail"}},
-		{name: "mapped, assignment", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, "lr=0.5"]}`),
-			argv: []string{"./train", "--fast", "lr=0.5"}},
-		{name: "mapped, options of the interpreter", job: job(`{name: main, image: bare, command: [/usr/bin/python3.12, -u, -B, train.py, --lr=0.5]}`), argv: []string{"./train", "--lr=0.5"}},
-		{name: "mapped, module", job: job(`{name: main, image: bare, command: [python, -m, pkg.train, "0.5"]}`), argv: []string{"./train", "0.5"}},
-		{name: "mapped without command", job: job(`{name: main, image: "mnist:1", args: ["--lr=0.5"]}`), argv: []string{"./train", "--fast", "--lr=0.5"}},
-		{name: "mapped by name", job: job(`{name: main, image: "bare:v2", command: [python3, /opt/x.py]}`), argv: []string{"./train"}},
-		{name: "mapped by name with digest", job: job(`{name: main, image: "bare@sha256:0a", command: [python3, /opt/x.py]}`), argv: []string{"./train"}},
-		{name: "mapped shell script", job: job(`{name: main, image: bare, command: [sh, -c, "python3 /opt/x.py"]}`), err: "is a script for sh"},
-		{name: "no command", job: job(`{name: main, image: "other:2", args: [x]}`), err: `image "other:2" has no local command: map it with --image other:2=COMMAND`},
-		{name: "program missing", job: job(`{name: main, image: "other:2", command: [no-such-program]}`), err: `image "other:2": there is no program "no-such-program"`},
-		{name: "script missing", job: job(`{name: main, image: "other:2", command: [sh, /opt/pytorch-mnist/mnist.py, --lr=1]}`), err: "there is no /opt/pytorch-mnist/mnist.py"},
-		{name: "option may name what is missing", job: job(`{name: main, image: i, command: [sh, -c, "x", /no/such/file]}`), argv: []string{"sh", "-c", "x", "/no/such/file"}},
-
-		{name: "working folder", job: job(`{name: main, image: i, command: [sh], workingDir: ` + sub + `}`), argv: []string{"sh"}, dir: sub},
-		{name: "working folder that is not here", job: job(`{name: main, image: i, command: [sh], workingDir: /no/such}`), argv: []string{"sh"}},
-		{name: "environment", job: job(`{name: main, image: i, command: [sh], env: [{name: A, value: "b c"}, {name: E}, {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}, {name: S, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}, {name: L, valueFrom: {fieldRef: {fieldPath: "metadata.labels['team']"}}}]}`),
-			argv: []string{"sh"}, env: []string{"A=b c", "E=", "POD=trial", "S=ns", "L=a"}},
-		{name: "secret", job: job(`{name: main, image: i, command: [sh], env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]}`), err: "spec.template.spec.containers[0].env[0].valueFrom"},
-		{name: "envFrom", job: job(`{name: main, image: i, command: [sh], envFrom: [{configMapRef: {name: c}}]}`), err: "spec.template.spec.containers[0].envFrom"},
-		{name: "reference to a variable", job: job(`{name: main, image: i, command: [sh], args: ["--lr=$(LR)"], env: [{name: LR, value: "1"}]}`), err: "$(LR)"},
-		{name: "number as argument", job: job(`{name: main, image: i, command: [sh, 1]}`), err: "containers[0].command[1]"},
-		{name: "init containers", job: "kind: Job\nspec: {template: {spec: {initContainers: [{name: a}], containers: [{name: main, command: [sh]}]}}}", err: "initContainers"},
-		{name: "no such container", job: job(`{name: other, image: i, command: [sh]}`), err: `none is named "main"`},
-		{name: "no pod", job: "kind: Job", err: "spec.template.spec"},
-
-		{name: "one replica", job: "kind: PyTorchJob\nspec: {pytorchReplicaSpecs: {Master: {replicas: 1, template: {spec: {containers: [{name: main, command: [sh]}]}}}}}", argv: []string{"sh"}},
-		{name: "a role without replicas", job: "kind: TFJob\nspec: {tfReplicaSpecs: {PS: {replicas: 0}, Worker: {template: {spec: {containers: [{name: main, command: [sh]}]}}}}}", argv: []string{"sh"}},
-		{name: "two replicas", job: "kind: TFJob\nspec: {tfReplicaSpecs: {Worker: {replicas: 2, template: {spec: {containers: [{name: main, command: [sh]}]}}}}}", err: "spec.tfReplicaSpecs.Worker.replicas"},
-		{name: "two roles", job: "kind: PyTorchJob\nspec: {pytorchReplicaSpecs: {Master: {replicas: 1, template: {spec: {}}}, Worker: {replicas: 1}}}", err: "spec.pytorchReplicaSpecs.Worker.replicas"},
-		{name: "train job", job: "kind: TrainJob\nspec: {trainer: {numNodes: 1, image: i, command: [sh, -c], args: [x]}}", argv: []string{"sh", "-c", "x"}},
-		{name: "train job on two nodes", job: "kind: TrainJob\nspec: {trainer: {numNodes: 2, command: [sh]}}", err: "spec.trainer.numNodes"},
-		{name: "workflow", job: "kind: Workflow\nspec: {}", err: `a "Workflow"`},
-	} {
+	for _, test := range resolveTests {
 		t.Run(test.name, func(t *testing.T) {
 			spec := trialrunner.Spec{
 				Experiment: experiment.Key{Namespace: "ns", Name: "e"}, Trial: "trial", Container: "main", Command: test.command,
@@ -104,7 +107,7 @@ func TestResolve(t *testing.T) {
 				Local:      experiment.Local{Dir: dir, Images: images},
 			}
 			if test.job != "" {
-				spec.Template = object(t, test.job)
+				spec.Template = object(t, strings.ReplaceAll(test.job, "SUB", sub))
 			}
 			got, err := Resolve(spec)
 			if test.err != "" {
@@ -119,7 +122,7 @@ func TestResolve(t *testing.T) {
 			if !slices.Equal(got.Command.Argv, test.argv) || !slices.Equal(got.Command.Env, test.env) {
 				t.Errorf("got argv %q and environment %q, want %q and %q", got.Command.Argv, got.Command.Env, test.argv, test.env)
 			}
-			if want := test.dir; want == "" && got.Command.Dir != dir || want != "" && got.Command.Dir != want {
+			if want := map[string]string{"": dir, "SUB": sub}[test.dir]; got.Command.Dir != want {
 				t.Errorf("got folder %s", got.Command.Dir)
 			}
 			if !filepath.IsAbs(got.Command.Path) {
