@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+)
+
+// What a daemon does before it is killed, so that its log is not empty.
+const (
+	crashStreams = 100
+	crashBatch   = 10
+	crashLoad    = time.Second
+)
+
+// readiness is how one daemon started on a large store.
+type readiness struct {
+	answered, asked time.Duration // until the first answer, and until the first trial was handed out
+	own, peak       int64         // memory in bytes when it is idle after that, and the most until then
+}
+
+// restart measures daemons that start on a large store, after a clean end and after a crash.
+func (b *bench) restart(ctx context.Context) error {
+	dir, err := b.newDir()
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(dir, "data")
+	open := b.restarts * (crashStreams + 2) // trials that are asked for and never told
+	text := spec(open, b.trials+open)
+	fmt.Fprintf(b.progress, "  filling in %d trials and %d observations\n", b.trials, b.trials*b.perTrial)
+	if err := b.fill(ctx, filepath.Join(data, "store"), text); err != nil {
+		return fmt.Errorf("fill in: %w", err)
+	}
+	size, err := sizeOf(data)
+	if err != nil {
+		return err
+	}
+	of := fmt.Sprintf("%d trials, %d observations", b.trials, b.trials*b.perTrial)
+	b.add("restart", of, mebibytes("store on disk, its ballast included", size))
+	var clean, crashed []readiness
+	for i := range b.restarts {
+		fmt.Fprintf(b.progress, "  restart %d of %d\n", i+1, b.restarts)
+		first, second, err := b.restartTwice(ctx, data, text)
+		if err != nil {
+			return err
+		}
+		clean, crashed = append(clean, first), append(crashed, second)
+	}
+	b.addReadiness(of+", clean end", clean)
+	b.addReadiness(of+", kill -9", crashed)
+	return nil
+}
+
+// restartTwice starts a daemon after a clean end, kills it at work, and starts one after that.
+func (b *bench) restartTwice(ctx context.Context, data, text string) (clean, crashed readiness, err error) {
+	alive, d, err := b.start(ctx, data, text)
+	if err != nil {
+		return clean, crashed, err
+	}
+	defer d.end()
+	if clean, err = b.awaitReady(alive, d); err != nil {
+		return clean, crashed, err
+	}
+	l, err := d.newLoad(alive, crashStreams, crashBatch)
+	if err != nil {
+		return clean, crashed, err
+	}
+	defer l.close()
+	if err := l.run(crashLoad); err != nil {
+		return clean, crashed, err
+	}
+	if err := d.kill(); err != nil {
+		return clean, crashed, err
+	}
+	alive, again, err := b.start(ctx, data, text)
+	if err != nil {
+		return clean, crashed, err
+	}
+	defer again.end()
+	if crashed, err = b.awaitReady(alive, again); err != nil {
+		return clean, crashed, err
+	}
+	if err := again.interrupt(); err != nil {
+		return clean, crashed, err
+	}
+	return clean, crashed, l.compare(ctx)
+}
+
+// awaitReady measures a daemon that was just started.
+func (b *bench) awaitReady(ctx context.Context, d *daemon) (r readiness, err error) {
+	conn, err := d.dial()
+	if err != nil {
+		return r, err
+	}
+	defer conn.Close()
+	users := tunedv1.NewTuningServiceClient(conn)
+	if _, err := getExperiment(ctx, users); err != nil {
+		return r, err
+	}
+	r.answered = time.Since(d.started)
+	if _, err := askTrials(ctx, users, 1); err != nil {
+		return r, err
+	}
+	r.asked = time.Since(d.started)
+	e, err := getExperiment(ctx, users)
+	if err != nil {
+		return r, err
+	}
+	if got := int(e.Status.TrialsSucceeded); got != b.trials {
+		return r, fmt.Errorf("the daemon knows of %d trials, want %d", got, b.trials)
+	}
+	select {
+	case <-ctx.Done():
+		return r, context.Cause(ctx)
+	case <-time.After(b.idle):
+	}
+	if r.own, err = memoryOf(d.cmd.Process.Pid, "RssAnon"); err != nil {
+		return r, err
+	}
+	r.peak, err = memoryOf(d.cmd.Process.Pid, "VmHWM")
+	return r, err
+}
+
+// addReadiness adds the median and the worst of several starts.
+func (b *bench) addReadiness(of string, rs []readiness) {
+	for _, f := range []struct {
+		name  string
+		value func(r readiness) figure
+	}{
+		{"first answer", func(r readiness) figure { return milliseconds("", r.answered) }},
+		{"first trial handed out", func(r readiness) figure { return milliseconds("", r.asked) }},
+		{"RssAnon, idle", func(r readiness) figure { return mebibytes("", r.own) }},
+		{"VmHWM", func(r readiness) figure { return mebibytes("", r.peak) }},
+	} {
+		var values []float64
+		var one figure
+		for _, r := range rs {
+			one = f.value(r)
+			values = append(values, one.Value)
+		}
+		slices.Sort(values)
+		b.add("restart", of,
+			figure{Figure: f.name + ", median", Value: values[len(values)/2], Unit: one.Unit},
+			figure{Figure: f.name + ", worst", Value: values[len(values)-1], Unit: one.Unit})
+	}
+}
