@@ -167,7 +167,7 @@ func (d *daemon) onClose(f func() error) { d.closes = append(d.closes, f) }
 // close stops serving and driving and gives everything up. Workloads are left as they are.
 func (d *daemon) close() error {
 	if d.server != nil {
-		d.server.Stop()
+		d.stopServing()
 	}
 	d.stop()
 	err := d.group.Wait()
@@ -175,6 +175,17 @@ func (d *daemon) close() error {
 		err = errors.Join(err, d.closes[i]())
 	}
 	return err
+}
+
+// lastAnswers is how long calls under way may take to be answered once the daemon ends.
+const lastAnswers = 2 * time.Second
+
+// stopServing lets calls be answered, such as the one whose result ended the experiment. The
+// streams of agents that live on would never end; they are cut.
+func (d *daemon) stopServing() {
+	cut := time.AfterFunc(lastAnswers, d.server.Stop)
+	defer cut.Stop()
+	d.server.GracefulStop()
 }
 
 // served is what the server shows: the experiments that are driven, and those only stored.

@@ -2,12 +2,17 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/local"
 )
 
 func (a *app) deleteCommand() *cobra.Command {
@@ -45,13 +50,56 @@ func (a *app) delete(c *cobra.Command, p *place, name string, yes bool) error {
 	if err := s.Delete(c.Context(), e.Key()); err != nil {
 		return err
 	}
-	if dir := logsOf(e, p.dataDir); dir != "" {
-		if err := os.RemoveAll(string(dir)); err != nil {
-			return fmt.Errorf("%s is deleted, its logs are not: %w", e.Key(), err)
-		}
+	if err := removeTrials(c.Context(), e, p.dataDir); err != nil {
+		return fmt.Errorf("%s is deleted, its trials and their logs are not: %w", e.Key(), err)
 	}
 	fmt.Fprintf(a.stdout, "%s deleted\n", e.Key())
 	return nil
+}
+
+// removeTrials ends what still runs of an experiment, which only a daemon that was killed leaves
+// behind, and removes its folder.
+func removeTrials(ctx context.Context, e *experiment.Experiment, dir string) error {
+	folder := logsOf(e, dir)
+	if folder == "" {
+		return nil
+	}
+	r, err := local.New(local.Config{Dir: dataDir(absolute(dir)).trials()})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for left := true; left; {
+		if left, err = removeEnded(ctx, r, e.Key()); err != nil {
+			return err
+		}
+		if left {
+			select {
+			case <-r.Changed():
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return os.RemoveAll(string(folder))
+}
+
+// removeEnded stops the workloads that run, removes the others, and reports whether any is left.
+func removeEnded(ctx context.Context, r trialrunner.Runner, key experiment.Key) (left bool, err error) {
+	workloads, err := r.List(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	for _, w := range workloads {
+		act := r.Remove
+		if w.Phase == trialrunner.Running {
+			act, left = r.Stop, true
+		}
+		if err := act(ctx, key, w.Trial, w.Attempt); err != nil {
+			return false, err
+		}
+	}
+	return left, nil
 }
 
 // confirm asks a question; only an answer that begins with y is a yes.

@@ -12,11 +12,8 @@ import (
 
 // options are those of reading an experiment here.
 func options(strict, command bool, templates string) experiment.Options {
-	o := experiment.Options{Strict: strict, CommandGiven: command, CheckAlgorithm: checkAlgorithm}
-	if templates != "" {
-		o.ConfigMaps = configMaps(templates).template
-	}
-	return o
+	return experiment.Options{Strict: strict, CommandGiven: command, CheckAlgorithm: checkAlgorithm,
+		ConfigMaps: configMaps(templates).template}
 }
 
 // prepare reads the experiment of a run and makes sure that its trials can run here.

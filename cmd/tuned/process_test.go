@@ -245,6 +245,7 @@ func TestRunIsAdoptedAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = run.cmd.Wait()
+	t.Cleanup(func() { letGo(t, dir) }) // whatever fails, no trial stays
 	if out, _ := call(t, dir, exitOK, "trials", "work", "--data-dir", "d", "-o", "csv"); strings.Count(out, "Running") != 2 {
 		t.Errorf("trials after the kill:\n%s", out)
 	}
@@ -260,5 +261,22 @@ func TestRunIsAdoptedAfterKill(t *testing.T) {
 	}
 	if len(trials) != 3 || slices.ContainsFunc(trials, func(t struct{ Attempt int }) bool { return t.Attempt != 1 }) {
 		t.Errorf("trials = %+v, want 3 of one attempt each", trials)
+	}
+}
+
+func TestDeleteEndsWhatAKilledRunLeft(t *testing.T) {
+	dir := writeExperiment(t)
+	run := startRun(t, dir, append([]string{"work.yaml"}, waiting...)...)
+	run.until("with two trials running", running)
+	if err := run.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = run.cmd.Wait()
+	call(t, dir, exitOK, "delete", "work", "--data-dir", "d", "--yes")
+	if left, _ := filepath.Glob(filepath.Join(dir, "d/trials/.active/*")); len(left) > 0 {
+		t.Errorf("trials left after the experiment was deleted: %q", left)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "d/trials/default/work")); !os.IsNotExist(err) {
+		t.Errorf("logs left after the experiment was deleted: %v", err)
 	}
 }

@@ -28,6 +28,9 @@ type configMap struct {
 
 // template returns the text under a key of a ConfigMap.
 func (c configMaps) template(namespace, name, key string) (string, error) {
+	if c == "" {
+		return "", fmt.Errorf("there is no cluster to read ConfigMap %s/%s from; give --template-dir", namespace, name)
+	}
 	file, text, err := c.read(namespace, name)
 	if err != nil {
 		return "", err
