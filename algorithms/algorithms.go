@@ -9,8 +9,14 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
-// ErrExhausted says that the algorithm has no further point to suggest, now or later.
-var ErrExhausted = errors.New("search space exhausted")
+// Reasons why an Ask is answered with fewer suggestions than it asked for.
+var (
+	// ErrExhausted says that the algorithm has no further point to suggest, now or later.
+	ErrExhausted = errors.New("search space exhausted")
+	// ErrWait says that the algorithm waits for pending trials: once one of them has been told,
+	// it is worth asking again. It is never answered while none is pending.
+	ErrWait = errors.New("waiting for pending trials")
+)
 
 // State is what became of a trial, as far as an algorithm needs to know.
 type State uint8
@@ -70,8 +76,9 @@ type Suggester interface {
 	Tell(finished []Trial)
 
 	// Ask returns one Suggestion per id, in the order of ids, given the trials that are pending.
-	// When fewer points are left it returns those with ErrExhausted. Suggestions of one call
-	// differ from each other and from pending points as far as the space has room.
+	// It returns the first of them with ErrExhausted or ErrWait when it has no more; the ids left
+	// over are asked for again later. Suggestions of one call differ from each other and from
+	// pending points as far as the space has room.
 	Ask(ids []uint64, pending []Trial) ([]Suggestion, error)
 }
 

@@ -42,6 +42,7 @@ func (h *history) ask(sug algorithms.Suggester, ids []uint64) []algorithms.Sugge
 	h.Helper()
 	out, err := sug.Ask(slices.Clone(ids), copyTrials(h.pending))
 	h.checkAnswer(ids, out, err)
+	h.lastID -= uint64(max(0, len(ids)-len(out))) // asked for again later
 	for _, o := range out {
 		h.pending = append(h.pending, algorithms.Trial{ID: o.ID, Point: slices.Clone(o.Point), Memo: bytes.Clone(o.Memo), Losses: h.noLosses()})
 	}
@@ -50,15 +51,18 @@ func (h *history) ask(sug algorithms.Suggester, ids []uint64) []algorithms.Sugge
 
 func (h *history) checkAnswer(ids []uint64, out []algorithms.Suggestion, err error) {
 	h.Helper()
+	waits := errors.Is(err, algorithms.ErrWait)
 	switch {
-	case err != nil && !errors.Is(err, algorithms.ErrExhausted):
+	case err != nil && !waits && !errors.Is(err, algorithms.ErrExhausted):
 		h.Fatalf("ask for %v: %v", ids, err)
+	case waits && len(h.pending)+len(out) == 0:
+		h.Fatalf("ask for %v: it waits, but no trial is pending", ids)
 	case err == nil && len(out) != len(ids), len(out) > len(ids):
 		h.Fatalf("asked for %d, got %d suggestions, error %v", len(ids), len(out), err)
 	case h.ended && (err == nil && len(ids) > 0 || len(out) > 0):
 		h.Errorf("exhausted, yet it answers %d suggestions to %d, error %v", len(out), len(ids), err)
 	}
-	h.ended = h.ended || err != nil
+	h.ended = h.ended || err != nil && !waits
 	for i, o := range out {
 		if o.ID != ids[i] {
 			h.Errorf("suggestion %d is for ID %d, asked was %d", i, o.ID, ids[i])

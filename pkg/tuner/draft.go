@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -111,6 +112,7 @@ func (d *draft) end(number uint64, o outcome, obs experiment.Observation, w tria
 			t.Started = w.Started
 		}
 	})
+	d.waiting = false
 	t := &d.trials[number-1]
 	d.log.Info().Str("trial", t.Name).Str("reason", t.Reason).Str("state", string(t.State)).Msg("trial finished")
 	d.event(t.Name, t.Reason, t.Message, t.State != experiment.TrialSucceeded)
@@ -158,8 +160,10 @@ func (d *draft) ask(ctx context.Context, n int, state experiment.TrialState, req
 	for i := range ids {
 		ids[i] = uint64(len(d.trials) + i + 1)
 	}
-	out, exhausted, err := d.suggest(ctx, ids)
-	if err != nil {
+	out, err := d.suggest(ctx, ids)
+	exhausted := errors.Is(err, algorithms.ErrExhausted)
+	d.waiting = errors.Is(err, algorithms.ErrWait)
+	if err != nil && !exhausted && !d.waiting {
 		d.fail("SuggestionFailed", err.Error())
 		return nil
 	}

@@ -33,6 +33,7 @@ type driver struct {
 
 	suggestions *suggestions
 	held        bool
+	waiting     bool // the algorithm waits for a pending trial
 	judged      bool // the status agrees with the trials
 	backoff     time.Duration
 	failures    map[string]int // starts that failed in a row, by trial
@@ -161,7 +162,8 @@ func (d *driver) load(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.e, d.trials, d.exhausted, d.finishNo, d.judged = e, trials, false, 0, false
+	d.e, d.trials, d.finishNo = e, trials, 0
+	d.exhausted, d.waiting, d.judged = false, false, false
 	for i := range trials {
 		d.finishNo = max(d.finishNo, trials[i].FinishNo)
 	}
@@ -182,7 +184,7 @@ func (d *driver) workloads(ctx context.Context) ([]trialrunner.Workload, error) 
 
 func (d *driver) view(ws []trialrunner.Workload) View {
 	return View{Experiment: d.e, Trials: d.trials, Workloads: ws,
-		Exhausted: d.exhausted, External: d.external(), Held: d.held}
+		Exhausted: d.exhausted, Waiting: d.waiting, External: d.external(), Held: d.held}
 }
 
 // effect touches the workloads. Every record it relies on is durable.

@@ -15,6 +15,7 @@ type View struct {
 	Trials     []experiment.Trial     // by number
 	Workloads  []trialrunner.Workload // as the runner lists them
 	Exhausted  bool                   // the algorithm has no further suggestion
+	Waiting    bool                   // the algorithm has none before a pending trial has finished
 	External   bool                   // clients ask for trials and evaluate them; nothing is started here
 	Held       bool                   // an interrupt: nothing new starts, what runs stops
 }
@@ -169,7 +170,7 @@ func (p *planner) limitStarts() {
 // ask returns how many suggestions are wanted: as many as may run and as the budget allows. A
 // trial about to be finished may end the experiment, so that comes first.
 func (p *planner) ask() int {
-	if p.completed || p.view.Held || p.view.Exhausted || p.view.External || len(p.actions.Finish) > 0 {
+	if p.completed || p.view.Held || p.view.Exhausted || p.view.Waiting || p.view.External || len(p.actions.Finish) > 0 {
 		return 0
 	}
 	return room(p.view.Experiment, len(p.view.Trials), p.active)

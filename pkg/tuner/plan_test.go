@@ -109,6 +109,8 @@ func TestPlan(t *testing.T) {
 			View{Experiment: running(1, 4), Trials: trials(runs, pending), Workloads: []trialrunner.Workload{alive}}, Actions{}},
 		{"exhausted asks for nothing",
 			View{Experiment: running(2, 4), Trials: trials(succeeded), Exhausted: true}, Actions{}},
+		{"a waiting algorithm is not asked",
+			View{Experiment: running(2, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}, Waiting: true}, Actions{}},
 		{"held starts nothing and stops what runs",
 			View{Experiment: running(2, 4), Trials: trials(runs, pending), Workloads: []trialrunner.Workload{alive}, Held: true},
 			Actions{Stop: []Target{{"a", 1}}}},

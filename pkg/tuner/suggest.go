@@ -25,11 +25,14 @@ type suggestions struct {
 }
 
 // suggest asks the algorithm, built first where there is none.
-func (d *driver) suggest(ctx context.Context, ids []uint64) ([]algorithms.Suggestion, bool, error) {
+//
+// The error is algorithms.ErrExhausted or ErrWait when fewer suggestions come, anything else when
+// the algorithm is at fault.
+func (d *driver) suggest(ctx context.Context, ids []uint64) ([]algorithms.Suggestion, error) {
 	if d.suggestions == nil {
 		s, err := newSuggestions(d.e, d.Algorithms)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		d.suggestions = s
 	}
@@ -102,15 +105,15 @@ func (s *suggestions) tell(ctx context.Context, d *driver) error {
 	return nil
 }
 
-// ask returns points for the given trial numbers; exhausted means that no more will come.
-func (s *suggestions) ask(ctx context.Context, d *driver, ids []uint64) (out []algorithms.Suggestion, exhausted bool, err error) {
+// ask returns points for the given trial numbers, see driver.suggest.
+func (s *suggestions) ask(ctx context.Context, d *driver, ids []uint64) (out []algorithms.Suggestion, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("algorithm %s panicked: %v", s.def.Name, p)
 		}
 	}()
 	if err := s.tell(ctx, d); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	var pending []algorithms.Trial
 	for i := range d.trials {
@@ -119,16 +122,23 @@ func (s *suggestions) ask(ctx context.Context, d *driver, ids []uint64) (out []a
 		}
 		t, err := s.convert(&d.trials[i], d.e.Spec.Objective)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		pending = append(pending, t)
 	}
-	out, err = s.suggester.Ask(ids, pending)
-	exhausted = errors.Is(err, algorithms.ErrExhausted)
-	if err != nil && !exhausted {
-		return nil, false, fmt.Errorf("ask %s for %d suggestions: %w", s.def.Name, len(ids), err)
+	out, short := s.suggester.Ask(ids, pending)
+	switch {
+	case short != nil && !errors.Is(short, algorithms.ErrExhausted) && !errors.Is(short, algorithms.ErrWait):
+		return nil, fmt.Errorf("ask %s for %d suggestions: %w", s.def.Name, len(ids), short)
+	case errors.Is(short, algorithms.ErrWait) && len(pending)+len(out) == 0:
+		return nil, fmt.Errorf("algorithm %s waits for trials, but none is pending", s.def.Name)
+	case short == nil && len(out) < len(ids):
+		return nil, fmt.Errorf("algorithm %s answered %d suggestions to %d asked", s.def.Name, len(out), len(ids))
 	}
-	return out, exhausted, s.check(out, ids)
+	if err := s.check(out, ids); err != nil {
+		return nil, err
+	}
+	return out, short
 }
 
 // check refuses what an algorithm must never answer, so that no infeasible point is ever started.

@@ -275,6 +275,36 @@ func TestARunnerThatRefusesForAWhile(t *testing.T) {
 	}
 }
 
+// pairs suggests two trials, and the next two once both have been told.
+type pairs struct{ told *int }
+
+func (p pairs) Tell(ts []algorithms.Trial) { *p.told += len(ts) }
+
+func (p pairs) Ask(ids []uint64, pending []algorithms.Trial) (out []algorithms.Suggestion, err error) {
+	for _, id := range ids {
+		if (id-1)/2*2 > uint64(*p.told) {
+			return out, algorithms.ErrWait
+		}
+		out = append(out, algorithms.Suggestion{ID: id, Point: searchspace.Point{1 / float64(id)}})
+	}
+	return out, nil
+}
+
+func TestAWaitingAlgorithmIsAskedAgain(t *testing.T) {
+	r := newRig(t, only(t, pairs{new(int)}, false))
+	r.submit(wanted(3, 4))
+	first, second := <-r.runner.started, <-r.runner.started
+	r.runner.end(first, completed, 0.5)
+	s := r.until("one has ended", func(s Snapshot) bool { return s.Trials[0].State.Final() })
+	if len(s.Trials) != 2 {
+		t.Errorf("while one is pending: got %d trials, want 2", len(s.Trials))
+	}
+	r.runner.end(second, completed, 0.5)
+	r.runner.end(<-r.runner.started, completed, 0.5)
+	r.runner.end(<-r.runner.started, completed, 0.5)
+	r.until("budget used", settled)
+}
+
 // misbehaving is an algorithm that does what none may.
 type misbehaving func(ids []uint64) []algorithms.Suggestion
 
@@ -296,6 +326,7 @@ func TestAMisbehavingAlgorithmFailsTheExperiment(t *testing.T) {
 		{"answers another trial", func([]uint64) []algorithms.Suggestion {
 			return []algorithms.Suggestion{{ID: 9, Point: searchspace.Point{0.5}}}
 		}, "a suggestion for 9"},
+		{"answers too little", func([]uint64) []algorithms.Suggestion { return nil }, "answered 0 suggestions to 1 asked"},
 		{"answers too much", func(ids []uint64) []algorithms.Suggestion { return make([]algorithms.Suggestion, len(ids)+1) }, "answered 2"},
 	}
 	for _, tt := range tests {
