@@ -10,7 +10,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
 )
@@ -28,7 +31,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: trial-agent --dir FOLDER")
 		os.Exit(2)
 	}
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
+	closeInherited()
+	// Caught and dropped, not ignored: the command would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM)
 	err := serve(*dir, signals)
@@ -38,6 +43,24 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "trial-agent:", err)
 		os.Exit(1)
+	}
+}
+
+// closeInherited closes the files that came with the process beyond the standard ones: somebody may
+// wait for their end, and the agent lives long. Files of its own are closed by exec and marked so.
+func closeInherited() {
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		fd, err := strconv.Atoi(name.Name())
+		if err != nil || fd <= 2 {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			unix.Close(fd)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -222,26 +223,32 @@ func TestAdoption(t *testing.T) {
 	if w := h.End(t, ended); w.Exit.Code != 5 {
 		t.Errorf("got %+v, want exit code 5", w)
 	}
-	if err := os.WriteFile(filepath.Join(files, "ends"), nil, 0o600); err != nil {
+	endAdopted(t, h, filepath.Join(files, "ends"), ends, stopped, lost)
+	for _, spec := range []trialrunner.Spec{ends, lost} {
+		checkAll(t, d, second, spec.Trial, 100)
+	}
+}
+
+// endAdopted lets one adopted workload end by itself, stops one, and kills the agent of one.
+func endAdopted(t *testing.T, h runnertest.Harness, end string, ends, stopped, lost trialrunner.Spec) {
+	t.Helper()
+	if err := os.WriteFile(end, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if w := h.End(t, ends); w.Exit.Code != 7 || w.LastSeq != 100 {
 		t.Errorf("got %+v, want exit code 7 and 100 measurements", w)
 	}
-	if err := second.Stop(t.Context(), stopped.Experiment, stopped.Trial, 1); err != nil {
+	if err := h.Runner.Stop(t.Context(), stopped.Experiment, stopped.Trial, 1); err != nil {
 		t.Fatal(err)
 	}
 	if w := h.End(t, stopped); w.Exit.Reason != "Stopped" {
 		t.Errorf("got %+v, want it stopped", w)
 	}
-	if err := agentOf(t, second, lost).Signal(syscall.SIGKILL); err != nil {
+	if err := agentOf(t, h.Runner.(*Runner), lost).Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if w := h.End(t, lost); w.Phase != trialrunner.Lost || w.LastSeq != 100 {
 		t.Errorf("got %+v, want it lost with 100 measurements", w)
-	}
-	for _, spec := range []trialrunner.Spec{ends, lost} {
-		checkAll(t, d, second, spec.Trial, 100)
 	}
 }
 
@@ -278,57 +285,54 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-func TestSlots(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	config := Config{Dir: dir, Agent: agentPath, Address: "unix:/nobody", Secret: secret, CPUs: 4, GPUs: 2, GPUIDs: []string{"3", "5"}}
-	first, err := New(config)
+// slots is a runner with four CPU slots and two GPUs.
+func slots(t *testing.T, dir string) *Runner {
+	t.Helper()
+	r, err := New(Config{Dir: dir, Agent: agentPath, Address: "unix:/nobody", Secret: secret, CPUs: 4, GPUs: 2, GPUIDs: []string{"3", "5"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return r
+}
+
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	dir, files := t.TempDir(), t.TempDir()
+	first := slots(t, dir)
 	h := harness(t, first)
-	files := t.TempDir()
-	gpu := func(name string, gpus, cpus int) trialrunner.Spec {
+	trial := func(name string, gpus, cpus int) trialrunner.Spec {
 		spec := h.Script(name, `echo "$CUDA_VISIBLE_DEVICES" > "$1"; exec sleep 1000`, filepath.Join(files, name))
 		spec.Limits = trialrunner.Limits{GPUs: gpus, CPUs: cpus}
 		return spec
 	}
-	a, b, c := gpu("a", 1, 1), gpu("b", 1, 1), gpu("c", 1, 1)
-	h.Start(t, a)
-	if got := runnertest.AwaitFile(t, filepath.Join(files, "a")); got != "3" {
-		t.Errorf("got GPU %s, want 3", got)
+	startOn := func(spec trialrunner.Spec, want string) {
+		t.Helper()
+		h.Start(t, spec)
+		if got := runnertest.AwaitFile(t, filepath.Join(files, spec.Trial)); got != want {
+			t.Errorf("%s: got GPU %s, want %s", spec.Trial, got, want)
+		}
 	}
+	a, b, c := trial("a", 1, 1), trial("b", 1, 1), trial("c", 1, 1)
+	startOn(a, "3")
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	second, err := New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { shut(t, second) })
-	h.Runner = second
-	h.Start(t, b)
-	if got := runnertest.AwaitFile(t, filepath.Join(files, "b")); got != "5" {
-		t.Errorf("got GPU %s, want 5", got)
-	}
-	for _, spec := range []trialrunner.Spec{c, gpu("cpus", 0, 3)} {
-		if err := second.Start(t.Context(), spec); !errors.Is(err, trialrunner.ErrBusy) {
-			t.Errorf("%s: got %v, want ErrBusy", spec.Trial, err)
+	h.Runner = slots(t, dir) // knows from the folder what is taken
+	t.Cleanup(func() { shut(t, h.Runner.(*Runner)) })
+	startOn(b, "5")
+	for spec, want := range map[*trialrunner.Spec]error{
+		&c: trialrunner.ErrBusy, new(trial("cpus", 0, 3)): trialrunner.ErrBusy,
+		new(trial("much", 3, 0)): trialrunner.ErrUnsupported, new(trial("cores", 0, 5)): trialrunner.ErrUnsupported,
+	} {
+		if err := h.Runner.Start(t.Context(), *spec); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", spec.Trial, err, want)
 		}
 	}
-	for _, spec := range []trialrunner.Spec{gpu("much", 3, 0), gpu("cores", 0, 5)} {
-		if err := second.Start(t.Context(), spec); !errors.Is(err, trialrunner.ErrUnsupported) {
-			t.Errorf("%s: got %v, want ErrUnsupported", spec.Trial, err)
-		}
-	}
-	if err := second.Stop(t.Context(), a.Experiment, a.Trial, 1); err != nil {
+	if err := h.Runner.Stop(t.Context(), a.Experiment, a.Trial, 1); err != nil {
 		t.Fatal(err)
 	}
 	h.End(t, a)
-	h.Start(t, c)
-	if got := runnertest.AwaitFile(t, filepath.Join(files, "c")); got != "3" {
-		t.Errorf("got GPU %s, want the one that became free", got)
-	}
+	startOn(c, "3")
 }
 
 // TestAgentKilledAtRandom kills agents at any moment of their lives. No command runs twice, no
@@ -361,5 +365,58 @@ func TestAgentKilledAtRandom(t *testing.T) {
 				t.Errorf("%s: got runs %q, want one that is over", name, pids)
 			}
 		}
+	}
+}
+
+// TestCleanStart shows that the command gets signals and open files as if a shell had started it.
+func TestCleanStart(t *testing.T) {
+	t.Parallel()
+	var pipe [2]int // inherited by everything that this process starts
+	if err := syscall.Pipe(pipe[:]); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(pipe[0]); syscall.Close(pipe[1]) })
+	_, h := opened(t, "unix:/nobody")
+	file := filepath.Join(t.TempDir(), "status")
+	spec := h.Script("clean", `ls /proc/$$/fd | while read fd; do readlink /proc/$$/fd/$fd; done > "$1.fds"; grep -E "Sig(Ign|Blk)" /proc/self/status > "$1"`, file)
+	h.Start(t, spec)
+	h.End(t, spec)
+	own, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for line := range strings.Lines(string(own)) {
+		if strings.HasPrefix(line, "SigIgn") || strings.HasPrefix(line, "SigBlk") {
+			want = append(want, strings.TrimSpace(line))
+		}
+	}
+	if got := strings.Split(runnertest.AwaitFile(t, file), "\n"); !slices.Equal(got, want) {
+		t.Errorf("got signals %q, want %q", got, want)
+	}
+	fds := strings.Fields(runnertest.AwaitFile(t, file+".fds"))
+	if len(fds) != 3 || fds[0] != os.DevNull || !strings.HasPrefix(fds[1], "pipe:") || !strings.HasPrefix(fds[2], "pipe:") {
+		t.Errorf("got open files %q, want /dev/null and two pipes", fds)
+	}
+}
+
+// TestAgentIgnoresTheTerminal sends what a terminal sends when it is closed or interrupted.
+func TestAgentIgnoresTheTerminal(t *testing.T) {
+	t.Parallel()
+	r, h := opened(t, "unix:/nobody")
+	dir := t.TempDir()
+	spec := h.Script("terminal", `echo yes > "$1/ready"; while [ ! -e "$1/go" ]; do sleep 0.02; done`, dir)
+	h.Start(t, spec)
+	runnertest.AwaitFile(t, filepath.Join(dir, "ready"))
+	for _, signal := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE} {
+		if err := agentOf(t, r, spec).Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if w := h.End(t, spec); w.Exit.Reason != "Completed" {
+		t.Errorf("got %+v, want it completed", w)
 	}
 }

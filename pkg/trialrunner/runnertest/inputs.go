@@ -12,7 +12,7 @@ import (
 
 func testArguments(t *testing.T, h Harness) {
 	args := []string{
-		"plain", "", " ", "two words", `"double" and 'single'`, "$(touch /tmp/x)", "`date`", "${HOME}", "$HOME", "a;b|c&d>e",
+		"plain", "", " ", "two words", `"double" and 'single'`, "$(exit 3)", "`date`", "${HOME}", "$HOME", "a;b|c&d>e",
 		"line one\nline two", "tab\there", "--flag=value", "--", "-x", `back\slash`, "*", "~", "ünïcødé", "${trialParameters.x}", "%s%n",
 	}
 	file := filepath.Join(t.TempDir(), "args")
