@@ -109,7 +109,7 @@ func TestDiskFull(t *testing.T) {
 		testenv.Skip(t, "cannot mount a small file system: "+err.Error())
 	}
 	defer func() {
-		if err := unix.Unmount(mount, 0); err != nil {
+		if err := unix.Unmount(mount, unix.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -52,6 +52,11 @@ func open(dir string, o Options) (s *Store, err error) {
 	if err := checkFiles(dir, o); err != nil {
 		return nil, err
 	}
+	if !o.ReadOnly {
+		if err := removeEmptyLogs(dir); err != nil {
+			return nil, err
+		}
+	}
 	db, err := openBadger(dir, o)
 	if err != nil {
 		return nil, err
@@ -123,6 +128,25 @@ func refuseLeftovers(dir string) error {
 		}
 		if len(found) > 0 {
 			return fmt.Errorf("MANIFEST is missing beside %s: %w; %s", filepath.Base(found[0]), store.ErrCorrupt, adviceRestore)
+		}
+	}
+	return nil
+}
+
+// removeEmptyLogs removes logs that a killed process created and had no time to lay out, which
+// Badger would refuse to open. If one was more than that, commits are missing, which is noticed.
+func removeEmptyLogs(dir string) error {
+	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	if err != nil {
+		return err
+	}
+	for _, path := range logs {
+		info, err := os.Stat(path)
+		if err == nil && info.Size() == 0 {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -230,6 +230,20 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
+// A process that is killed while it creates a log leaves an empty one, which is no damage.
+func TestEmptyLog(t *testing.T) {
+	dir := t.TempDir()
+	newOne(t, dir, 3)
+	for _, name := range []string{"00001.mem", "00099.mem"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if o := dump(t, dir); o.Refused != "" || o.Acked[fmt.Sprint(streamOne(2))] != 3 {
+		t.Errorf("got %+v, want 3 measurements", o)
+	}
+}
+
 // A log that may have to be cut off cannot be read without writing. (In another process, for
 // Badger leaves goroutines behind when it does not open.)
 func TestReadOnlyAfterKill(t *testing.T) {
