@@ -28,8 +28,11 @@ var parseCases = []struct {
 	fault   string // lines
 }{
 	{"defaults", "folder=", "one", Values{"count": int64(3), "mode": "x", "folder": ""}, ""},
-	{"all", "folder=f count=9 share=.5 rate=-1e3 fast=True mode=y old=0 new=2", "",
-		Values{"folder": "f", "count": int64(9), "share": 0.5, "rate": -1000.0, "fast": true, "mode": "y", "old": int64(0), "new": int64(2)}, ""},
+	{
+		"all", "folder=f count=9 share=.5 rate=-1e3 fast=True mode=y old=0 new=2", "",
+		Values{"folder": "f", "count": int64(9), "share": 0.5, "rate": -1000.0, "fast": true, "mode": "y", "old": int64(0), "new": int64(2)},
+		"",
+	},
 	{"required", "", "", nil, "algorithm a: setting folder is required: where"},
 	{"of another dialect", "folder=f new=1", "one", nil, `unknown setting "new", known are`},
 	{"typo", "folder=f cuont=1", "", nil, `unknown setting "cuont", did you mean "count"?`},

@@ -12,7 +12,8 @@ import (
 
 func TestNew(t *testing.T) {
 	space, err := searchspace.New([]searchspace.Parameter{
-		{Name: "n", Kind: searchspace.Int, Max: 3}, {Name: "x", Kind: searchspace.Categorical, Values: []string{"a"}}})
+		{Name: "n", Kind: searchspace.Int, Max: 3}, {Name: "x", Kind: searchspace.Categorical, Values: []string{"a"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,8 +28,12 @@ func TestNew(t *testing.T) {
 	}{
 		{"all kinds", Definition{Name: "a", New: built}, nil, ""},
 		{"its kinds", Definition{Name: "a", New: built, Kinds: []searchspace.Kind{searchspace.Int, searchspace.Categorical}}, nil, ""},
-		{"another kind", Definition{Name: "a", New: built, Kinds: []searchspace.Kind{searchspace.Int}}, nil,
-			"algorithm a: parameters[1] (x): categorical parameters are not supported"},
+		{
+			"another kind",
+			Definition{Name: "a", New: built, Kinds: []searchspace.Kind{searchspace.Int}},
+			nil,
+			"algorithm a: parameters[1] (x): categorical parameters are not supported",
+		},
 		{"not built", Definition{Name: "a"}, ErrNotBuilt, `algorithm "a" is not built yet: use random, sobol or grid`},
 		{"check before not built", Definition{Name: "a", Check: refuse}, refused, "algorithm a: refused"},
 		{"New fails", Definition{Name: "a", New: func(Problem, Values) (Suggester, error) { return nil, refused }}, refused, "algorithm a: refused"},

@@ -13,7 +13,7 @@ const (
 	StringSetting // one of Choices, or any text when there are none
 )
 
-// Unbounded, as a Setting's Max, leaves a number without an upper bound.
+// Unbounded is the Max of a Setting without an upper bound.
 const Unbounded = math.MaxFloat64
 
 // Setting describes one setting of an algorithm.

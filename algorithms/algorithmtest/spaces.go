@@ -31,7 +31,8 @@ func spaces() []namedSpace {
 		{"conditions", conditions(log)},
 		{"conditions on a grid", conditions(step)},
 		{"six cells", []searchspace.Parameter{
-			{Name: "a", Kind: searchspace.Int, Min: 1, Max: 2}, {Name: "b", Kind: searchspace.Int, Min: 1, Max: 3}}},
+			{Name: "a", Kind: searchspace.Int, Min: 1, Max: 2}, {Name: "b", Kind: searchspace.Int, Min: 1, Max: 3},
+		}},
 	}
 }
 

@@ -157,7 +157,7 @@ func TestExamplesOfKatib(t *testing.T) {
 				}
 			}
 		}
-		if err := yaml.Unmarshal(data, &doc); err != nil || doc.Kind != "Experiment" {
+		if yaml.Unmarshal(data, &doc) != nil || doc.Kind != "Experiment" {
 			return nil // a template of something else
 		}
 		seen++
@@ -180,7 +180,8 @@ func TestExamplesOfKatib(t *testing.T) {
 func problem(t *testing.T, parallel int) algorithms.Problem {
 	t.Helper()
 	space, err := searchspace.New([]searchspace.Parameter{
-		{Name: "lr", Kind: searchspace.Double, Max: 1}, {Name: "epochs", Kind: searchspace.Int, Min: 1, Max: 9}})
+		{Name: "lr", Kind: searchspace.Double, Max: 1}, {Name: "epochs", Kind: searchspace.Int, Min: 1, Max: 9},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,5 +247,6 @@ func hyperbandSettings(length, eta string) []algorithms.RawSetting {
 
 func pbtSettings(population string) []algorithms.RawSetting {
 	return []algorithms.RawSetting{
-		{Name: "suggestion_trial_dir", Value: "/tmp"}, {Name: "n_population", Value: population}, {Name: "truncation_threshold", Value: "0.2"}}
+		{Name: "suggestion_trial_dir", Value: "/tmp"}, {Name: "n_population", Value: population}, {Name: "truncation_threshold", Value: "0.2"},
+	}
 }

@@ -23,7 +23,7 @@ func bayesianOptimization() algorithms.Definition {
 			atLeast(algorithms.IntSetting, "n_initial_points", 0, "10", "points before the model is used"),
 			choice("acq_func", "gp_hedge", "what the next point maximizes", "gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"),
 			choice("acq_optimizer", "auto", "how it is maximized", "auto", "sampling", "lbfgs"),
-			random.RandomState(),
+			random.SeedSetting(),
 		},
 	}
 }
@@ -41,7 +41,7 @@ func tpe() algorithms.Definition {
 		Name:      "tpe",
 		Summary:   "tree-structured Parzen estimator, a model of where good trials lie",
 		Reference: "Bergstra, Bardenet, Bengio and Kegl 2011, Algorithms for hyper-parameter optimization",
-		Settings:  append(settings, random.RandomState()),
+		Settings:  append(settings, random.SeedSetting()),
 	}
 }
 
@@ -50,7 +50,7 @@ func multivariateTPE() algorithms.Definition {
 		Name:      "multivariate-tpe",
 		Summary:   "TPE with one joint model of all parameters",
 		Reference: "Falkner, Klein and Hutter 2018, BOHB, ICML 35",
-		Settings:  append(optunaTPE(), random.RandomState()),
+		Settings:  append(optunaTPE(), random.SeedSetting()),
 	}
 }
 
@@ -71,7 +71,7 @@ func cmaes() algorithms.Definition {
 		Reference: "Hansen 2016, The CMA evolution strategy: a tutorial, arXiv:1604.00772",
 		Settings: append(settings,
 			atLeast(algorithms.FloatSetting, "sigma", 0, "", "first step size; 0 chooses one"),
-			random.RandomState()),
+			random.SeedSetting()),
 		Check: func(p algorithms.Problem, _ algorithms.Values) error {
 			numeric := 0
 			for _, param := range p.Space.Parameters() {

@@ -12,7 +12,7 @@ import (
 // searchspace.Space.Cell: parameters by name, the last one fastest. It ends with
 // algorithms.ErrExhausted after the last cell.
 func Grid() algorithms.Definition {
-	state := RandomState()
+	state := SeedSetting()
 	state.Help = "accepted as in Katib; the order of the grid is fixed"
 	return algorithms.Definition{
 		Name:     "grid",

@@ -18,15 +18,15 @@ func Random() algorithms.Definition {
 		Name:      "random",
 		Summary:   "independent draws from the parameters' distributions",
 		Reference: "Bergstra and Bengio 2012, Random search for hyper-parameter optimization, JMLR 13",
-		Settings:  []algorithms.Setting{RandomState()},
+		Settings:  []algorithms.Setting{SeedSetting()},
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return &sampler{visits: newVisits(p.Space), draws: newDraws(p.Space, seed(p, v))}, nil
 		},
 	}
 }
 
-// RandomState describes the setting by which Katib's users seed an algorithm.
-func RandomState() algorithms.Setting {
+// SeedSetting describes the setting by which Katib's users seed an algorithm.
+func SeedSetting() algorithms.Setting {
 	return algorithms.Setting{
 		Name: "random_state", Type: algorithms.IntSetting, Max: algorithms.Unbounded,
 		Help: "seed of this algorithm, instead of the experiment's",

@@ -110,7 +110,7 @@ func TestRepeatsAvoidPendingPoints(t *testing.T) {
 	}
 }
 
-func TestRandomState(t *testing.T) {
+func TestSeedSetting(t *testing.T) {
 	setting := func(v string) algorithms.RawSetting { return algorithms.RawSetting{Name: "random_state", Value: v} }
 	for _, def := range []algorithms.Definition{Random(), Sobol()} {
 		p := newProblem(t, unitCube(3)...)

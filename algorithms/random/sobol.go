@@ -18,7 +18,7 @@ func Sobol() algorithms.Definition {
 		Name:      "sobol",
 		Summary:   "evenly spread points of a scrambled Sobol' sequence",
 		Reference: "Sobol' 1967; Bratley and Fox 1988, Algorithm 659, ACM TOMS 14; Matousek 1998, J. Complexity 14",
-		Settings:  []algorithms.Setting{RandomState()},
+		Settings:  []algorithms.Setting{SeedSetting()},
 		Check: func(p algorithms.Problem, _ algorithms.Values) error {
 			if p.Space.Len() > maxDimensions {
 				return fmt.Errorf("space has %d parameters, a Sobol' sequence at most %d", p.Space.Len(), maxDimensions)

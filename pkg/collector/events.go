@@ -61,8 +61,11 @@ func (e *Events) Poll() ([]Sample, error) {
 
 func (e *Events) file(path string, entry os.DirEntry) ([]Sample, error) {
 	info, err := entry.Info()
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // removed since it was listed
+	}
+	if err != nil {
+		return nil, err
 	}
 	f := e.files[path]
 	if f == nil {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -259,7 +260,7 @@ func FuzzTFRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file, message []byte) {
 		// The file as it is, and after a whole record that holds any message at all.
 		for _, start := range [][]byte{nil, record(message), record(field(nil, eventSummary, field(nil, summaryValue, message)))} {
-			all := append(start, file...)
+			all := slices.Concat(start, file)
 			used, _ := readRecords(io.NewSectionReader(bytes.NewReader(all), 0, int64(len(all))), func(data []byte) {
 				for _, s := range scalars(data) {
 					if s.tag == "" || !isNumber(s.text) || s.step < 0 {

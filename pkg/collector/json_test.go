@@ -105,10 +105,14 @@ func TestJSONNear(t *testing.T) {
 	}{
 		{"found", "loss", `{"Loss": 1}|{"loss": 1}`, ""},
 		{"nothing", "loss", `{"x": 1}`, `metric "loss" was not found; lines read as JSON: 1`},
-		{"other key", "val_loss", `{"x": 1}|{"train_loss": 3, "validation_loss": 0.5}|{"validation_loss": 0.4}`,
-			`metric "val_loss" was not found; lines read as JSON: 3; line 2 has "validation_loss": 0.5, so that the metric name "validation_loss" would have matched`},
-		{"nested", "loss", `{"eval": {"loss": 0.5}}`,
-			`metric "loss" was not found; lines read as JSON: 1; line 1 has "loss": 0.5, so that the metric name "eval.loss" would have matched`},
+		{
+			"other key", "val_loss", `{"x": 1}|{"train_loss": 3, "validation_loss": 0.5}|{"validation_loss": 0.4}`,
+			`metric "val_loss" was not found; lines read as JSON: 3; line 2 has "validation_loss": 0.5, so that the metric name "validation_loss" would have matched`,
+		},
+		{
+			"nested", "loss", `{"eval": {"loss": 0.5}}`,
+			`metric "loss" was not found; lines read as JSON: 1; line 1 has "loss": 0.5, so that the metric name "eval.loss" would have matched`,
+		},
 		{"no number", "loss", `{"loss": [1]}`, `metric "loss" was not found; lines read as JSON: 1; line 1 has "loss", but "[1]" is no number`},
 		{"text", "loss", "start|loss=0.5", `metric "loss" was not found; lines read as JSON: 2; ` +
 			`2 lines are no JSON object, first line 1 "start": parse JSON: the line is not an object; line 2 "loss=0.5" would have been read with format TEXT`},

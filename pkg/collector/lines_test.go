@@ -56,7 +56,7 @@ func FuzzLines(f *testing.F) {
 	f.Add("\r\r\n\n", 1)
 	f.Fuzz(func(t *testing.T, stream string, at int) {
 		whole := splitLines(t, stream)
-		if at = at % (len(stream) + 1); at < 0 {
+		if at %= len(stream) + 1; at < 0 {
 			at = -at
 		}
 		if diff := cmp.Diff(splitLines(t, stream[:at], stream[at:]), whole); diff != "" {

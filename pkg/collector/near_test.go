@@ -17,19 +17,29 @@ func TestTextNear(t *testing.T) {
 	}{
 		{"found", "val_loss", nil, "validation loss -> 0.43|val_loss=0.4", ""},
 		{"nothing like it", "val_loss", nil, "hello 3|world", `metric "val_loss" was not found; lines read: 2`},
-		{"other words", "val_loss", nil, "epoch 1|validation loss -> 0.43",
-			`metric "val_loss" was not found; lines read: 2; line 2 "validation loss -> 0.43" looks close: the metric name "validation loss" with metricsFormat '(validation loss)\s+->\s+` + number + `' would have matched`},
-		{"the best of several, once", "val_loss", nil, "train loss -> 0.5|validation loss -> 0.43|validation loss -> 0.42",
-			`metric "val_loss" was not found; lines read: 3; line 2 "validation loss -> 0.43" looks close: the metric name "validation loss" with metricsFormat '(validation loss)\s+->\s+` + number + `' would have matched`},
-		{"other mark", "val_loss", nil, "the val_loss is now 0.43.",
-			`metric "val_loss" was not found; lines read: 1; line 1 "the val_loss is now 0.43." looks close: metricsFormat '(val_loss)\s+is\s+now\s+` + number + `' would have matched`},
+		{
+			"other words", "val_loss", nil, "epoch 1|validation loss -> 0.43",
+			`metric "val_loss" was not found; lines read: 2; line 2 "validation loss -> 0.43" looks close: the metric name "validation loss" with metricsFormat '(validation loss)\s+->\s+` + number + `' would have matched`,
+		},
+		{
+			"the best of several, once", "val_loss", nil, "train loss -> 0.5|validation loss -> 0.43|validation loss -> 0.42",
+			`metric "val_loss" was not found; lines read: 3; line 2 "validation loss -> 0.43" looks close: the metric name "validation loss" with metricsFormat '(validation loss)\s+->\s+` + number + `' would have matched`,
+		},
+		{
+			"other mark", "val_loss", nil, "the val_loss is now 0.43.",
+			`metric "val_loss" was not found; lines read: 1; line 1 "the val_loss is now 0.43." looks close: metricsFormat '(val_loss)\s+is\s+now\s+` + number + `' would have matched`,
+		},
 		{"other case", "loss", nil, "Loss: 0.3", `metric "loss" was not found; lines read: 1; line 1 "Loss: 0.3" looks close: the metric name "Loss" would have matched`},
 		{"abbreviation", "accuracy", nil, "acc = 0.9", `metric "accuracy" was not found; lines read: 1; line 1 "acc = 0.9" looks close: the metric name "acc" would have matched`},
 		{"longer name", "loss", nil, "val_loss: 0.3", `metric "loss" was not found; lines read: 1; line 1 "val_loss: 0.3" looks close: the metric name "val_loss" would have matched`},
 		{"no number", "loss", nil, "loss=0x10", `metric "loss" was not found; lines read: 1; line 1 "loss=0x10" has the name, but no number that can be read`},
 		{"table", "test_acc", nil, "│  test_acc  │  0.98  │", `metric "test_acc" was not found; lines read: 1; line 1 "│  test_acc  │  0.98  │" looks close: metricsFormat '(test_acc)\s+│\s+` + number + `' would have matched`},
-		{"filters that do not fit", "loss", []string{`(loss) -> (\d+)`, "(it's) (x)"}, "loss=0.3",
-			`metric "loss" was not found; lines read: 1; metricsFormat '(loss) -> (\d+)' never matched a wanted metric; metricsFormat '(it''s) (x)' never matched a wanted metric; line 1 "loss=0.3" would have been read without metricsFormat`},
+		{
+			"filters that do not fit", "loss",
+			[]string{`(loss) -> (\d+)`, "(it's) (x)"},
+			"loss=0.3",
+			`metric "loss" was not found; lines read: 1; metricsFormat '(loss) -> (\d+)' never matched a wanted metric; metricsFormat '(it''s) (x)' never matched a wanted metric; line 1 "loss=0.3" would have been read without metricsFormat`,
+		},
 		{"in colour", "loss", nil, "\x1b[1mloss\x1b[0m -> 3", `metric "loss" was not found; lines read: 1; line 1 "loss -> 3" looks close: metricsFormat '(loss)\s+->\s+` + number + `' would have matched`},
 	}
 	for _, tt := range tests {

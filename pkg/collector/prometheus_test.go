@@ -60,7 +60,7 @@ func TestScrape(t *testing.T) {
 			http.NotFound(w, r)
 			return
 		}
-		io.WriteString(w, examplePage)
+		_, _ = io.WriteString(w, examplePage)
 	}))
 	defer server.Close()
 	for _, tt := range tests {

@@ -239,7 +239,7 @@ func packed(v uint64, b []byte, width int) []uint64 {
 	}
 	var out []uint64
 	for len(b) > 0 && len(out) < 2 {
-		n := 0
+		var n int
 		switch width {
 		case 4:
 			var v32 uint32

@@ -40,8 +40,10 @@ var textLines = []struct {
 	{"colon", "loss", "Loss step loss: 0.25", "loss=0.25"},
 	{"colon without blank", "loss", "loss:0.25", "loss=0.25"},
 	{"blank before colon", "loss", "loss   :  0.25", "loss=0.25"},
-	{"katib example", "Validation-accuracy;Train-accuracy", "2018-11-30T10:00:00Z INFO Epoch[0] Train-accuracy=0.92 Validation-accuracy=0.94",
-		"Train-accuracy=0.92 Validation-accuracy=0.94"},
+	{
+		"katib example", "Validation-accuracy;Train-accuracy", "2018-11-30T10:00:00Z INFO Epoch[0] Train-accuracy=0.92 Validation-accuracy=0.94",
+		"Train-accuracy=0.92 Validation-accuracy=0.94",
+	},
 	{"keras", "val_loss;loss", "12/12 [==============================] - 1s 3ms/step - loss: 0.30 - val_loss: 0.2821", "loss=0.30 val_loss=0.2821"},
 	{"keras 3 in colour", "loss", "\x1b[1m12/12\x1b[0m \x1b[32m━━━━\x1b[0m\x1b[37m\x1b[0m \x1b[1m1s\x1b[0m 3ms/step - accuracy: 0.9 - \x1b[1mloss\x1b[0m: \x1b[31m0.3\x1b[0m", "loss=0.3"},
 	{"lightning", "val_loss;train_loss", "Epoch 3: 100%|███████| 40/40 [00:01<00:00, 39.2it/s, v_num=0, val_loss=0.31, train_loss=0.28]", "val_loss=0.31 train_loss=0.28"},

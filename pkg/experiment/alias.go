@@ -31,8 +31,10 @@ var hints = map[alias]string{
 // ignored are fields that a server sets; in a file, as kubectl prints it, they mean nothing.
 var ignored = map[reflect.Type][]string{
 	reflect.TypeFor[Experiment](): {"status"},
-	reflect.TypeFor[Metadata](): {"uid", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers",
-		"generateName", "generation", "managedFields", "ownerReferences", "resourceVersion", "selfLink"},
+	reflect.TypeFor[Metadata](): {
+		"uid", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers",
+		"generateName", "generation", "managedFields", "ownerReferences", "resourceVersion", "selfLink",
+	},
 }
 
 // hidden are fields that the daemon adds to an experiment; users cannot write them.
@@ -59,8 +61,10 @@ func hoist(doc *document) Faults {
 		}
 		spec[key] = algorithm[key]
 		delete(algorithm, key)
-		f := Fault{Path: "spec.algorithm." + key, Type: FieldUnknown,
-			Detail: fmt.Sprintf("read as spec.%s, where it belongs", key)}
+		f := Fault{
+			Path: "spec.algorithm." + key, Type: FieldUnknown,
+			Detail: fmt.Sprintf("read as spec.%s, where it belongs", key),
+		}
 		if k, v := entry(algorithmNode, key); k != nil {
 			f.Line, f.Column = k.Line, k.Column
 			appendEntry(specNode, k, v)
@@ -81,13 +85,17 @@ func modernise(e *Experiment) Faults {
 	var old Faults
 	switch e.APIVersion {
 	case "kubeflow.org/v1", "kubeflow.org/v1alpha3":
-		old = append(old, Fault{Path: "apiVersion", Type: NotSupported, Value: e.APIVersion,
-			Detail: "read as " + apiVersion + ", the only version of Katib's Experiment in use"})
+		old = append(old, Fault{
+			Path: "apiVersion", Type: NotSupported, Value: e.APIVersion,
+			Detail: "read as " + apiVersion + ", the only version of Katib's Experiment in use",
+		})
 		e.APIVersion = apiVersion
 	}
 	if m := e.Spec.MetricsCollectorSpec; m != nil && m.Collector != nil && m.Collector.Kind == None {
-		old = append(old, Fault{Path: "spec.metricsCollectorSpec.collector.kind", Type: NotSupported, Value: string(None),
-			Detail: "read as Push, its name in kubeflow.org/v1beta1"})
+		old = append(old, Fault{
+			Path: "spec.metricsCollectorSpec.collector.kind", Type: NotSupported, Value: string(None),
+			Detail: "read as Push, its name in kubeflow.org/v1beta1",
+		})
 		m.Collector.Kind = Push
 	}
 	return old

@@ -11,8 +11,10 @@ import (
 // trialOf makes a trial with one observed value of the metric m.
 func trialOf(number uint64, state TrialState, texts ...string) Trial {
 	o := &Objective{Type: "minimize", ObjectiveMetricName: "m"}
-	return Trial{Number: number, Name: fmt.Sprintf("t%d", number), State: state, Observation: Observe(o, series("m", texts...)),
-		Assignment: []Pair{{Name: "p", Value: fmt.Sprint(number)}}}
+	return Trial{
+		Number: number, Name: fmt.Sprintf("t%d", number), State: state, Observation: Observe(o, series("m", texts...)),
+		Assignment: []Pair{{Name: "p", Value: fmt.Sprint(number)}},
+	}
 }
 
 func TestBest(t *testing.T) {
@@ -34,8 +36,10 @@ func TestBest(t *testing.T) {
 		{"infinite", "minimize", []Trial{trialOf(1, ok, "inf"), trialOf(2, ok, "1e300")}, "t2"},
 		{"only infinite", "minimize", []Trial{trialOf(1, ok, "inf")}, "t1"},
 		{"early stopped counts", "minimize", []Trial{trialOf(1, ok, "2"), trialOf(2, stopped, "1")}, "t2"},
-		{"others do not", "minimize", []Trial{trialOf(1, TrialFailed, "1"), trialOf(2, TrialKilled, "1"), trialOf(3, TrialRunning, "1"),
-			trialOf(4, TrialPending, "1"), trialOf(5, TrialMetricsUnavailable, "1"), trialOf(6, ok, "9")}, "t6"},
+		{"others do not", "minimize", []Trial{
+			trialOf(1, TrialFailed, "1"), trialOf(2, TrialKilled, "1"), trialOf(3, TrialRunning, "1"),
+			trialOf(4, TrialPending, "1"), trialOf(5, TrialMetricsUnavailable, "1"), trialOf(6, ok, "9"),
+		}, "t6"},
 		{"min over NaN first", "minimize", []Trial{trialOf(1, ok, "0.2"), trialOf(2, ok, "nan", "0.1", "0.5")}, "t2"},
 	}
 	for _, tt := range tests {

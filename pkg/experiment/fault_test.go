@@ -12,8 +12,11 @@ func TestFaultError(t *testing.T) {
 		fault Fault
 		want  string
 	}{
-		{"all", Fault{File: "e.yaml", Line: 3, Column: 7, Path: "spec.algoritm", Detail: "unknown field", Value: "x", Nearest: "algorithm"},
-			`e.yaml:3:7: spec.algoritm: unknown field, got "x"; did you mean algorithm?`},
+		{
+			"all",
+			Fault{File: "e.yaml", Line: 3, Column: 7, Path: "spec.algoritm", Detail: "unknown field", Value: "x", Nearest: "algorithm"},
+			`e.yaml:3:7: spec.algoritm: unknown field, got "x"; did you mean algorithm?`,
+		},
 		{"no text behind it", Fault{Path: "spec", Detail: "must be specified"}, "spec: must be specified"},
 		{"no file name", Fault{Line: 1, Column: 2, Detail: "empty"}, "1:2: empty"},
 		{"no position", Fault{File: "e.yaml", Detail: "empty"}, "e.yaml: empty"},
@@ -65,8 +68,15 @@ func TestEditDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"", "abc", 3}, {"abc", "abc", 0}, {"abc", "abd", 1}, {"abc", "acb", 1}, {"abc", "ab", 1},
-		{"abc", "xabc", 1}, {"kitten", "sitting", 3}, {"ca", "abc", 3}, // restricted: a swap is not edited again
+		{"", "", 0},
+		{"", "abc", 3},
+		{"abc", "abc", 0},
+		{"abc", "abd", 1},
+		{"abc", "acb", 1},
+		{"abc", "ab", 1},
+		{"abc", "xabc", 1},
+		{"kitten", "sitting", 3},
+		{"ca", "abc", 3}, // restricted: a swap is not edited again
 	} {
 		if got := editDistance(tt.a, tt.b); got != tt.want {
 			t.Errorf("from %q to %q: got %d, want %d", tt.a, tt.b, got, tt.want)

@@ -156,8 +156,10 @@ func TestValueOfAbsentMetric(t *testing.T) {
 }
 
 func TestObserveOrderAndDefaultStrategies(t *testing.T) {
-	o := &Objective{Type: "maximize", ObjectiveMetricName: "z", AdditionalMetricNames: []string{"y", "x"},
-		MetricStrategies: []MetricStrategy{{"a", "latest"}, {"x", "min"}}}
+	o := &Objective{
+		Type: "maximize", ObjectiveMetricName: "z", AdditionalMetricNames: []string{"y", "x"},
+		MetricStrategies: []MetricStrategy{{"a", "latest"}, {"x", "min"}},
+	}
 	ms := append(series("x", "1", "1.0", "2", "2.0"), series("y", "1", "2")...)
 	got := Observe(o, append(ms, series("ignored", "5")...))
 	want := []Metric{

@@ -60,20 +60,26 @@ func parse(text []byte) (*document, Faults) {
 // decodeText checks size and encoding, and takes a byte order mark away.
 func decodeText(text []byte) ([]byte, *Fault) {
 	if len(text) > maxText {
-		return nil, &Fault{Line: 1, Column: 1, Type: SyntaxError,
-			Detail: fmt.Sprintf("file of %d bytes is larger than %d", len(text), maxText)}
+		return nil, &Fault{
+			Line: 1, Column: 1, Type: SyntaxError,
+			Detail: fmt.Sprintf("file of %d bytes is larger than %d", len(text), maxText),
+		}
 	}
 	if parts := bytes.Count(text, []byte{'\n'}) + bytes.Count(text, []byte{','}); parts > maxParts {
-		return nil, &Fault{Line: 1, Column: 1, Type: SyntaxError,
-			Detail: fmt.Sprintf("file has %d lines and commas; more than %d are not read", parts, maxParts)}
+		return nil, &Fault{
+			Line: 1, Column: 1, Type: SyntaxError,
+			Detail: fmt.Sprintf("file has %d lines and commas; more than %d are not read", parts, maxParts),
+		}
 	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	for i, rest := 0, text; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
 		if r == utf8.RuneError && n <= 1 {
 			line, column := position(text, i)
-			return nil, &Fault{Line: line, Column: column, Type: SyntaxError,
-				Detail: fmt.Sprintf("byte 0x%02x is no UTF-8 text; save the file as UTF-8", rest[0])}
+			return nil, &Fault{
+				Line: line, Column: column, Type: SyntaxError,
+				Detail: fmt.Sprintf("byte 0x%02x is no UTF-8 text; save the file as UTF-8", rest[0]),
+			}
 		}
 		i, rest = i+n, rest[n:]
 	}
@@ -137,8 +143,10 @@ func parseNodes(text []byte) (*yaml.Node, *Fault) {
 			continue // "---" alone
 		}
 		if root != nil {
-			return nil, &Fault{Line: n.Content[0].Line, Column: n.Content[0].Column, Type: SyntaxError,
-				Detail: "a second document begins here; give each experiment a file of its own"}
+			return nil, &Fault{
+				Line: n.Content[0].Line, Column: n.Content[0].Column, Type: SyntaxError,
+				Detail: "a second document begins here; give each experiment a file of its own",
+			}
 		}
 		root = n.Content[0]
 	}
@@ -146,8 +154,10 @@ func parseNodes(text []byte) (*yaml.Node, *Fault) {
 		return nil, &Fault{Line: 1, Column: 1, Type: SyntaxError, Detail: "the file is empty; want an Experiment"}
 	}
 	if root.Kind != yaml.MappingNode {
-		return nil, &Fault{Line: root.Line, Column: root.Column, Type: SyntaxError,
-			Detail: "want an Experiment, that is fields such as \"kind: Experiment\""}
+		return nil, &Fault{
+			Line: root.Line, Column: root.Column, Type: SyntaxError,
+			Detail: "want an Experiment, that is fields such as \"kind: Experiment\"",
+		}
 	}
 	return root, nil
 }
@@ -257,8 +267,10 @@ func (c *nodeChecker) mapping(n *yaml.Node, path string, depth int) {
 		}
 		child := join(path, key.Value)
 		if line, twice := seen[key.Value]; twice {
-			c.faults = append(c.faults, Fault{Line: key.Line, Column: key.Column, Path: child, Type: Duplicate,
-				Detail: fmt.Sprintf("given already in line %d", line)})
+			c.faults = append(c.faults, Fault{
+				Line: key.Line, Column: key.Column, Path: child, Type: Duplicate,
+				Detail: fmt.Sprintf("given already in line %d", line),
+			})
 		}
 		seen[key.Value] = key.Line
 		c.check(n.Content[i+1], child, depth+1)

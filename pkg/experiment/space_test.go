@@ -16,8 +16,22 @@ func TestParseNumber(t *testing.T) {
 		text string
 		want float64
 	}{
-		{"3", 3}, {"+3", 3}, {"-3", -3}, {".5", 0.5}, {"5.", 5}, {"0.10", 0.1}, {"1e-3", 0.001}, {"1E+3", 1000}, {"007", 7}, {"-0", math.Copysign(0, -1)},
-		{"1e-400", 0}, {"inf", math.Inf(1)}, {"-Inf", math.Inf(-1)}, {"+infinity", math.Inf(1)}, {"nan", math.NaN()}, {"NaN", math.NaN()},
+		{"3", 3},
+		{"+3", 3},
+		{"-3", -3},
+		{".5", 0.5},
+		{"5.", 5},
+		{"0.10", 0.1},
+		{"1e-3", 0.001},
+		{"1E+3", 1000},
+		{"007", 7},
+		{"-0", math.Copysign(0, -1)},
+		{"1e-400", 0},
+		{"inf", math.Inf(1)},
+		{"-Inf", math.Inf(-1)},
+		{"+infinity", math.Inf(1)},
+		{"nan", math.NaN()},
+		{"NaN", math.NaN()},
 	} {
 		got, err := ParseNumber(tt.text)
 		if err != nil || math.Float64bits(got) != math.Float64bits(tt.want) && !(math.IsNaN(got) && math.IsNaN(tt.want)) {
@@ -39,8 +53,10 @@ func TestSpace(t *testing.T) {
 			{Name: "units", ParameterType: "int", FeasibleSpace: FeasibleSpace{Min: "8", Max: "64", Step: "8", Distribution: "normal"}},
 			{Name: "drop", ParameterType: "discrete", FeasibleSpace: FeasibleSpace{List: []string{"0.50", "1e-1", "2"}, Distribution: "uniform"}},
 			{Name: "opt", ParameterType: "categorical", FeasibleSpace: FeasibleSpace{List: []string{"sgd", "adam"}}},
-			{Name: "beta", ParameterType: "double", FeasibleSpace: FeasibleSpace{Min: "0", Max: "1", Distribution: "logNormal"},
-				ActiveWhen: &ActiveWhen{Parameter: "opt", Values: []string{"adam"}}},
+			{
+				Name: "beta", ParameterType: "double", FeasibleSpace: FeasibleSpace{Min: "0", Max: "1", Distribution: "logNormal"},
+				ActiveWhen: &ActiveWhen{Parameter: "opt", Values: []string{"adam"}},
+			},
 			{Name: "epochs", ParameterType: "int", FeasibleSpace: FeasibleSpace{Min: "1", Max: "1"}},
 		},
 	}
@@ -54,8 +70,10 @@ func TestSpace(t *testing.T) {
 		{Name: "units", Kind: searchspace.Int, Distribution: searchspace.Normal, Min: 8, Max: 64, Step: 8},
 		{Name: "drop", Kind: searchspace.Discrete, Values: []string{"1e-1", "0.50", "2"}, Numbers: []float64{0.1, 0.5, 2}},
 		{Name: "opt", Kind: searchspace.Categorical, Values: []string{"sgd", "adam"}},
-		{Name: "beta", Kind: searchspace.Double, Distribution: searchspace.LogNormal, Min: 0.5, Max: 1,
-			ActiveWhen: &searchspace.Condition{Parent: "opt", Values: []string{"adam"}}},
+		{
+			Name: "beta", Kind: searchspace.Double, Distribution: searchspace.LogNormal, Min: 0.5, Max: 1,
+			ActiveWhen: &searchspace.Condition{Parent: "opt", Values: []string{"adam"}},
+		},
 		{Name: "epochs", Kind: searchspace.Discrete, Values: []string{"1"}, Numbers: []float64{1}},
 	}
 	if diff := gocmp.Diff(want, space.Parameters()); diff != "" {

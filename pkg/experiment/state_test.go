@@ -31,8 +31,10 @@ type katibTrial struct {
 
 // trial takes the state from the conditions, a later one before an earlier one.
 func (k katibTrial) trial(number int) Trial {
-	t := Trial{Number: uint64(number), Name: k.Metadata.Name, State: TrialPending,
-		Assignment: k.Spec.ParameterAssignments, Observation: k.Status.Observation}
+	t := Trial{
+		Number: uint64(number), Name: k.Metadata.Name, State: TrialPending,
+		Assignment: k.Spec.ParameterAssignments, Observation: k.Status.Observation,
+	}
 	for _, c := range k.Status.Conditions {
 		if c.Status == "True" && c.Type != "Created" {
 			t.State = TrialState(c.Type)
@@ -109,20 +111,48 @@ func TestConditions(t *testing.T) {
 		{"no trial ever", Spec{}, nil, true, created + " Succeeded=True(SuggestionEndReached)"},
 		{"running", Spec{MaxTrialCount: limit(1)}, []Trial{trialOf(1, TrialRunning)}, false, created + " Running=True(Running)"},
 		{"goal", Spec{Objective: withGoal}, []Trial{trialOf(1, TrialSucceeded, "0.1")}, false, created + " Succeeded=True(GoalReached)"},
-		{"goal of an early stopped trial", Spec{Objective: withGoal}, []Trial{trialOf(1, TrialEarlyStopped, "0.1")}, false,
-			created + " Succeeded=True(GoalReached)"},
+		{
+			"goal of an early stopped trial",
+			Spec{Objective: withGoal},
+			[]Trial{trialOf(1, TrialEarlyStopped, "0.1")},
+			false,
+			created + " Succeeded=True(GoalReached)",
+		},
 		{"NaN is no goal", Spec{Objective: withGoal}, []Trial{trialOf(1, TrialSucceeded, "nan")}, false, created + " Running=True(Running)"},
-		{"goal before failures", Spec{Objective: withGoal, MaxFailedTrialCount: limit(1), MaxTrialCount: limit(2)},
-			[]Trial{trialOf(1, TrialFailed), trialOf(2, TrialSucceeded, "0")}, false, created + " Succeeded=True(GoalReached)"},
-		{"failures before max", Spec{MaxFailedTrialCount: limit(2), MaxTrialCount: limit(2)},
-			[]Trial{trialOf(1, TrialFailed), trialOf(2, TrialMetricsUnavailable)}, false, created + " Failed=True(Failed)"},
-		{"no failure allowed, none happened", Spec{MaxFailedTrialCount: limit(0)}, []Trial{trialOf(1, TrialSucceeded, "1")}, false,
-			created + " Running=True(Running)"},
-		{"no failure allowed, one happened", Spec{MaxFailedTrialCount: limit(0)}, []Trial{trialOf(1, TrialFailed)}, false,
-			created + " Failed=True(Failed)"},
+		{
+			"goal before failures",
+			Spec{Objective: withGoal, MaxFailedTrialCount: limit(1), MaxTrialCount: limit(2)},
+			[]Trial{trialOf(1, TrialFailed), trialOf(2, TrialSucceeded, "0")},
+			false, created + " Succeeded=True(GoalReached)",
+		},
+		{
+			"failures before max",
+			Spec{MaxFailedTrialCount: limit(2), MaxTrialCount: limit(2)},
+			[]Trial{trialOf(1, TrialFailed), trialOf(2, TrialMetricsUnavailable)},
+			false, created + " Failed=True(Failed)",
+		},
+		{
+			"no failure allowed, none happened",
+			Spec{MaxFailedTrialCount: limit(0)},
+			[]Trial{trialOf(1, TrialSucceeded, "1")},
+			false,
+			created + " Running=True(Running)",
+		},
+		{
+			"no failure allowed, one happened",
+			Spec{MaxFailedTrialCount: limit(0)},
+			[]Trial{trialOf(1, TrialFailed)},
+			false,
+			created + " Failed=True(Failed)",
+		},
 		{"failures without limit", Spec{}, []Trial{trialOf(1, TrialFailed)}, false, created + " Running=True(Running)"},
-		{"max", Spec{MaxTrialCount: limit(2)}, []Trial{trialOf(1, TrialKilled), trialOf(2, TrialEarlyStopped), trialOf(3, TrialRunning)}, true,
-			created + " Succeeded=True(MaxTrialsReached)"},
+		{
+			"max",
+			Spec{MaxTrialCount: limit(2)},
+			[]Trial{trialOf(1, TrialKilled), trialOf(2, TrialEarlyStopped), trialOf(3, TrialRunning)},
+			true,
+			created + " Succeeded=True(MaxTrialsReached)",
+		},
 		{"exhausted, one runs", Spec{}, []Trial{trialOf(1, TrialSucceeded, "1"), trialOf(2, TrialRunning)}, true, created + " Running=True(Running)"},
 		{"exhausted, one waits", Spec{}, []Trial{trialOf(1, TrialSucceeded, "1"), trialOf(2, TrialPending)}, true, created + " Running=True(Running)"},
 		{"exhausted", Spec{}, []Trial{trialOf(1, TrialSucceeded, "1")}, true, created + " Succeeded=True(SuggestionEndReached)"},
@@ -245,8 +275,10 @@ func TestStatusProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		goal := -0.5
 		e := experimentOf(Spec{
-			Objective: &Objective{Type: rapid.SampledFrom([]string{"minimize", "maximize"}).Draw(t, "type"), ObjectiveMetricName: "m",
-				Goal: rapid.SampledFrom([]*float64{nil, &goal}).Draw(t, "goal")},
+			Objective: &Objective{
+				Type: rapid.SampledFrom([]string{"minimize", "maximize"}).Draw(t, "type"), ObjectiveMetricName: "m",
+				Goal: rapid.SampledFrom([]*float64{nil, &goal}).Draw(t, "goal"),
+			},
 			MaxTrialCount:       rapid.Ptr(rapid.Int32Range(1, 8), true).Draw(t, "max"),
 			MaxFailedTrialCount: rapid.Ptr(rapid.Int32Range(0, 4), true).Draw(t, "maxFailed"),
 			ResumePolicy:        rapid.SampledFrom([]ResumePolicy{Never, LongRunning, FromVolume}).Draw(t, "policy"),
@@ -276,10 +308,14 @@ func checkStep(t *rapid.T, e *Experiment, trials []Trial, exhausted bool, now ti
 	if !slices.Contains(legal[was], next.State()) {
 		t.Fatalf("went from %s to %s", was, next.State())
 	}
-	lists := [][]string{next.PendingTrialList, next.RunningTrialList, next.SucceededTrialList, next.KilledTrialList,
-		next.FailedTrialList, next.EarlyStoppedTrialList, next.MetricsUnavailableTrialList}
-	counts := []int32{next.TrialsPending, next.TrialsRunning, next.TrialsSucceeded, next.TrialsKilled,
-		next.TrialsFailed, next.TrialsEarlyStopped, next.TrialMetricsUnavailable}
+	lists := [][]string{
+		next.PendingTrialList, next.RunningTrialList, next.SucceededTrialList, next.KilledTrialList,
+		next.FailedTrialList, next.EarlyStoppedTrialList, next.MetricsUnavailableTrialList,
+	}
+	counts := []int32{
+		next.TrialsPending, next.TrialsRunning, next.TrialsSucceeded, next.TrialsKilled,
+		next.TrialsFailed, next.TrialsEarlyStopped, next.TrialMetricsUnavailable,
+	}
 	sum := int32(0)
 	for i, state := range []TrialState{TrialPending, TrialRunning, TrialSucceeded, TrialKilled, TrialFailed, TrialEarlyStopped, TrialMetricsUnavailable} {
 		var want []string

@@ -58,8 +58,10 @@ func (v *validator) fileCollector(s *MetricsSource) {
 		v.add(at+".fileSystemPath.path", Required, "the absolute path of a metrics file, and kind File, are required")
 	}
 	if f.Format != "TEXT" && f.Format != "JSON" {
-		v.faults = append(v.faults, Fault{Path: at + ".fileSystemPath.format", Type: Required, Detail: "want TEXT or JSON",
-			Value: f.Format, Nearest: nearest(f.Format, []string{"TEXT", "JSON"})})
+		v.faults = append(v.faults, Fault{
+			Path: at + ".fileSystemPath.format", Type: Required, Detail: "want TEXT or JSON",
+			Value: f.Format, Nearest: nearest(f.Format, []string{"TEXT", "JSON"}),
+		})
 	}
 	if f.Format == "JSON" && s.Filter != nil {
 		v.add(at+".filter", Invalid, "must be absent when the format of the metrics file is JSON")

@@ -116,8 +116,10 @@ func (v *validator) bindings(t *TrialTemplate, names []string) bool {
 	bound, ok := v.trialParameters(t, func(path, name string) bool {
 		found := slices.Contains(names, name)
 		if !found {
-			v.faults = append(v.faults, Fault{Path: path, Type: Invalid, Nearest: nearest(name, names),
-				Detail: "the template has no placeholder ${trialParameters." + name + "}"})
+			v.faults = append(v.faults, Fault{
+				Path: path, Type: Invalid, Nearest: nearest(name, names),
+				Detail: "the template has no placeholder ${trialParameters." + name + "}",
+			})
 		}
 		return found || !v.o.Katib
 	})
@@ -183,8 +185,10 @@ func (v *validator) placeholders(path string, names []string, trialParameters ma
 	}
 	for _, name := range names {
 		if !slices.Contains(bound, name) {
-			v.faults = append(v.faults, Fault{Path: where, Type: t, Nearest: nearest(name, bound),
-				Detail: missing + name + " for the placeholder ${trialParameters." + name + "}"})
+			v.faults = append(v.faults, Fault{
+				Path: where, Type: t, Nearest: nearest(name, bound),
+				Detail: missing + name + " for the placeholder ${trialParameters." + name + "}",
+			})
 		}
 	}
 }

@@ -51,12 +51,18 @@ func TestValidateUpdate(t *testing.T) {
 			s.MaxTrialCount, s.ParallelTrialCount = new(int32(3)), new(int32(1))
 		}, []string{"spec.maxTrialCount"}},
 		{"restart", LongRunning, ended(Succeeded, reasonMaxTrials), func(s *Spec) { s.MaxTrialCount = new(int32(20)) }, nil},
-		{"restart by the policy Never", Never, ended(Succeeded, reasonMaxTrials), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
-			[]string{"spec.resumePolicy"}},
-		{"restart after the goal", LongRunning, ended(Succeeded, "ExperimentGoalReached"), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
-			[]string{"spec.resumePolicy"}},
-		{"restart after a failure", FromVolume, ended(Failed, "ExperimentFailed"), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
-			[]string{"spec.resumePolicy"}},
+		{
+			"restart by the policy Never", Never, ended(Succeeded, reasonMaxTrials), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
+			[]string{"spec.resumePolicy"},
+		},
+		{
+			"restart after the goal", LongRunning, ended(Succeeded, "ExperimentGoalReached"), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
+			[]string{"spec.resumePolicy"},
+		},
+		{
+			"restart after a failure", FromVolume, ended(Failed, "ExperimentFailed"), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
+			[]string{"spec.resumePolicy"},
+		},
 		{"another algorithm", Never, Status{}, func(s *Spec) { s.Algorithm = &Algorithm{AlgorithmName: "tpe"} }, []string{"spec"}},
 		{"what is wrong by itself", Never, Status{}, func(s *Spec) { s.ParallelTrialCount = new(int32(0)) }, []string{"spec.parallelTrialCount"}},
 	} {
@@ -111,10 +117,14 @@ spec:
 	}{
 		{"a number without quotes, a placeholder in a flow list", job, false, nil},
 		{"a number without quotes for Katib", job, true, []string{"spec.trialTemplate"}},
-		{"a number in quotes", strings.Replace(job, "${trialParameters.lr}", `"${trialParameters.lr}"`, 1), false,
-			[]string{configMap + ".spec.parallelism"}},
-		{"unknown field", strings.Replace(job, "image", "img", 1), false,
-			[]string{configMap + ".spec.template.spec.containers[0].img"}},
+		{
+			"a number in quotes", strings.Replace(job, "${trialParameters.lr}", `"${trialParameters.lr}"`, 1), false,
+			[]string{configMap + ".spec.parallelism"},
+		},
+		{
+			"unknown field", strings.Replace(job, "image", "img", 1), false,
+			[]string{configMap + ".spec.template.spec.containers[0].img"},
+		},
 		{"another container", strings.Replace(job, "main", "side", 1), false, []string{"spec.trialTemplate.primaryContainerName"}},
 		{"no placeholder", strings.ReplaceAll(job, "${trialParameters.lr}", "1"), false, []string{"spec.trialTemplate.trialParameters[0].name"}},
 		{"kind from a parameter", strings.Replace(job, "kind: Job", "kind: ${trialParameters.lr}", 1), false, []string{configMap + ".kind"}},

@@ -201,8 +201,10 @@ func variableWarnings(e *Experiment) Faults {
 	for i, p := range e.Spec.Parameters {
 		name := variable(p.Name)
 		if other, twice := first[name]; twice && other != p.Name {
-			found = append(found, Fault{Path: fmt.Sprintf("spec.parameters[%d].name", i), Type: Invalid,
-				Detail: fmt.Sprintf("shares the variable %s with %s, which will not be seen in it", name, other)})
+			found = append(found, Fault{
+				Path: fmt.Sprintf("spec.parameters[%d].name", i), Type: Invalid,
+				Detail: fmt.Sprintf("shares the variable %s with %s, which will not be seen in it", name, other),
+			})
 		}
 		first[name] = p.Name
 	}

@@ -88,10 +88,15 @@ var gridCases = []struct {
 	{"log int", Parameter{Kind: Int, Min: 1, Max: 4, Distribution: LogUniform}, []float64{1, 2, 3, 4}, []float64{1 / 1.5, 1.5, 2.5, 3.5, 16 / 3.5}, logarithm},
 	{"normal int", Parameter{Kind: Int, Max: 6, Distribution: Normal}, []float64{0, 1, 2, 3, 4, 5, 6}, []float64{-0.5, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5}, normal(3, 1)},
 	{"normal by 0.5", Parameter{Kind: Double, Max: 2, Step: 0.5, Distribution: Normal}, []float64{0, 0.5, 1, 1.5, 2}, []float64{-0.25, 0.25, 0.75, 1.25, 1.75, 2.25}, normal(1, 1.0/3)},
-	{"logNormal int", Parameter{Kind: Int, Min: 1, Max: 4, Distribution: LogNormal}, []float64{1, 2, 3, 4}, []float64{1 / 1.5, 1.5, 2.5, 3.5, 16 / 3.5},
+	{
+		"logNormal int",
+		Parameter{Kind: Int, Min: 1, Max: 4, Distribution: LogNormal},
+		[]float64{1, 2, 3, 4},
+		[]float64{1 / 1.5, 1.5, 2.5, 3.5, 16 / 3.5},
 		func(lo, hi float64) float64 {
 			return normal(math.Log(2), math.Log(4)/6)(math.Log(lo), math.Log(hi))
-		}},
+		},
+	},
 }
 
 // TestGridDistributions compares the counts of cells with their probabilities, by the test of

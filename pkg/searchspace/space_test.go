@@ -173,8 +173,14 @@ func mustNewRapid(t *rapid.T, p Parameter) *Space {
 func TestExtremeRanges(t *testing.T) {
 	const tiny = math.SmallestNonzeroFloat64
 	ranges := [][2]float64{
-		{-math.MaxFloat64, math.MaxFloat64}, {tiny, 2 * tiny}, {tiny, 3 * tiny}, {tiny, math.MaxFloat64},
-		{1, math.Nextafter(1, 2)}, {1e300, math.Nextafter(1e300, 2e300)}, {-tiny, tiny}, {1e-310, 1e-300},
+		{-math.MaxFloat64, math.MaxFloat64},
+		{tiny, 2 * tiny},
+		{tiny, 3 * tiny},
+		{tiny, math.MaxFloat64},
+		{1, math.Nextafter(1, 2)},
+		{1e300, math.Nextafter(1e300, 2e300)},
+		{-tiny, tiny},
+		{1e-310, 1e-300},
 	}
 	for _, r := range ranges {
 		for dist := Uniform; dist <= LogNormal; dist++ {

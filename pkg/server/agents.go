@@ -81,8 +81,10 @@ func (a *agents) authenticate(h *tunedv1.Hello) (tuner.Reporter, error) {
 func measurements(batch []*tunedv1.Measurement) []experiment.Measurement {
 	out := make([]experiment.Measurement, len(batch))
 	for i, m := range batch {
-		out[i] = experiment.Measurement{Seq: m.GetSeq(), Step: m.GetStep(), Metric: m.GetMetric(),
-			Text: m.GetText(), Value: experiment.ParseValue(m.GetText()), Time: time.Time{}}
+		out[i] = experiment.Measurement{
+			Seq: m.GetSeq(), Step: m.GetStep(), Metric: m.GetMetric(),
+			Text: m.GetText(), Value: experiment.ParseValue(m.GetText()), Time: time.Time{},
+		}
 		if m.GetTime() != nil {
 			out[i].Time = m.GetTime().AsTime()
 		}

@@ -90,12 +90,18 @@ func asked(budget int32) *experiment.Experiment {
 	parallel := int32(2)
 	return &experiment.Experiment{
 		Metadata: experiment.Metadata{Namespace: "default", Name: "asked"},
-		Spec: experiment.Spec{ParallelTrialCount: &parallel, MaxTrialCount: &budget,
-			Objective: &experiment.Objective{Type: "maximize", ObjectiveMetricName: "acc",
-				MetricStrategies: []experiment.MetricStrategy{{Name: "acc", Value: "max"}}},
+		Spec: experiment.Spec{
+			ParallelTrialCount: &parallel, MaxTrialCount: &budget,
+			Objective: &experiment.Objective{
+				Type: "maximize", ObjectiveMetricName: "acc",
+				MetricStrategies: []experiment.MetricStrategy{{Name: "acc", Value: "max"}},
+			},
 			Algorithm: &experiment.Algorithm{AlgorithmName: "random"},
-			Parameters: []experiment.ParameterSpec{{Name: "x", ParameterType: "double",
-				FeasibleSpace: experiment.FeasibleSpace{Min: "0", Max: "1"}}}},
+			Parameters: []experiment.ParameterSpec{{
+				Name: "x", ParameterType: "double",
+				FeasibleSpace: experiment.FeasibleSpace{Min: "0", Max: "1"},
+			}},
+		},
 	}
 }
 
@@ -109,8 +115,10 @@ func (r *rig) ask(t *testing.T, n int32, id string) *tunedv1.AskResponse {
 }
 
 func (r *rig) tell(ctx context.Context, trial, value string) error {
-	_, err := r.users.Tell(ctx, &tunedv1.TellRequest{Namespace: "default", Experiment: "asked", Trial: trial,
-		Measurements: []*tunedv1.Measurement{{Seq: 1, Metric: "acc", Text: value}}})
+	_, err := r.users.Tell(ctx, &tunedv1.TellRequest{
+		Namespace: "default", Experiment: "asked", Trial: trial,
+		Measurements: []*tunedv1.Measurement{{Seq: 1, Metric: "acc", Text: value}},
+	})
 	return err
 }
 
@@ -162,8 +170,10 @@ func TestTellRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := r.users.Tell(t.Context(), &tunedv1.TellRequest{Namespace: "default", Experiment: "asked", Trial: tt.trial,
-				Measurements: []*tunedv1.Measurement{{Seq: 1, Metric: tt.metric, Text: tt.value}}})
+			_, err := r.users.Tell(t.Context(), &tunedv1.TellRequest{
+				Namespace: "default", Experiment: "asked", Trial: tt.trial,
+				Measurements: []*tunedv1.Measurement{{Seq: 1, Metric: tt.metric, Text: tt.value}},
+			})
 			if got := status.Code(err); got != tt.want {
 				t.Errorf("got %v (%v), want %v", got, err, tt.want)
 			}
@@ -174,8 +184,10 @@ func TestTellRefuses(t *testing.T) {
 // hello is the first request of a reporter with a right token.
 func (r *rig) hello(trial string, attempt int32) *tunedv1.Hello {
 	key := experiment.Key{Namespace: "default", Name: "asked"}
-	return &tunedv1.Hello{Namespace: key.Namespace, Experiment: key.Name, Uid: r.uid, Trial: trial, Attempt: attempt,
-		Stream: "agent", Token: token(key, r.uid, trial, int(attempt))}
+	return &tunedv1.Hello{
+		Namespace: key.Namespace, Experiment: key.Name, Uid: r.uid, Trial: trial, Attempt: attempt,
+		Stream: "agent", Token: token(key, r.uid, trial, int(attempt)),
+	}
 }
 
 func TestReportAcknowledgesWhatIsDurable(t *testing.T) {
@@ -203,13 +215,18 @@ func TestReportAcknowledgesWhatIsDurable(t *testing.T) {
 		_ = stream.CloseSend()
 		_, _ = stream.Recv()
 	}
-	got, err := r.store.Measurements(t.Context(), experiment.Stream{Experiment: experiment.Key{Namespace: "default", Name: "asked"},
-		Number: 1, Attempt: 1, Source: "agent"}, 0)
+	got, err := r.store.Measurements(t.Context(), experiment.Stream{
+		Experiment: experiment.Key{Namespace: "default", Name: "asked"},
+		Number:     1, Attempt: 1, Source: "agent",
+	}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []experiment.Measurement{{Seq: 1, Metric: "acc", Text: "0.1", Value: 0.1},
-		{Seq: 2, Metric: "acc", Text: "nan", Value: math.NaN()}, {Seq: 3, Metric: "acc", Text: "0.3", Value: 0.3}}
+	want := []experiment.Measurement{
+		{Seq: 1, Metric: "acc", Text: "0.1", Value: 0.1},
+		{Seq: 2, Metric: "acc", Text: "nan", Value: math.NaN()},
+		{Seq: 3, Metric: "acc", Text: "0.3", Value: 0.3},
+	}
 	if diff := cmp.Diff(got, want, cmpopts.EquateNaNs()); diff != "" {
 		t.Errorf("stored: got (-), want (+):\n%s", diff)
 	}

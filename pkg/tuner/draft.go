@@ -25,8 +25,10 @@ type draft struct {
 }
 
 func (d *driver) newDraft() *draft {
-	return &draft{driver: d, now: d.Now(), stored: len(d.trials),
-		touched: map[uint64]struct{}{}, before: d.e.Status}
+	return &draft{
+		driver: d, now: d.Now(), stored: len(d.trials),
+		touched: map[uint64]struct{}{}, before: d.e.Status,
+	}
 }
 
 // apply changes the records as planned.
@@ -171,9 +173,11 @@ func (d *draft) ask(ctx context.Context, n int, state experiment.TrialState, req
 	defer d.mu.Unlock()
 	d.exhausted = exhausted
 	for _, s := range out {
-		t := experiment.Trial{Number: s.ID, Attempt: 1, State: state, Created: d.now, Memo: s.Memo, Request: request,
+		t := experiment.Trial{
+			Number: s.ID, Attempt: 1, State: state, Created: d.now, Memo: s.Memo, Request: request,
 			Name:       experiment.TrialName(d.key.Name, d.e.Metadata.UID, s.ID),
-			Assignment: d.suggestions.problem.Space.Format(s.Point)}
+			Assignment: d.suggestions.problem.Space.Format(s.Point),
+		}
 		if state == experiment.TrialRunning {
 			t.Started = d.now
 		}

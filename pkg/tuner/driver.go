@@ -183,8 +183,10 @@ func (d *driver) workloads(ctx context.Context) ([]trialrunner.Workload, error) 
 }
 
 func (d *driver) view(ws []trialrunner.Workload) View {
-	return View{Experiment: d.e, Trials: d.trials, Workloads: ws,
-		Exhausted: d.exhausted, Waiting: d.waiting, External: d.external(), Held: d.held}
+	return View{
+		Experiment: d.e, Trials: d.trials, Workloads: ws,
+		Exhausted: d.exhausted, Waiting: d.waiting, External: d.external(), Held: d.held,
+	}
 }
 
 // effect touches the workloads. Every record it relies on is durable.

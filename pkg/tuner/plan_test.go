@@ -12,8 +12,10 @@ import (
 // running returns an experiment that is under way.
 func running(parallel, budget int32) *experiment.Experiment {
 	return &experiment.Experiment{
-		Spec: experiment.Spec{ParallelTrialCount: &parallel, MaxTrialCount: &budget,
-			Objective: &experiment.Objective{Type: "minimize", ObjectiveMetricName: "loss"}},
+		Spec: experiment.Spec{
+			ParallelTrialCount: &parallel, MaxTrialCount: &budget,
+			Objective: &experiment.Objective{Type: "minimize", ObjectiveMetricName: "loss"},
+		},
 		Status: experiment.Status{Conditions: []experiment.Condition{{Type: experiment.Running, Status: "True"}}},
 	}
 }
@@ -22,7 +24,8 @@ func running(parallel, budget int32) *experiment.Experiment {
 func ended(as experiment.ConditionType) *experiment.Experiment {
 	e := running(2, 4)
 	e.Status.Conditions = []experiment.Condition{
-		{Type: experiment.Running, Status: "False"}, {Type: as, Status: "True"}}
+		{Type: experiment.Running, Status: "False"}, {Type: as, Status: "True"},
+	}
 	return e
 }
 
@@ -68,67 +71,126 @@ func TestPlan(t *testing.T) {
 		view View
 		want Actions
 	}{
-		{"first look asks for as many as may run",
-			View{Experiment: running(2, 4)}, Actions{Ask: 2}},
-		{"no more than the budget",
-			View{Experiment: running(3, 1)}, Actions{Ask: 1}},
-		{"pending trials start, also after a crash",
-			View{Experiment: running(2, 4), Trials: trials(pending, pending)}, Actions{Start: []uint64{1, 2}}},
-		{"a trial seen running is marked",
+		{
+			"first look asks for as many as may run",
+			View{Experiment: running(2, 4)},
+			Actions{Ask: 2},
+		},
+		{
+			"no more than the budget",
+			View{Experiment: running(3, 1)},
+			Actions{Ask: 1},
+		},
+		{
+			"pending trials start, also after a crash",
+			View{Experiment: running(2, 4), Trials: trials(pending, pending)},
+			Actions{Start: []uint64{1, 2}},
+		},
+		{
+			"a trial seen running is marked",
 			View{Experiment: running(1, 4), Trials: trials(pending), Workloads: []trialrunner.Workload{alive}},
-			Actions{Mark: []uint64{1}}},
-		{"nothing to do while it runs",
-			View{Experiment: running(1, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}}, Actions{}},
-		{"an end comes before the next question",
+			Actions{Mark: []uint64{1}},
+		},
+		{
+			"nothing to do while it runs",
+			View{Experiment: running(1, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}},
+			Actions{},
+		},
+		{
+			"an end comes before the next question",
 			View{Experiment: running(2, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{exited}},
-			Actions{Finish: []Finish{{1, exited}}}},
-		{"a trial that ended before it was seen running",
+			Actions{Finish: []Finish{{1, exited}}},
+		},
+		{
+			"a trial that ended before it was seen running",
 			View{Experiment: running(1, 4), Trials: trials(pending), Workloads: []trialrunner.Workload{exited}},
-			Actions{Finish: []Finish{{1, exited}}}},
-		{"a final trial's workload is removed",
+			Actions{Finish: []Finish{{1, exited}}},
+		},
+		{
+			"a final trial's workload is removed",
 			View{Experiment: running(1, 1), Trials: trials(succeeded), Workloads: []trialrunner.Workload{exited}},
-			Actions{Remove: []Target{{"a", 1}}}},
-		{"a lost workload gets another attempt",
+			Actions{Remove: []Target{{"a", 1}}},
+		},
+		{
+			"a lost workload gets another attempt",
 			View{Experiment: running(1, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{lost}},
-			Actions{Retry: []Finish{{1, lost}}}},
-		{"not for ever",
+			Actions{Retry: []Finish{{1, lost}}},
+		},
+		{
+			"not for ever",
 			View{Experiment: running(1, 4), Trials: third, Workloads: []trialrunner.Workload{thirdLost}},
-			Actions{Finish: []Finish{{1, thirdLost}}}},
-		{"a workload that the runner no longer knows is lost",
-			View{Experiment: running(1, 4), Trials: trials(runs)}, Actions{Retry: []Finish{{1, gone}}}},
-		{"an interrupted trial gets another attempt",
+			Actions{Finish: []Finish{{1, thirdLost}}},
+		},
+		{
+			"a workload that the runner no longer knows is lost",
+			View{Experiment: running(1, 4), Trials: trials(runs)},
+			Actions{Retry: []Finish{{1, gone}}},
+		},
+		{
+			"an interrupted trial gets another attempt",
 			View{Experiment: running(1, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{stopped}},
-			Actions{Retry: []Finish{{1, stopped}}}},
-		{"the workload of an earlier attempt is stopped, and takes up room",
+			Actions{Retry: []Finish{{1, stopped}}},
+		},
+		{
+			"the workload of an earlier attempt is stopped, and takes up room",
 			View{Experiment: running(1, 4), Trials: second, Workloads: []trialrunner.Workload{alive, workload("a", 2, trialrunner.Running, "")}},
-			Actions{Stop: []Target{{"a", 1}}}},
-		{"a workload of a trial that was never recorded is stopped",
+			Actions{Stop: []Target{{"a", 1}}},
+		},
+		{
+			"a workload of a trial that was never recorded is stopped",
 			View{Experiment: running(1, 0), Workloads: []trialrunner.Workload{workload("x", 1, trialrunner.Running, "")}},
-			Actions{Stop: []Target{{"x", 1}}}},
-		{"lowering parallelTrialCount stops nothing and starts nothing",
-			View{Experiment: running(1, 4), Trials: trials(runs, pending), Workloads: []trialrunner.Workload{alive}}, Actions{}},
-		{"exhausted asks for nothing",
-			View{Experiment: running(2, 4), Trials: trials(succeeded), Exhausted: true}, Actions{}},
-		{"a waiting algorithm is not asked",
-			View{Experiment: running(2, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}, Waiting: true}, Actions{}},
-		{"held starts nothing and stops what runs",
+			Actions{Stop: []Target{{"x", 1}}},
+		},
+		{
+			"lowering parallelTrialCount stops nothing and starts nothing",
+			View{Experiment: running(1, 4), Trials: trials(runs, pending), Workloads: []trialrunner.Workload{alive}},
+			Actions{},
+		},
+		{
+			"exhausted asks for nothing",
+			View{Experiment: running(2, 4), Trials: trials(succeeded), Exhausted: true},
+			Actions{},
+		},
+		{
+			"a waiting algorithm is not asked",
+			View{Experiment: running(2, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}, Waiting: true},
+			Actions{},
+		},
+		{
+			"held starts nothing and stops what runs",
 			View{Experiment: running(2, 4), Trials: trials(runs, pending), Workloads: []trialrunner.Workload{alive}, Held: true},
-			Actions{Stop: []Target{{"a", 1}}}},
-		{"clients evaluate: nothing starts",
-			View{Experiment: running(2, 4), Trials: trials(runs), External: true}, Actions{}},
-		{"a succeeded experiment drains",
-			View{Experiment: ended(experiment.Succeeded), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}}, Actions{}},
-		{"or kills, when told to",
+			Actions{Stop: []Target{{"a", 1}}},
+		},
+		{
+			"clients evaluate: nothing starts",
+			View{Experiment: running(2, 4), Trials: trials(runs), External: true},
+			Actions{},
+		},
+		{
+			"a succeeded experiment drains",
+			View{Experiment: ended(experiment.Succeeded), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}},
+			Actions{},
+		},
+		{
+			"or kills, when told to",
 			View{Experiment: killing(ended(experiment.Succeeded)), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}},
-			Actions{Stop: []Target{{"a", 1}}}},
-		{"a failed experiment stops its trials",
+			Actions{Stop: []Target{{"a", 1}}},
+		},
+		{
+			"a failed experiment stops its trials",
 			View{Experiment: ended(experiment.Failed), Trials: trials(runs), Workloads: []trialrunner.Workload{alive}},
-			Actions{Stop: []Target{{"a", 1}}}},
-		{"an ended experiment ends what was never started",
-			View{Experiment: ended(experiment.Succeeded), Trials: trials(pending)}, Actions{Finish: []Finish{{1, unstarted}}}},
-		{"an ended experiment starts no further attempt",
+			Actions{Stop: []Target{{"a", 1}}},
+		},
+		{
+			"an ended experiment ends what was never started",
+			View{Experiment: ended(experiment.Succeeded), Trials: trials(pending)},
+			Actions{Finish: []Finish{{1, unstarted}}},
+		},
+		{
+			"an ended experiment starts no further attempt",
 			View{Experiment: ended(experiment.Succeeded), Trials: trials(runs), Workloads: []trialrunner.Workload{lost}},
-			Actions{Finish: []Finish{{1, lost}}}},
+			Actions{Finish: []Finish{{1, lost}}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -156,17 +156,21 @@ func (s *simulation) spec(algorithm string) *experiment.Experiment {
 		e.Spec.MaxFailedTrialCount = &failed
 	}
 	e.Spec.Algorithm = &experiment.Algorithm{AlgorithmName: algorithm}
-	e.Spec.Parameters = []experiment.ParameterSpec{{Name: "x", ParameterType: "int",
-		FeasibleSpace: experiment.FeasibleSpace{Min: "1", Max: "8"}}}
+	e.Spec.Parameters = []experiment.ParameterSpec{{
+		Name: "x", ParameterType: "int",
+		FeasibleSpace: experiment.FeasibleSpace{Min: "1", Max: "8"},
+	}}
 	e.Local.Command = []string{"train", "${trialParameters.x}"}
 	return e
 }
 
 // boot starts the daemon anew.
 func (s *simulation) boot() {
-	s.world.fuse.left = -1
-	t, err := New(Config{Store: fusedStore{s.store, s.world.fuse}, Runner: s.world, Algorithms: builtin.Registry(),
-		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock }, Log: zerolog.Nop()})
+	s.world.left = -1
+	t, err := New(Config{
+		Store: fusedStore{s.store, s.world.fuse}, Runner: s.world, Algorithms: builtin.Registry(),
+		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock }, Log: zerolog.Nop(),
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -293,9 +297,13 @@ func (s *simulation) checkMeasured(trial experiment.Trial) {
 // every call of its store and runner.
 func TestSimulation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := &simulation{t: t, store: storetest.NewMemory(), final: map[uint64]experiment.Trial{}, clock: time.Unix(1e9, 0),
-			world: &world{fuse: &fuse{left: -1}, workloads: map[Target]*trialrunner.Workload{},
-				measured: map[Target][]experiment.Measurement{}, started: map[Target]bool{}, ended: map[string]bool{}}}
+		s := &simulation{
+			t: t, store: storetest.NewMemory(), final: map[uint64]experiment.Trial{}, clock: time.Unix(1e9, 0),
+			world: &world{
+				fuse: &fuse{left: -1}, workloads: map[Target]*trialrunner.Workload{},
+				measured: map[Target][]experiment.Measurement{}, started: map[Target]bool{}, ended: map[string]bool{},
+			},
+		}
 		e := s.spec(rapid.SampledFrom([]string{"random", "sobol", "grid"}).Draw(t, "algorithm"))
 		e.Metadata.UID = "u1"
 		e.Status = experiment.NewStatus(s.clock)
@@ -304,8 +312,8 @@ func TestSimulation(t *testing.T) {
 		}
 		s.boot()
 		for range 200 {
-			s.world.fuse.left = rapid.IntRange(-1, 6).Draw(t, "dies at call")
-			s.world.fuse.after = rapid.Bool().Draw(t, "after its effect")
+			s.world.left = rapid.IntRange(-1, 6).Draw(t, "dies at call")
+			s.world.after = rapid.Bool().Draw(t, "after its effect")
 			s.settle()
 			s.check()
 			if s.driver.e.Status.Completed() && len(s.world.alive()) == 0 {
@@ -313,7 +321,7 @@ func TestSimulation(t *testing.T) {
 			}
 			s.end()
 		}
-		s.world.fuse.left = -1
+		s.world.left = -1
 		s.settle()
 		s.checkEnd()
 	})

@@ -47,8 +47,10 @@ func (t *Tuner) List(ctx context.Context) ([]*experiment.Experiment, error) {
 func (d *driver) snapshot() Snapshot {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	s := Snapshot{Experiment: d.copyLocked(), Trials: slices.Clone(d.trials), Exhausted: d.exhausted,
-		External: d.external(), Settled: d.e.Status.Completed() && d.activeTrials() == 0}
+	s := Snapshot{
+		Experiment: d.copyLocked(), Trials: slices.Clone(d.trials), Exhausted: d.exhausted,
+		External: d.external(), Settled: d.e.Status.Completed() && d.activeTrials() == 0,
+	}
 	if best, ok := experiment.Best(d.trials, d.e.Spec.Objective); ok {
 		s.Best = &best
 	}

@@ -52,8 +52,10 @@ func New(c Config) (*Tuner, error) {
 	if c.Store == nil || c.Runner == nil || c.Algorithms == nil || c.Now == nil {
 		return nil, errors.New("new tuner: store, runner, algorithms and clock are required")
 	}
-	return &Tuner{Config: c, failed: make(chan error, 1), fresh: make(chan struct{}, 1),
-		drivers: map[experiment.Key]*driver{}}, nil
+	return &Tuner{
+		Config: c, failed: make(chan error, 1), fresh: make(chan struct{}, 1),
+		drivers: map[experiment.Key]*driver{},
+	}, nil
 }
 
 // Run drives the submitted experiments until ctx ends or one of them cannot be driven any more

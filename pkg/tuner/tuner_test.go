@@ -36,7 +36,8 @@ type manual struct {
 func newManual() *manual {
 	return &manual{changed: make(chan experiment.Key, 100), started: make(chan string, 100), world: world{
 		fuse: &fuse{left: -1}, workloads: map[Target]*trialrunner.Workload{}, started: map[Target]bool{},
-		measured: map[Target][]experiment.Measurement{}, ended: map[string]bool{}}}
+		measured: map[Target][]experiment.Measurement{}, ended: map[string]bool{},
+	}}
 }
 
 func (m *manual) Start(ctx context.Context, s trialrunner.Spec) error {
@@ -112,7 +113,7 @@ func newRig(t *testing.T, registry *algorithms.Registry) *rig {
 		t.Fatal(err)
 	}
 	r.Tuner = tn
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- tn.Run(ctx) }()
 	t.Cleanup(func() {
@@ -130,8 +131,10 @@ func wanted(parallel, budget int32) *experiment.Experiment {
 	e.Metadata = experiment.Metadata{Name: "sim", Namespace: "default"}
 	e.Spec.Objective.MetricStrategies = []experiment.MetricStrategy{{Name: "loss", Value: "min"}}
 	e.Spec.Algorithm = &experiment.Algorithm{AlgorithmName: "random"}
-	e.Spec.Parameters = []experiment.ParameterSpec{{Name: "x", ParameterType: "double",
-		FeasibleSpace: experiment.FeasibleSpace{Min: "0", Max: "1"}}}
+	e.Spec.Parameters = []experiment.ParameterSpec{{
+		Name: "x", ParameterType: "double",
+		FeasibleSpace: experiment.FeasibleSpace{Min: "0", Max: "1"},
+	}}
 	e.Spec.ResumePolicy = experiment.LongRunning
 	e.Spec.MetricsCollectorSpec = &experiment.MetricsCollectorSpec{Collector: &experiment.Collector{Kind: experiment.StdOut}}
 	e.Local.Command = []string{"train", "${trialParameters.x}"}
@@ -280,7 +283,7 @@ type pairs struct{ told *int }
 
 func (p pairs) Tell(ts []algorithms.Trial) { *p.told += len(ts) }
 
-func (p pairs) Ask(ids []uint64, pending []algorithms.Trial) (out []algorithms.Suggestion, err error) {
+func (p pairs) Ask(ids []uint64, _ []algorithms.Trial) (out []algorithms.Suggestion, err error) {
 	for _, id := range ids {
 		if (id-1)/2*2 > uint64(*p.told) {
 			return out, algorithms.ErrWait
@@ -345,8 +348,10 @@ func TestAMisbehavingAlgorithmFailsTheExperiment(t *testing.T) {
 // only returns a registry with one algorithm under the name "random".
 func only(t *testing.T, s algorithms.Suggester, curves bool) *algorithms.Registry {
 	t.Helper()
-	registry, err := algorithms.NewRegistry(algorithms.Definition{Name: "random", Summary: "for a test", Curves: curves,
-		New: func(algorithms.Problem, algorithms.Values) (algorithms.Suggester, error) { return s, nil }})
+	registry, err := algorithms.NewRegistry(algorithms.Definition{
+		Name: "random", Summary: "for a test", Curves: curves,
+		New: func(algorithms.Problem, algorithms.Values) (algorithms.Suggester, error) { return s, nil },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

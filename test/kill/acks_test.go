@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -30,7 +31,8 @@ func TestAcknowledgementsSurviveKills(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := grpc.NewClient("unix:"+filepath.Join(data, "tuned.sock"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("unix:"+filepath.Join(data, "tuned.sock"), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 5 * time.Millisecond, Multiplier: 1, MaxDelay: 5 * time.Millisecond}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +111,8 @@ func newReporters(t *testing.T, conn *grpc.ClientConn, data string) (out []*repo
 	for _, trial := range asked.GetTrials() {
 		out = append(out, &reporter{client: tunedv1.NewAgentServiceClient(conn), hello: &tunedv1.Hello{
 			Namespace: key.Namespace, Experiment: key.Name, Uid: uid, Trial: trial.GetName(), Attempt: 1, Stream: "agent",
-			Token: trialrunner.Token(secret, key, uid, trial.GetName(), 1)}})
+			Token: trialrunner.Token(secret, key, uid, trial.GetName(), 1),
+		}})
 	}
 	return out
 }

@@ -52,17 +52,21 @@ func build(m *testing.M) int {
 type daemon struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer
-	exited chan error
+	exited chan struct{} // closed once err is set
+	err    error
 }
 
 func start(t *testing.T, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{cmd: exec.Command(filepath.Join(bin, "tuned"), append([]string{"run", "--progress=plain"}, args...)...), exited: make(chan error, 1)}
+	d := &daemon{cmd: exec.Command(filepath.Join(bin, "tuned"), append([]string{"run", "--progress=plain"}, args...)...), exited: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = &d.output, &d.output
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { d.exited <- d.cmd.Wait() }()
+	go func() {
+		d.err = d.cmd.Wait()
+		close(d.exited)
+	}()
 	return d
 }
 
@@ -118,8 +122,9 @@ func TestTrialsSurviveKills(t *testing.T) {
 		kills++
 	}
 	last := start(t, args...)
-	if err := <-last.exited; err != nil {
-		t.Fatalf("last life: %v\n%s", err, last.output.String())
+	<-last.exited
+	if last.err != nil {
+		t.Fatalf("last life: %v\n%s", last.err, last.output.String())
 	}
 	t.Logf("%d kills, %d trials", kills, budget)
 	checkTrials(t, data, budget)
