@@ -218,7 +218,7 @@ func (a *attempt) finish(exit trialdir.Exit) error {
 		}
 		// Without its result the trial would count as lost and run anew; a full disk may pass.
 		a.notes.add("%v; trying again", err)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		err = trialdir.Write(a.root, trialdir.ExitFile, exit, true)
 	}
 	return errors.Join(err, a.spool.Close())

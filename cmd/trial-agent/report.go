@@ -41,7 +41,7 @@ type reporter struct {
 	spec       *trialdir.Spec
 	spool      *trialdir.Spool
 	notes      *notes
-	superseded chan struct{} // closed when the daemon wants nothing more of this attempt
+	superseded chan struct{} // capacity 1: the daemon wants nothing more of this attempt
 	poke       chan struct{} // capacity 1: there is more to send, or something was acknowledged
 	cancel     context.CancelFunc
 	done       chan struct{}
@@ -53,7 +53,7 @@ type reporter struct {
 }
 
 func newReporter(spec *trialdir.Spec, spool *trialdir.Spool, notes *notes) *reporter {
-	return &reporter{spec: spec, spool: spool, notes: notes, superseded: make(chan struct{}),
+	return &reporter{spec: spec, spool: spool, notes: notes, superseded: make(chan struct{}, 1),
 		poke: make(chan struct{}, 1), done: make(chan struct{}), changed: make(chan struct{})}
 }
 
@@ -109,6 +109,8 @@ func (r *reporter) run(ctx context.Context) {
 	}
 	defer conn.Close()
 	client := tunedv1.NewAgentServiceClient(conn)
+	// Agents that lost the same daemon must not come back at the same time.
+	jitter := rand.New(rand.NewPCG(uint64(os.Getpid()), uint64(time.Now().UnixNano())))
 	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
 		opened := time.Now()
 		err := r.session(ctx, client)
@@ -118,13 +120,13 @@ func (r *reporter) run(ctx context.Context) {
 		}
 		r.notes.add("report measurements: %v", err)
 		if status.Code(err) == codes.FailedPrecondition {
-			close(r.superseded)
+			r.superseded <- struct{}{}
 			return
 		}
 		if time.Since(opened) > lastBackoff {
 			wait = firstBackoff
 		}
-		if !sleep(ctx, wait/2+rand.N(wait)) {
+		if !sleep(ctx, wait/2+time.Duration(jitter.Int64N(int64(wait)))) {
 			return
 		}
 	}

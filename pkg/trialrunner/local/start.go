@@ -145,6 +145,7 @@ func (r *Runner) launch(w *workload, spec *trialdir.Spec) error {
 		return err
 	}
 	defer log.Close()
+	//nolint:noctx // the agent outlives whatever context there is
 	agent := exec.Command(r.Agent, "--dir", filepath.Join(r.Dir, folder))
 	agent.Dir = "/" // it holds no folder that somebody wants to unmount
 	agent.Stdout, agent.Stderr = log, log
