@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -9,6 +8,23 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
+
+// medianStop is Katib's only early stopping algorithm.
+const (
+	medianStop        = "medianstop"
+	earlyStoppingName = "spec.earlyStopping.algorithmName"
+)
+
+// adviseEarlyStopping says what a spec will not get.
+func adviseEarlyStopping(s *experiment.Spec) experiment.Faults {
+	if s.EarlyStopping == nil || s.EarlyStopping.AlgorithmName != medianStop {
+		return nil
+	}
+	return experiment.Faults{{
+		Path: earlyStoppingName, Type: experiment.NotSupported,
+		Detail: "early stopping is not built yet: every trial runs to its end",
+	}}
+}
 
 // checkAlgorithm reports what the registry has against a spec's algorithm and early stopping.
 func checkAlgorithm(s *experiment.Spec) experiment.Faults {
@@ -18,8 +34,8 @@ func checkAlgorithm(s *experiment.Spec) experiment.Faults {
 			faults = append(faults, experiment.Fault{Path: path, Type: experiment.Invalid, Detail: err.Error()})
 		}
 	}
-	if s.EarlyStopping != nil && s.EarlyStopping.AlgorithmName != "" {
-		add("spec.earlyStopping.algorithmName", errors.New("early stopping is not built yet: leave it out to run every trial to its end"))
+	if e := s.EarlyStopping; e != nil && e.AlgorithmName != "" && e.AlgorithmName != medianStop {
+		add(earlyStoppingName, fmt.Errorf("unknown early stopping algorithm %q, known is %s", e.AlgorithmName, medianStop))
 	}
 	if s.Algorithm == nil || s.Algorithm.AlgorithmName == "" {
 		return faults // a missing name is found without the registry
@@ -90,8 +106,10 @@ func problem(s *experiment.Spec) (algorithms.Problem, error) {
 	if err != nil {
 		return algorithms.Problem{}, err
 	}
-	return algorithms.Problem{Space: space, Objectives: 1, Seed: seedOf(s),
-		MaxTrials: count(s.MaxTrialCount, 0), Parallel: count(s.ParallelTrialCount, 1)}, nil
+	return algorithms.Problem{
+		Space: space, Objectives: 1, Seed: seedOf(s),
+		MaxTrials: count(s.MaxTrialCount, 0), Parallel: count(s.ParallelTrialCount, 1),
+	}, nil
 }
 
 func seedOf(s *experiment.Spec) uint64 {

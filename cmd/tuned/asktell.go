@@ -116,8 +116,10 @@ func (a *app) tellCommand() *cobra.Command {
 		Short: "Tell the result of a trial you asked for",
 		Args:  cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			request := &tunedv1.TellRequest{Namespace: p.namespace, Experiment: args[0], Trial: args[1],
-				Failed: c.Flags().Changed("failed"), Message: failed}
+			request := &tunedv1.TellRequest{
+				Namespace: p.namespace, Experiment: args[0], Trial: args[1],
+				Failed: c.Flags().Changed("failed"), Message: failed,
+			}
 			if err := p.tell(c.Context(), request, args[2:]); err != nil {
 				return fmt.Errorf("tell result of %s: %w", args[1], err)
 			}

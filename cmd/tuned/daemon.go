@@ -93,10 +93,12 @@ func (d *daemon) open(a *app, c *config) error {
 	if err != nil {
 		return err
 	}
-	d.server = server.New(server.Config{Tuner: served{d.tuner, st}, Log: log,
+	d.server = server.New(server.Config{
+		Tuner: served{d.tuner, st}, Log: log,
 		Token: func(key experiment.Key, uid, trial string, attempt int) string {
 			return trialrunner.Token(secret, key, uid, trial, attempt)
-		}})
+		},
+	})
 	return nil
 }
 
@@ -114,8 +116,10 @@ func (d *daemon) openRunner(a *app, c *config, secret []byte, log zerolog.Logger
 	if cpus == 0 {
 		cpus = runtime.NumCPU()
 	}
-	return local.New(local.Config{Dir: d.dir.trials(), Agent: agent, Address: "unix:" + socket,
-		Secret: secret, CPUs: cpus, GPUs: len(c.GPUs), GPUIDs: c.GPUs, Log: log})
+	return local.New(local.Config{
+		Dir: d.dir.trials(), Agent: agent, Address: "unix:" + socket,
+		Secret: secret, CPUs: cpus, GPUs: len(c.GPUs), GPUIDs: c.GPUs, Log: log,
+	})
 }
 
 // largestLog is the size in bytes at which the log is put aside when a run starts.

@@ -57,8 +57,10 @@ func (v *lines) change(p progress) {
 		writeJSON(v.out, r)
 	}
 	v.seen = p.Done
-	e := progressEvent{Event: "progress", Experiment: p.Key.String(), State: p.State, Budget: p.Budget,
-		Done: p.Done, Running: p.Running, Failed: p.Failed, BestValue: number(p.BestValue)}
+	e := progressEvent{
+		Event: "progress", Experiment: p.Key.String(), State: p.State, Budget: p.Budget,
+		Done: p.Done, Running: p.Running, Failed: p.Failed, BestValue: number(p.BestValue),
+	}
 	if p.Best == nil {
 		e.BestValue = 0 // comparable; written as null below
 	} else {

@@ -66,8 +66,10 @@ func (a *app) list(c *cobra.Command, p *place, format string) error {
 }
 
 func newExperimentRecord(e *experiment.Experiment) experimentRecord {
-	r := experimentRecord{Namespace: e.Metadata.Namespace, Name: e.Metadata.Name, State: e.Status.State(),
-		Trials: e.Status.Trials, Budget: count(e.Spec.MaxTrialCount, 0), Created: e.Metadata.Created}
+	r := experimentRecord{
+		Namespace: e.Metadata.Namespace, Name: e.Metadata.Name, State: e.Status.State(),
+		Trials: e.Status.Trials, Budget: count(e.Spec.MaxTrialCount, 0), Created: e.Metadata.Created,
+	}
 	if e.Spec.Algorithm != nil {
 		r.Algorithm = e.Spec.Algorithm.AlgorithmName
 	}

@@ -12,8 +12,10 @@ import (
 
 // options are those of reading an experiment here.
 func options(strict, command bool, templates string) experiment.Options {
-	return experiment.Options{Strict: strict, CommandGiven: command, CheckAlgorithm: checkAlgorithm,
-		ConfigMaps: configMaps(templates).template}
+	return experiment.Options{
+		Strict: strict, CommandGiven: command, CheckAlgorithm: checkAlgorithm, Advise: adviseEarlyStopping,
+		ConfigMaps: configMaps(templates).template,
+	}
 }
 
 // prepare reads the experiment of a run and makes sure that its trials can run here.

@@ -33,9 +33,11 @@ type progress struct {
 // newProgress computes the progress at now of a run that began at start.
 func newProgress(s tuner.Snapshot, start, now time.Time) progress {
 	spec := &s.Experiment.Spec
-	p := progress{Key: s.Experiment.Key(), Objective: spec.Objective, State: s.Experiment.Status.State(),
+	p := progress{
+		Key: s.Experiment.Key(), Objective: spec.Objective, State: s.Experiment.Status.State(),
 		External: s.External, Budget: count(spec.MaxTrialCount, 0), Best: s.Best, BestValue: math.NaN(),
-		Elapsed: now.Sub(start)}
+		Elapsed: now.Sub(start),
+	}
 	var durations, ages []time.Duration
 	for i := range s.Trials {
 		t := &s.Trials[i]

@@ -19,9 +19,11 @@ var start = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 func fixture() tuner.Snapshot {
 	e := &experiment.Experiment{Metadata: experiment.Metadata{Namespace: "default", Name: "digits"}}
 	goal := 0.05
-	e.Spec.Objective = &experiment.Objective{Type: "minimize", Goal: &goal, ObjectiveMetricName: "loss",
+	e.Spec.Objective = &experiment.Objective{
+		Type: "minimize", Goal: &goal, ObjectiveMetricName: "loss",
 		AdditionalMetricNames: []string{"accuracy"},
-		MetricStrategies:      []experiment.MetricStrategy{{Name: "loss", Value: "min"}, {Name: "accuracy", Value: "max"}}}
+		MetricStrategies:      []experiment.MetricStrategy{{Name: "loss", Value: "min"}, {Name: "accuracy", Value: "max"}},
+	}
 	e.Spec.MaxTrialCount, e.Spec.ParallelTrialCount = new(int32(8)), new(int32(2))
 	e.Spec.Parameters = []experiment.ParameterSpec{{Name: "lr"}, {Name: "opt"}}
 	e.Status = experiment.NewStatus(start)
@@ -39,9 +41,11 @@ func fixture() tuner.Snapshot {
 }
 
 func finishedTrial(number, finishNo uint64, state experiment.TrialState, loss, opt string) experiment.Trial {
-	t := experiment.Trial{Number: number, Name: fmt.Sprintf("digits-%d", number), Attempt: 1, State: state, FinishNo: finishNo,
+	t := experiment.Trial{
+		Number: number, Name: fmt.Sprintf("digits-%d", number), Attempt: 1, State: state, FinishNo: finishNo,
 		Started: start, Finished: start.Add(4 * time.Second),
-		Assignment: []experiment.Pair{{Name: "lr", Value: "0.1"}, {Name: "opt", Value: opt}}}
+		Assignment: []experiment.Pair{{Name: "lr", Value: "0.1"}, {Name: "opt", Value: opt}},
+	}
 	if loss == "" {
 		t.Reason, t.Message = "ExitCode", "exit code 3\nlast line: no data"
 		return t
@@ -119,8 +123,12 @@ func TestClock(t *testing.T) {
 		d    time.Duration
 		want string
 	}{
-		{-time.Second, "0ms"}, {850 * time.Millisecond, "850ms"}, {12 * time.Second, "12s"},
-		{3*time.Minute + 5*time.Second, "3m05s"}, {2*time.Hour + 7*time.Minute, "2h07m"}, {99 * time.Hour, "4d03h"},
+		{-time.Second, "0ms"},
+		{850 * time.Millisecond, "850ms"},
+		{12 * time.Second, "12s"},
+		{3*time.Minute + 5*time.Second, "3m05s"},
+		{2*time.Hour + 7*time.Minute, "2h07m"},
+		{99 * time.Hour, "4d03h"},
 	}
 	for _, tt := range tests {
 		if got := clock(tt.d); got != tt.want {

@@ -23,9 +23,11 @@ type trialRecord struct {
 }
 
 func newTrialRecord(key experiment.Key, t *experiment.Trial, o *experiment.Objective) trialRecord {
-	r := trialRecord{Experiment: key.String(), Trial: t.Name, Number: t.Number, Attempt: t.Attempt,
+	r := trialRecord{
+		Experiment: key.String(), Trial: t.Name, Number: t.Number, Attempt: t.Attempt,
 		State: t.State, Reason: t.Reason, Message: t.Message, Value: number(objectiveOf(t, o)),
-		Metrics: map[string]number{}, Parameters: parameterMap(t.Assignment), Seconds: notANumber, pairs: t.Assignment}
+		Metrics: map[string]number{}, Parameters: parameterMap(t.Assignment), Seconds: notANumber, pairs: t.Assignment,
+	}
 	for _, metric := range metricNames(o) {
 		r.Metrics[metric] = number(metricOf(t, metric, o))
 	}

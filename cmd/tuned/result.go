@@ -44,9 +44,11 @@ type bestTrial struct {
 // newResult sums up an experiment at now. logs tells where trials keep theirs.
 func newResult(e *experiment.Experiment, trials []experiment.Trial, logs logs, now time.Time) result {
 	o := e.Spec.Objective
-	r := result{Event: "result", Experiment: e.Key().String(), State: e.Status.State(), Objective: o.ObjectiveMetricName,
+	r := result{
+		Event: "result", Experiment: e.Key().String(), State: e.Status.State(), Objective: o.ObjectiveMetricName,
 		Type: o.Type, Trials: map[experiment.TrialState]int{}, Seconds: seconds(age(e, now)),
-		Failures: groupFailures(trials, logs), Logs: string(logs)}
+		Failures: groupFailures(trials, logs), Logs: string(logs),
+	}
 	if n := len(e.Status.Conditions); n > 0 {
 		r.Reason, r.Message = e.Status.Conditions[n-1].Reason, e.Status.Conditions[n-1].Message
 	}
@@ -79,9 +81,11 @@ func age(e *experiment.Experiment, now time.Time) time.Duration {
 }
 
 func newBestTrial(t *experiment.Trial, o *experiment.Objective) bestTrial {
-	b := bestTrial{Trial: t.Name, Number: t.Number, Value: number(objectiveOf(t, o)),
+	b := bestTrial{
+		Trial: t.Name, Number: t.Number, Value: number(objectiveOf(t, o)),
 		Metrics: map[string]number{}, Parameters: parameterMap(t.Assignment), Flags: flags(t.Assignment),
-		order: metricNames(o)}
+		order: metricNames(o),
+	}
 	for _, metric := range b.order {
 		b.Metrics[metric] = number(metricOf(t, metric, o))
 	}
@@ -151,9 +155,13 @@ func (r *result) trialText() string {
 		state experiment.TrialState
 		text  string
 	}{
-		{experiment.TrialSucceeded, "succeeded"}, {experiment.TrialEarlyStopped, "stopped early"},
-		{experiment.TrialFailed, "failed"}, {experiment.TrialMetricsUnavailable, "without metrics"},
-		{experiment.TrialKilled, "killed"}, {experiment.TrialRunning, "running"}, {experiment.TrialPending, "pending"},
+		{experiment.TrialSucceeded, "succeeded"},
+		{experiment.TrialEarlyStopped, "stopped early"},
+		{experiment.TrialFailed, "failed"},
+		{experiment.TrialMetricsUnavailable, "without metrics"},
+		{experiment.TrialKilled, "killed"},
+		{experiment.TrialRunning, "running"},
+		{experiment.TrialPending, "pending"},
 	} {
 		if n := r.Trials[s.state]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, s.text))

@@ -25,8 +25,10 @@ func TestDrawFitsItsWidth(t *testing.T) {
 func TestDrawShows(t *testing.T) {
 	p := newProgress(fixture(), start, start.Add(12*time.Second))
 	got := ansi.Strip(draw(&p, time.Second, 120))
-	for _, want := range []string{"digits", "minimize loss to 0.05", "best loss=0.3", "3/8 done, 1 running, 1 failed", "13s", "about 8s left",
-		"digits-3 Failed (exit code 3)", "█▁▁"} {
+	for _, want := range []string{
+		"digits", "minimize loss to 0.05", "best loss=0.3", "3/8 done, 1 running, 1 failed", "13s", "about 8s left",
+		"digits-3 Failed (exit code 3)", "█▁▁",
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("picture lacks %q:\n%s", want, got)
 		}

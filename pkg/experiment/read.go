@@ -26,6 +26,8 @@ type Options struct {
 	// CheckAlgorithm checks the names and settings of the algorithm and of early stopping; its
 	// faults have paths such as spec.algorithm.algorithmSettings[1].value. Nil checks nothing.
 	CheckAlgorithm func(*Spec) Faults
+	// Advise returns warnings about what a complete spec asks for; nil for none.
+	Advise func(*Spec) Faults
 	// ConfigMaps returns the template that spec.trialTemplate.configMap points at; which namespaces
 	// may be read is for it to say. Nil means that none can be read, which is a fault unless the
 	// Experiment has Local.Template.
@@ -75,6 +77,9 @@ func Read(file string, text []byte, o Options) Result {
 	keepTemplate(e, o)
 	r.Warnings = append(r.Warnings, shellWarnings(e)...)
 	r.Warnings = append(r.Warnings, variableWarnings(e)...)
+	if o.Advise != nil {
+		r.Warnings = append(r.Warnings, o.Advise(&e.Spec)...)
+	}
 	return place(r, file, d)
 }
 
