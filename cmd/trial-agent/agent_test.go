@@ -15,7 +15,8 @@ import (
 )
 
 func TestEnvironment(t *testing.T) {
-	spec := trialdir.Spec{Namespace: "n", Experiment: "e", UID: "u", Trial: "t", Attempt: 2, GPUs: []string{"3", "GPU-x"},
+	spec := trialdir.Spec{
+		Namespace: "n", Experiment: "e", UID: "u", Trial: "t", Attempt: 2, GPUs: []string{"3", "GPU-x"},
 		Command:    trialdir.Command{Env: []string{"KEEP=1", "TUNED_TRIAL_UID=of another", "TUNED_PARAM_LR=old"}},
 		Parameters: []trialdir.Parameter{{Name: "lr", Value: "0.1"}, {Name: "Batch-size.1", Value: "a=b"}},
 	}

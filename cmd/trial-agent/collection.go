@@ -45,8 +45,10 @@ type parser interface {
 }
 
 func newCollection(spec *trialdir.Spec, spool *trialdir.Spool, notes *notes) (*collection, error) {
-	c := &collection{spool: spool, notes: notes, appended: func() {}, fresh: make(chan struct{}, 1),
-		ending: make(chan struct{}), polled: make(chan struct{}), objective: spec.Metrics[0]}
+	c := &collection{
+		spool: spool, notes: notes, appended: func() {}, fresh: make(chan struct{}, 1),
+		ending: make(chan struct{}), polled: make(chan struct{}), objective: spec.Metrics[0],
+	}
 	return c, c.choose(spec)
 }
 

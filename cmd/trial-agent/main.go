@@ -107,8 +107,10 @@ func serve(dir string, term <-chan os.Signal) error {
 
 // unprepared ends an attempt whose command was not started because of an error.
 func unprepared(root *os.Root, err error) error {
-	return trialdir.Write(root, trialdir.ExitFile, trialdir.Exit{Code: -1, Reason: "CannotStart",
-		Message: printable("prepare the trial: " + err.Error()), Finished: now()}, true)
+	return trialdir.Write(root, trialdir.ExitFile, trialdir.Exit{
+		Code: -1, Reason: "CannotStart",
+		Message: printable("prepare the trial: " + err.Error()), Finished: now(),
+	}, true)
 }
 
 // succeed ends what an agent that died has left.

@@ -53,8 +53,10 @@ type reporter struct {
 }
 
 func newReporter(spec *trialdir.Spec, spool *trialdir.Spool, notes *notes) *reporter {
-	return &reporter{spec: spec, spool: spool, notes: notes, superseded: make(chan struct{}, 1),
-		poke: make(chan struct{}, 1), done: make(chan struct{}), changed: make(chan struct{})}
+	return &reporter{
+		spec: spec, spool: spool, notes: notes, superseded: make(chan struct{}, 1),
+		poke: make(chan struct{}, 1), done: make(chan struct{}), changed: make(chan struct{}),
+	}
 }
 
 // wake says that there is more to send.
@@ -159,8 +161,10 @@ func (r *reporter) session(ctx context.Context, client tunedv1.AgentServiceClien
 
 func (r *reporter) hello() *tunedv1.Hello {
 	s := r.spec
-	return &tunedv1.Hello{Namespace: s.Namespace, Experiment: s.Experiment, Uid: s.UID,
-		Trial: s.Trial, Attempt: int32(s.Attempt), Stream: "agent", Token: s.Token}
+	return &tunedv1.Hello{
+		Namespace: s.Namespace, Experiment: s.Experiment, Uid: s.UID,
+		Trial: s.Trial, Attempt: int32(s.Attempt), Stream: "agent", Token: s.Token,
+	}
 }
 
 // receive notes acknowledgements until the stream breaks, and returns why.
@@ -258,9 +262,7 @@ func connect(ctx context.Context, address string) (net.Conn, error) {
 	if !unix {
 		return d.DialContext(ctx, "tcp", address)
 	}
-	if strings.HasPrefix(path, "//") {
-		path = path[2:]
-	}
+	path = strings.TrimPrefix(path, "//")
 	if len(path) <= maxSocketPath {
 		return d.DialContext(ctx, "unix", path)
 	}

@@ -18,8 +18,10 @@ type changes struct {
 }
 
 func newChanges() *changes {
-	return &changes{out: make(chan experiment.Key), wake: make(chan struct{}, 1),
-		pending: map[experiment.Key]struct{}{}}
+	return &changes{
+		out: make(chan experiment.Key), wake: make(chan struct{}, 1),
+		pending: map[experiment.Key]struct{}{},
+	}
 }
 
 func (c *changes) add(key experiment.Key) {

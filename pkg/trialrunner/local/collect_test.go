@@ -38,6 +38,7 @@ func kind(k experiment.CollectorKind, source *experiment.MetricsSource) experime
 	return experiment.MetricsCollectorSpec{Collector: &experiment.Collector{Kind: k}, Source: source}
 }
 
+//nolint:tparallel // the subtests share a runner, which ends with this function
 func TestCollectFiles(t *testing.T) {
 	t.Parallel()
 	_, h := opened(t, "unix:/nobody")
@@ -56,7 +57,8 @@ func TestCollectFiles(t *testing.T) {
 			spec := h.Script(fmt.Sprintf("file-%d", i), test.script, test.path)
 			spec.Collector = kind(experiment.File, &experiment.MetricsSource{
 				FileSystemPath: &experiment.FileSystemPath{Path: test.path, Format: test.format},
-				Filter:         &experiment.Filter{MetricsFormat: test.filters}})
+				Filter:         &experiment.Filter{MetricsFormat: test.filters},
+			})
 			h.Start(t, spec)
 			w := h.End(t, spec)
 			if got := texts(t, h, spec); !slices.Equal(got, test.want) {
@@ -74,8 +76,10 @@ func TestCollectCustom(t *testing.T) {
 	_, h := opened(t, "unix:/nobody")
 	spec := h.Script("custom", `echo loss=1; for i in 1 2 3; do echo "value $i" >> own.log; done`)
 	spec.Collector = kind(experiment.Custom, nil)
-	spec.Collector.Collector.CustomCollector = map[string]any{"image": "own",
-		"command": []any{"sh", "-c", `touch own.log; tail -n +1 -f own.log | sed -u 's/value /loss=/'`}}
+	spec.Collector.Collector.CustomCollector = map[string]any{
+		"image":   "own",
+		"command": []any{"sh", "-c", `touch own.log; tail -n +1 -f own.log | sed -u 's/value /loss=/'`},
+	}
 	h.Start(t, spec)
 	w := h.End(t, spec)
 	if got := texts(t, h, spec); !slices.Equal(got, []string{"1", "2", "3"}) || w.Exit.Reason != "Completed" {
@@ -102,7 +106,7 @@ func TestCollectPage(t *testing.T) {
 	}
 	var scrapes atomic.Int32
 	stop := filepath.Join(t.TempDir(), "stop")
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		// Twice the same value: a gauge that stays is one measurement.
 		n := scrapes.Add(1)
 		fmt.Fprintf(w, "# TYPE loss gauge\nloss %d\n", (n+1)/2)
@@ -115,7 +119,8 @@ func TestCollectPage(t *testing.T) {
 	_, h := opened(t, "unix:/nobody")
 	spec := h.Script("page", `while [ ! -e "$1" ]; do sleep 0.05; done`, stop)
 	spec.Collector = kind(experiment.PrometheusMetric, &experiment.MetricsSource{
-		HTTPGet: &experiment.HTTPGet{Path: "/metrics", Port: float64(listener.Addr().(*net.TCPAddr).Port)}})
+		HTTPGet: &experiment.HTTPGet{Path: "/metrics", Port: float64(listener.Addr().(*net.TCPAddr).Port)},
+	})
 	h.Start(t, spec)
 	h.End(t, spec)
 	if got := texts(t, h, spec); len(got) < 2 || !slices.Equal(got[:2], []string{"1", "2"}) {
@@ -238,8 +243,10 @@ func BenchmarkTrial(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		i++
-		spec := trialrunner.Spec{Experiment: runnertest.Key, UID: "u", Trial: fmt.Sprint("b", i), Attempt: 1,
-			Objective: "loss", Command: []string{"echo", "loss=1"}, Local: experiment.Local{Dir: "/"}}
+		spec := trialrunner.Spec{
+			Experiment: runnertest.Key, UID: "u", Trial: fmt.Sprint("b", i), Attempt: 1,
+			Objective: "loss", Command: []string{"echo", "loss=1"}, Local: experiment.Local{Dir: "/"},
+		}
 		if err := r.Start(b.Context(), spec); err != nil {
 			b.Fatal(err)
 		}

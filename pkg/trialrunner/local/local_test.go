@@ -82,7 +82,7 @@ func shut(t *testing.T, r *Runner) {
 	}
 	r.mu.Unlock()
 	for _, w := range all {
-		if err := r.Stop(context.Background(), w.key, w.trial, w.attempt); err != nil {
+		if err := r.Stop(context.WithoutCancel(t.Context()), w.key, w.trial, w.attempt); err != nil {
 			t.Errorf("stop at the end of the test: %v", err)
 		}
 	}
@@ -117,7 +117,7 @@ type daemon struct {
 }
 
 func newDaemon(t *testing.T) *daemon {
-	dir, err := os.MkdirTemp("", "sock") // t.TempDir may be too long for a socket
+	dir, err := os.MkdirTemp("", "sock") //nolint:usetesting // t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,12 +149,12 @@ func (d *daemon) Report(stream tunedv1.AgentService_ReportServer) error {
 		return err
 	}
 	h := first.GetHello()
-	acked, err := d.greet(h)
-	if err != nil {
+	if err := d.greet(h); err != nil {
 		return err
 	}
 	for batch := first.GetMeasurements(); ; {
-		if acked, err = d.take(h.GetTrial(), batch); err != nil {
+		acked, err := d.take(h.GetTrial(), batch)
+		if err != nil {
 			return err
 		}
 		if err := stream.Send(&tunedv1.ReportResponse{AckedSeq: acked}); err != nil {
@@ -168,15 +168,15 @@ func (d *daemon) Report(stream tunedv1.AgentService_ReportServer) error {
 	}
 }
 
-func (d *daemon) greet(h *tunedv1.Hello) (uint64, error) {
+func (d *daemon) greet(h *tunedv1.Hello) error {
 	key := runnertest.Key
 	if want := trialrunner.Token(secret, key, "uid-1", h.GetTrial(), int(h.GetAttempt())); h.GetToken() != want {
-		return 0, status.Error(codes.Unauthenticated, "wrong token")
+		return status.Error(codes.Unauthenticated, "wrong token")
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hellos++
-	return uint64(len(d.got[h.GetTrial()])), d.refuse
+	return d.refuse
 }
 
 // take keeps a batch; a number that is no next one fails the test, unless it is known already.

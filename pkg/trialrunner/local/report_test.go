@@ -91,6 +91,7 @@ func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for _, code := range []codes.Code{codes.Unauthenticated, codes.ResourceExhausted, codes.Unavailable} {
 		t.Run(code.String(), func(t *testing.T) {
+			t.Parallel()
 			d := newDaemon(t)
 			d.refuseWith(status.Error(code, "not now"))
 			d.start()

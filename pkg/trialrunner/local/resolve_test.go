@@ -49,12 +49,18 @@ var resolveTests = []struct {
 	{name: "command with NUL", command: []string{"sh", "a\x00b"}, err: "NUL"},
 
 	{name: "container as written", job: job(`{name: main, image: i, command: [sh, -c, "x"], args: ["a b", "$(c)"]}`), argv: []string{"sh", "-c", "x", "a b", "$(c)"}},
-	{name: "mapped", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, --lr=0.5, tail], args: [z]}`),
-		argv: []string{"./train", "--fast", "--lr=0.5", "tail", "z"}},
-	{name: "mapped, positional value", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, "0.5", tail]}`),
-		argv: []string{"./train", "--fast", "0.5", "tail"}},
-	{name: "mapped, assignment", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, "lr=0.5"]}`),
-		argv: []string{"./train", "--fast", "lr=0.5"}},
+	{
+		name: "mapped", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, --lr=0.5, tail], args: [z]}`),
+		argv: []string{"./train", "--fast", "--lr=0.5", "tail", "z"},
+	},
+	{
+		name: "mapped, positional value", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, "0.5", tail]}`),
+		argv: []string{"./train", "--fast", "0.5", "tail"},
+	},
+	{
+		name: "mapped, assignment", job: job(`{name: main, image: "mnist:1", command: [python3, /opt/mnist.py, "lr=0.5"]}`),
+		argv: []string{"./train", "--fast", "lr=0.5"},
+	},
 	{name: "mapped, options of the interpreter", job: job(`{name: main, image: bare, command: [/usr/bin/python3.12, -u, -B, train.py, --lr=0.5]}`), argv: []string{"./train", "--lr=0.5"}},
 	{name: "mapped, module", job: job(`{name: main, image: bare, command: [python, -m, pkg.train, "0.5"]}`), argv: []string{"./train", "0.5"}},
 	{name: "mapped without command", job: job(`{name: main, image: "mnist:1", args: ["--lr=0.5"]}`), argv: []string{"./train", "--fast", "--lr=0.5"}},
@@ -68,8 +74,10 @@ var resolveTests = []struct {
 
 	{name: "working folder", job: job(`{name: main, image: i, command: [sh], workingDir: SUB}`), argv: []string{"sh"}, dir: "SUB"},
 	{name: "working folder that is not here", job: job(`{name: main, image: i, command: [sh], workingDir: /no/such}`), argv: []string{"sh"}},
-	{name: "environment", job: job(`{name: main, image: i, command: [sh], env: [{name: A, value: "b c"}, {name: E}, {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}, {name: S, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}, {name: L, valueFrom: {fieldRef: {fieldPath: "metadata.labels['team']"}}}]}`),
-		argv: []string{"sh"}, env: []string{"A=b c", "E=", "POD=trial", "S=ns", "L=a"}},
+	{
+		name: "environment", job: job(`{name: main, image: i, command: [sh], env: [{name: A, value: "b c"}, {name: E}, {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}, {name: S, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}, {name: L, valueFrom: {fieldRef: {fieldPath: "metadata.labels['team']"}}}]}`),
+		argv: []string{"sh"}, env: []string{"A=b c", "E=", "POD=trial", "S=ns", "L=a"},
+	},
 	{name: "secret", job: job(`{name: main, image: i, command: [sh], env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]}`), err: "spec.template.spec.containers[0].env[0].valueFrom"},
 	{name: "envFrom", job: job(`{name: main, image: i, command: [sh], envFrom: [{configMapRef: {name: c}}]}`), err: "spec.template.spec.containers[0].envFrom"},
 	{name: "reference to a variable", job: job(`{name: main, image: i, command: [sh], args: ["--lr=$(LR)"], env: [{name: LR, value: "1"}]}`), err: "$(LR)"},
@@ -174,36 +182,28 @@ func TestResolveCollector(t *testing.T) {
 // TestResolveExamples maps the image of every example of Katib to a local command.
 func TestResolveExamples(t *testing.T) {
 	resolved := 0
-	err := filepath.WalkDir(testenv.Katib(t, "examples"), func(path string, entry fs.DirEntry, err error) error {
+	root := testenv.Katib(t, "examples")
+	err := fs.WalkDir(os.DirFS(root), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".yaml" {
 			return err
 		}
-		text, err := os.ReadFile(path)
+		text, err := os.ReadFile(filepath.Join(root, path))
 		if err != nil {
 			return err
 		}
-		var e experiment.Experiment
-		if yaml.Unmarshal(text, &e) != nil || e.Kind != "Experiment" || e.Spec.TrialTemplate == nil || e.Spec.TrialTemplate.TrialSpec == nil {
-			return nil
-		}
-		spec := trialrunner.Spec{Template: e.Spec.TrialTemplate.TrialSpec, Container: e.Spec.TrialTemplate.PrimaryContainerName,
-			Local: experiment.Local{Dir: t.TempDir(), Images: map[string][]string{}}}
-		for word := range strings.FieldsSeq(string(text)) {
-			if strings.ContainsAny(word, ":/") {
-				spec.Local.Images[strings.Trim(word, `"`)] = []string{"true"}
+		if spec, ok := example(t, text); ok {
+			p, err := Resolve(spec)
+			switch {
+			case err == nil:
+				resolved++
+				if word := p.Command.Argv[0]; word != "true" && word != "sh" {
+					t.Errorf("%s: got %q", path, p.Command.Argv)
+				}
+			case !errors.Is(err, trialrunner.ErrUnsupported):
+				t.Errorf("%s: %v", path, err)
 			}
+			t.Logf("%s: %q, %v", path, p.Command.Argv, err)
 		}
-		p, err := Resolve(spec)
-		if err != nil && !errors.Is(err, trialrunner.ErrUnsupported) {
-			t.Errorf("%s: %v", filepath.Base(path), err)
-		}
-		if err == nil {
-			resolved++
-			if p.Command.Argv[0] != "true" && p.Command.Argv[0] != "sh" {
-				t.Errorf("%s: got %q", filepath.Base(path), p.Command.Argv)
-			}
-		}
-		t.Logf("%s: %q, %v", filepath.Base(path), p.Command.Argv, err)
 		return nil
 	})
 	if err != nil {
@@ -212,4 +212,22 @@ func TestResolveExamples(t *testing.T) {
 	if resolved == 0 {
 		t.Error("no example can run here")
 	}
+}
+
+// example reads an experiment with a template, and maps all that may be an image.
+func example(t *testing.T, text []byte) (spec trialrunner.Spec, ok bool) {
+	var e experiment.Experiment
+	if yaml.Unmarshal(text, &e) != nil || e.Kind != "Experiment" || e.Spec.TrialTemplate == nil || e.Spec.TrialTemplate.TrialSpec == nil {
+		return spec, false
+	}
+	spec = trialrunner.Spec{
+		Template: e.Spec.TrialTemplate.TrialSpec, Container: e.Spec.TrialTemplate.PrimaryContainerName,
+		Local: experiment.Local{Dir: t.TempDir(), Images: map[string][]string{}},
+	}
+	for word := range strings.FieldsSeq(string(text)) {
+		if strings.ContainsAny(word, ":/") {
+			spec.Local.Images[strings.Trim(word, `"`)] = []string{"true"}
+		}
+	}
+	return spec, true
 }

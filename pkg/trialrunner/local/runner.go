@@ -86,8 +86,10 @@ func New(c Config) (*Runner, error) {
 	if err := os.MkdirAll(filepath.Join(c.Dir, active), 0o700); err != nil {
 		return nil, fmt.Errorf("open local runner: %w", err)
 	}
-	r := &Runner{Config: c, changes: newChanges(), work: map[experiment.Key]map[target]*workload{},
-		refused: map[experiment.Key]struct{}{}}
+	r := &Runner{
+		Config: c, changes: newChanges(), work: map[experiment.Key]map[target]*workload{},
+		refused: map[experiment.Key]struct{}{},
+	}
 	if r.root, err = os.OpenRoot(c.Dir); err != nil {
 		return nil, fmt.Errorf("open local runner: %w", err)
 	}
@@ -123,9 +125,11 @@ func (r *Runner) List(_ context.Context, key experiment.Key) ([]trialrunner.Work
 	list := make([]trialrunner.Workload, 0, len(r.work[key]))
 	for t, w := range r.work[key] {
 		e := w.exit
-		list = append(list, trialrunner.Workload{Trial: t.trial, Attempt: t.attempt, Phase: w.phase,
+		list = append(list, trialrunner.Workload{
+			Trial: t.trial, Attempt: t.attempt, Phase: w.phase,
 			Started: e.Started, Finished: e.Finished, LastSeq: e.LastSeq,
-			Exit: trialrunner.Exit{Code: e.Code, Signal: e.Signal, Reason: e.Reason, Message: e.Message, Near: e.Near}})
+			Exit: trialrunner.Exit{Code: e.Code, Signal: e.Signal, Reason: e.Reason, Message: e.Message, Near: e.Near},
+		})
 	}
 	slices.SortFunc(list, func(a, b trialrunner.Workload) int {
 		if c := strings.Compare(a.Trial, b.Trial); c != 0 {
@@ -153,8 +157,10 @@ func (r *Runner) Leftover(_ context.Context, key experiment.Key, trial string, a
 	}
 	out := make([]experiment.Measurement, len(left))
 	for i, m := range left {
-		out[i] = experiment.Measurement{Seq: m.Seq, Time: m.Time, Step: m.Step, Metric: m.Metric,
-			Text: m.Text, Value: experiment.ParseValue(m.Text)}
+		out[i] = experiment.Measurement{
+			Seq: m.Seq, Time: m.Time, Step: m.Step, Metric: m.Metric,
+			Text: m.Text, Value: experiment.ParseValue(m.Text),
+		}
 	}
 	return out, nil
 }

@@ -151,8 +151,10 @@ func examine(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, er
 
 // bury ends what an agent that died has left.
 func bury(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, error) {
-	exit := trialdir.Exit{Code: -1, Reason: trialdir.ReasonLost, Finished: time.Now().UTC(),
-		Message: "the trial-agent died while the command ran: it was killed, or the machine was restarted"}
+	exit := trialdir.Exit{
+		Code: -1, Reason: trialdir.ReasonLost, Finished: time.Now().UTC(),
+		Message: "the trial-agent died while the command ran: it was killed, or the machine was restarted",
+	}
 	if err := killLeft(root); err != nil {
 		return 0, exit, err
 	}
@@ -235,8 +237,10 @@ func (r *Runner) conclude(w *workload, agent *os.ProcessState) {
 func (r *Runner) result(w *workload, agent *os.ProcessState) (trialrunner.Phase, trialdir.Exit, error) {
 	root, err := r.root.OpenRoot(w.folder(w.key))
 	if errors.Is(err, fs.ErrNotExist) {
-		return trialrunner.Lost, trialdir.Exit{Code: -1, Reason: trialdir.ReasonLost, Finished: time.Now().UTC(),
-			Message: "the folder of the trial was deleted while it ran"}, nil
+		return trialrunner.Lost, trialdir.Exit{
+			Code: -1, Reason: trialdir.ReasonLost, Finished: time.Now().UTC(),
+			Message: "the folder of the trial was deleted while it ran",
+		}, nil
 	}
 	if err != nil {
 		return 0, trialdir.Exit{}, err

@@ -118,13 +118,17 @@ func (h Harness) look(t *testing.T, spec trialrunner.Spec) (trialrunner.Workload
 // AwaitFile waits until a file has content, and returns it without the space around it.
 func AwaitFile(t *testing.T, path string) string {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	deadline := time.After(patience)
+	for {
 		if text, err := os.ReadFile(path); err == nil && len(bytes.TrimSpace(text)) > 0 {
 			return string(bytes.TrimSpace(text))
 		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-deadline:
+			t.Fatalf("%s never appeared", path)
+		}
 	}
-	t.Fatalf("%s never appeared", path)
-	return ""
 }
 
 func testEnds(t *testing.T, h Harness) {

@@ -261,7 +261,9 @@ func TestKillMarked(t *testing.T) {
 	if err := KillMarked(spec.Mark()); err != nil {
 		t.Fatal(err)
 	}
-	<-ended
+	if err := <-ended; err == nil {
+		t.Error("the marked process ended by itself")
+	}
 	if err := bystander.Process.Signal(syscall.Signal(0)); err != nil {
 		t.Errorf("another attempt's process was killed: %v", err)
 	}
