@@ -27,6 +27,7 @@ type collection struct {
 	parser parser        // nil when no lines are read
 	source source        // nil when nothing is polled
 	blind  bool          // the command reports its measurements itself
+	old    bool          // what is read now was there before the command
 	stdout bool          // what the command prints is read for measurements
 	ending chan struct{} // closed when the command has ended
 	polled chan struct{} // closed when polling is over
@@ -71,14 +72,18 @@ func (c *collection) printed(line string) {
 func (c *collection) line(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keep(c.parser.Line(line))
+	if !c.old {
+		c.keep(c.parser.Line(line))
+	}
 }
 
 // add takes samples.
 func (c *collection) add(samples []collector.Sample) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keep(samples)
+	if !c.old {
+		c.keep(samples)
+	}
 }
 
 // keep puts samples into the spool as far as their number is sane; c.mu is held.

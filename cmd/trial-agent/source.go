@@ -36,9 +36,11 @@ func (c *collection) choose(spec *trialdir.Spec) (err error) {
 		}
 		c.makeFolder(filepath.Dir(from.Path))
 		c.source = &fileSource{c: c, path: from.Path, tail: collector.NewTail(from.Path, c.line)}
+		c.skipOld()
 	case "TensorFlowEvent":
 		c.makeFolder(from.Path)
 		c.source = &eventSource{c: c, path: from.Path, events: collector.NewEvents(from.Path, spec.Metrics)}
+		c.skipOld()
 	case "PrometheusMetric":
 		c.source = &pageSource{c: c, url: from.URL, metrics: spec.Metrics, last: map[string]collector.Sample{}}
 	case "Push", "None":
@@ -47,6 +49,13 @@ func (c *collection) choose(spec *trialdir.Spec) (err error) {
 		return fmt.Errorf("collect metrics: unknown kind %q", from.Kind)
 	}
 	return err
+}
+
+// skipOld reads what is there before the command starts, and which therefore is not this trial's.
+func (c *collection) skipOld() {
+	c.old = true
+	c.source.poll()
+	c.old = false
 }
 
 // makeFolder makes the folder that a training program expects to be there, as it is in a pod.

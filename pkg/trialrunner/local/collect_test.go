@@ -2,6 +2,7 @@ package local
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -251,5 +252,38 @@ func BenchmarkTrial(b *testing.B) {
 			b.Fatal(err)
 		}
 		<-r.find(spec.Experiment, target{spec.Trial, 1}).ended
+	}
+}
+
+// TestOneFileAtATime has trials that write to the same file, one of which an earlier trial has left.
+func TestOneFileAtATime(t *testing.T) {
+	t.Parallel()
+	r, h := opened(t, "unix:/nobody")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "m.log")
+	if err := os.WriteFile(file, []byte("loss=99\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trial := func(name, script string) trialrunner.Spec {
+		spec := h.Script(name, script, dir)
+		spec.Collector = kind(experiment.File, &experiment.MetricsSource{FileSystemPath: &experiment.FileSystemPath{Path: file, Format: "TEXT"}})
+		return spec
+	}
+	appends := trial("appends", `while [ ! -e "$1/go" ]; do sleep 0.02; done; echo loss=1 >> "$1/m.log"`)
+	rewrites := trial("rewrites", `echo loss=2 > "$1/m.log"`)
+	h.Start(t, appends)
+	if err := r.Start(t.Context(), rewrites); !errors.Is(err, trialrunner.ErrBusy) {
+		t.Errorf("got %v while another trial writes to the file, want ErrBusy", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.End(t, appends)
+	h.Start(t, rewrites)
+	h.End(t, rewrites)
+	for spec, want := range map[*trialrunner.Spec]string{&appends: "1", &rewrites: "2"} {
+		if got := texts(t, h, *spec); !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: got %q, want its own %s alone", spec.Trial, got, want)
+		}
 	}
 }

@@ -40,7 +40,7 @@ func (r *Runner) Start(_ context.Context, spec trialrunner.Spec) error {
 	if err != nil {
 		return err
 	}
-	w, err := r.reserve(spec)
+	w, err := r.reserve(spec, process.Collector.Path)
 	if w == nil {
 		return err
 	}
@@ -52,9 +52,11 @@ func (r *Runner) Start(_ context.Context, spec trialrunner.Spec) error {
 }
 
 // reserve takes the slots of a workload and puts it on the list. It returns nil when it is there.
-func (r *Runner) reserve(spec trialrunner.Spec) (*workload, error) {
+// The file that measurements are read from is a slot too: of two trials that write to the same one,
+// nobody can tell whose a measurement is.
+func (r *Runner) reserve(spec trialrunner.Spec, file string) (*workload, error) {
 	w := newWorkload(spec.Experiment, target{spec.Trial, spec.Attempt})
-	w.cpus, w.grace = spec.Limits.CPUs, cmp.Or(spec.Limits.Grace, defaultGrace)
+	w.cpus, w.grace, w.file = spec.Limits.CPUs, cmp.Or(spec.Limits.Grace, defaultGrace), file
 	if r.CPUs > 0 && w.cpus > r.CPUs {
 		return nil, fmt.Errorf("spec.tuned.cpus: a trial wants %d CPU slots, this machine has %d: %w", w.cpus, r.CPUs, trialrunner.ErrUnsupported)
 	}
@@ -71,6 +73,10 @@ func (r *Runner) reserve(spec trialrunner.Spec) (*workload, error) {
 		r.refused[w.key] = struct{}{}
 		return nil, fmt.Errorf("start %s: %w", w.trial, trialrunner.ErrBusy)
 	}
+	if other := r.user(file); other != nil {
+		r.refused[w.key] = struct{}{}
+		return nil, fmt.Errorf("start %s: trial %s writes its metrics to %s too: %w", w.trial, other.trial, file, trialrunner.ErrBusy)
+	}
 	w.gpus = free[:spec.Limits.GPUs]
 	r.insert(w)
 	return w, nil
@@ -86,6 +92,19 @@ func (r *Runner) free() (cpus int, gpus []string) {
 		}
 	}
 	return cpus, gpus
+}
+
+// user returns the workload whose measurements are read from the file, nil if there is none; r.mu is
+// held.
+func (r *Runner) user(file string) *workload {
+	for _, of := range r.work {
+		for _, w := range of {
+			if file != "" && w.file == file {
+				return w
+			}
+		}
+	}
+	return nil
 }
 
 // describe writes down what the agent must know.

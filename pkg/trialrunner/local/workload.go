@@ -27,6 +27,7 @@ type workload struct {
 	target
 	cpus  int
 	gpus  []string
+	file  string // that measurements are read from; "" without
 	grace time.Duration
 
 	phase    trialrunner.Phase
@@ -98,7 +99,7 @@ func (r *Runner) adopt(link string) error {
 			return err
 		}
 	}
-	w.cpus, w.gpus, w.grace = spec.CPUs, spec.GPUs, spec.Grace
+	w.cpus, w.gpus, w.grace, w.file = spec.CPUs, spec.GPUs, spec.Grace, spec.Collector.Path
 	r.mu.Lock()
 	r.insert(w)
 	r.mu.Unlock()
@@ -193,7 +194,7 @@ func killLeft(root *os.Root) error {
 func (r *Runner) end(w *workload, phase trialrunner.Phase, exit trialdir.Exit) {
 	r.mu.Lock()
 	w.phase, w.exit, w.agent = phase, exit, nil
-	w.cpus, w.gpus = 0, nil
+	w.cpus, w.gpus, w.file = 0, nil, ""
 	if w.deadline != nil {
 		w.deadline.Stop()
 	}
