@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,7 +18,6 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/server"
-	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/store/badger"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/local"
@@ -36,8 +36,15 @@ type daemon struct {
 	closes []func() error // in the order of opening
 }
 
+// memoryLimit is what the garbage collector keeps the daemon under where it can. It bounds the
+// peak of a bulk load; GOMEMLIMIT says otherwise.
+const memoryLimit = 256 << 20 // bytes
+
 // startDaemon opens everything in the data directory and begins to drive and to serve.
 func (a *app) startDaemon(parent context.Context, c *config) (*daemon, error) {
+	if a.getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	ctx, fail := context.WithCancelCause(parent)
 	d := &daemon{ctx: ctx, dir: dataDir(c.DataDir), stop: func() { fail(nil) }}
 	if err := d.open(a, c); err != nil {
@@ -94,7 +101,7 @@ func (d *daemon) open(a *app, c *config) error {
 		return err
 	}
 	d.server = server.New(server.Config{
-		Tuner: served{d.tuner, st}, Log: log,
+		Tuner: d.tuner, Log: log,
 		Token: func(key experiment.Key, uid, trial string, attempt int) string {
 			return trialrunner.Token(secret, key, uid, trial, attempt)
 		},
@@ -190,24 +197,4 @@ func (d *daemon) stopServing() {
 	cut := time.AfterFunc(lastAnswers, d.server.Stop)
 	defer cut.Stop()
 	d.server.GracefulStop()
-}
-
-// served is what the server shows: the experiments that are driven, and those only stored.
-type served struct {
-	*tuner.Tuner
-	store store.Store
-}
-
-// Snapshot returns an experiment that is driven or stored.
-func (s served) Snapshot(key experiment.Key) (tuner.Snapshot, error) {
-	shot, err := s.Tuner.Snapshot(key)
-	if !errors.Is(err, store.ErrNotFound) {
-		return shot, err
-	}
-	ctx := context.Background() // the interface of a snapshot in memory has none
-	if shot.Experiment, err = s.store.Get(ctx, key); err != nil {
-		return shot, err
-	}
-	shot.Trials, err = s.store.Trials(ctx, key)
-	return shot, err
 }
