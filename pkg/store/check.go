@@ -55,7 +55,7 @@ func Check(ctx context.Context, s Store, workloads Workloads) ([]Finding, error)
 	if err != nil {
 		return nil, fmt.Errorf("check store: %w", err)
 	}
-	var out []Finding
+	out := workloads.strays(experiments)
 	for _, e := range experiments {
 		c := checker{e: e}
 		if c.trials, err = s.Trials(ctx, e.Key()); err != nil {
@@ -80,6 +80,25 @@ func Check(ctx context.Context, s Store, workloads Workloads) ([]Finding, error)
 	return out, nil
 }
 
+// strays reports workloads of experiments that are not there.
+func (w Workloads) strays(experiments []*experiment.Experiment) (out []Finding) {
+	known := map[experiment.Key]bool{}
+	for _, e := range experiments {
+		known[e.Key()] = true
+	}
+	for key, names := range w {
+		for _, name := range names {
+			if !known[key] {
+				out = append(out, Finding{
+					Invariant: "I7", Experiment: key, Trial: name,
+					Found: "a workload runs, but there is no such experiment", Action: "end its trial-agent with SIGTERM",
+				})
+			}
+		}
+	}
+	return out
+}
+
 // checker looks at one experiment.
 type checker struct {
 	e      *experiment.Experiment
@@ -88,8 +107,10 @@ type checker struct {
 }
 
 func (c *checker) add(invariant, trial, action, format string, args ...any) {
-	c.found = append(c.found, Finding{Invariant: invariant, Experiment: c.e.Key(), Trial: trial,
-		Found: fmt.Sprintf(format, args...), Action: action})
+	c.found = append(c.found, Finding{
+		Invariant: invariant, Experiment: c.e.Key(), Trial: trial,
+		Found: fmt.Sprintf(format, args...), Action: action,
+	})
 }
 
 const (

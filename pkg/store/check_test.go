@@ -20,8 +20,10 @@ func sound() (*experiment.Experiment, []experiment.Trial) {
 		Spec: experiment.Spec{
 			MaxTrialCount: new(int32(5)), ParallelTrialCount: new(int32(2)),
 			Objective: &experiment.Objective{Type: "minimize", ObjectiveMetricName: "loss"},
-			Parameters: []experiment.ParameterSpec{{Name: "lr", ParameterType: "double",
-				FeasibleSpace: experiment.FeasibleSpace{Min: "0", Max: "1"}}},
+			Parameters: []experiment.ParameterSpec{{
+				Name: "lr", ParameterType: "double",
+				FeasibleSpace: experiment.FeasibleSpace{Min: "0", Max: "1"},
+			}},
 		},
 	}
 	trial := func(n uint64, state experiment.TrialState) experiment.Trial {
@@ -100,6 +102,17 @@ func TestCheck(t *testing.T) {
 				t.Errorf("got %v, want %v", found, test.want)
 			}
 		})
+	}
+}
+
+func TestCheckFindsWorkloadsOfNobody(t *testing.T) {
+	gone := experiment.Key{Namespace: "default", Name: "gone"}
+	found, err := store.Check(t.Context(), storetest.NewMemory(), store.Workloads{gone: {"gone-bbbbbbbb"}, key: nil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) != 1 || found[0].Invariant != "I7" || found[0].Trial != "gone-bbbbbbbb" {
+		t.Errorf("got %v, want one I7 about gone-bbbbbbbb", found)
 	}
 }
 

@@ -22,9 +22,12 @@ func fillExperiment(b *testing.B, s *Store, key experiment.Key, n int) {
 	for first := 1; first <= n; first += step {
 		c := store.Change{Revision: uint64(first/step) + 1}
 		for number := first; number < first+step && number <= n; number++ {
-			c.Create = append(c.Create, experiment.Trial{Number: uint64(number), Name: fmt.Sprintf("%s-%08d", key.Name, number), Attempt: 1,
+			c.Create = append(c.Create, experiment.Trial{
+				Number: uint64(number), Name: fmt.Sprintf("%s-%08d", key.Name, number), Attempt: 1,
 				State: experiment.TrialRunning, Created: time.Unix(1e9, 0), Assignment: []experiment.Pair{
-					{Name: "learning_rate", Value: "0.012345678901234567"}, {Name: "batch_size", Value: "64"}}})
+					{Name: "learning_rate", Value: "0.012345678901234567"}, {Name: "batch_size", Value: "64"},
+				},
+			})
 		}
 		if _, err := s.Commit(ctx, key, c); err != nil {
 			b.Fatal(err)
@@ -40,8 +43,10 @@ func benchMeasurements(first uint64, n int) []experiment.Measurement {
 	out := make([]experiment.Measurement, n)
 	for i := range out {
 		seq := first + uint64(i)
-		out[i] = experiment.Measurement{Seq: seq, Time: time.Unix(1e9+int64(seq), 123456789), Step: int64(seq), Metric: "val_loss",
-			Value: 0.123456789, Text: "0.123456789"}
+		out[i] = experiment.Measurement{
+			Seq: seq, Time: time.Unix(1e9+int64(seq), 123456789), Step: int64(seq), Metric: "val_loss",
+			Value: 0.123456789, Text: "0.123456789",
+		}
 	}
 	return out
 }

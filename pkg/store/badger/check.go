@@ -11,20 +11,6 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
-// Check opens the store in a directory, checks it as Store.Check does, and closes it. It writes
-// nothing but what opening and closing write. A store that opens only with a loss is a finding.
-func Check(ctx context.Context, dir string, o Options, workloads store.Workloads) ([]store.Finding, error) {
-	s, err := Open(dir, o)
-	if errors.Is(err, store.ErrCorrupt) {
-		return []store.Finding{{Invariant: "I11", Found: err.Error(), Action: "keep a copy of the directory before anything else"}}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	found, err := s.Check(ctx, workloads)
-	return found, errors.Join(err, s.Close())
-}
-
 // Check looks for broken invariants (see store.Check), and for records that are damaged, missing
 // or belong to nothing.
 func (s *Store) Check(ctx context.Context, workloads store.Workloads) ([]store.Finding, error) {

@@ -50,7 +50,7 @@ func testLost(t *testing.T, harm func(tx *badgerdb.Txn) error, read func(s *Stor
 	dir := t.TempDir()
 	newOne(t, dir, 4)
 	edit(t, dir, harm)
-	found, err := Check(t.Context(), dir, small, nil)
+	found, err := checkDir(t, dir, nil)
 	if err != nil || len(found) == 0 {
 		t.Errorf("check: got %v, %v, want a finding", found, err)
 	}
@@ -68,7 +68,7 @@ func TestCheckOrphans(t *testing.T) {
 		key := idKey(kindTrial, 9, 1)
 		return tx.Set(key, seal(key, nil))
 	})
-	found, err := Check(t.Context(), dir, small, store.Workloads{keyOne: {"one-1", "one-2"}})
+	found, err := checkDir(t, dir, store.Workloads{keyOne: {"one-1", "one-2"}})
 	var got []string
 	for _, f := range found {
 		got = append(got, f.Invariant+" "+f.Trial)
@@ -76,4 +76,15 @@ func TestCheckOrphans(t *testing.T) {
 	if want := "I3 ,I7 one-1"; err != nil || strings.Join(got, ",") != want {
 		t.Errorf("got %v, %v, want %s", found, err, want)
 	}
+}
+
+// checkDir opens the store in a directory and checks it.
+func checkDir(t *testing.T, dir string, workloads store.Workloads) ([]store.Finding, error) {
+	t.Helper()
+	s, err := Open(dir, small)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Check(t.Context(), workloads)
+	return found, errors.Join(err, s.Close())
 }

@@ -126,9 +126,11 @@ func childCommit(ctx context.Context, s *Store, key experiment.Key, say func(...
 	e, err := s.Get(ctx, key)
 	for err == nil {
 		n := e.Revision - 2 + childStreams + 1
-		e.Revision, err = s.Commit(ctx, key, store.Change{Revision: e.Revision,
-			Create: []experiment.Trial{{Number: n, Name: fmt.Sprint("t", n), Attempt: 1, State: experiment.TrialSucceeded, FinishNo: n}},
-			Events: []experiment.Event{{Reason: fmt.Sprint("E", n)}}})
+		e.Revision, err = s.Commit(ctx, key, store.Change{
+			Revision: e.Revision,
+			Create:   []experiment.Trial{{Number: n, Name: fmt.Sprint("t", n), Attempt: 1, State: experiment.TrialSucceeded, FinishNo: n}},
+			Events:   []experiment.Event{{Reason: fmt.Sprint("E", n)}},
+		})
 		if err == nil {
 			say("committed", e.Revision)
 		}

@@ -37,10 +37,14 @@ func newOne(t *testing.T, dir string, n uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Commit(ctx, keyOne, store.Change{Revision: 1, Events: []experiment.Event{{Reason: "Started"}},
+	_, err = s.Commit(ctx, keyOne, store.Change{
+		Revision: 1, Events: []experiment.Event{{Reason: "Started"}},
 		Status: &experiment.Status{Trials: 2, TrialsRunning: 1, TrialsSucceeded: 1},
-		Create: []experiment.Trial{{Number: 1, Name: "one-1", Attempt: 1, State: experiment.TrialSucceeded, FinishNo: 1},
-			{Number: 2, Name: "one-2", Attempt: 1, State: experiment.TrialRunning}}})
+		Create: []experiment.Trial{
+			{Number: 1, Name: "one-1", Attempt: 1, State: experiment.TrialSucceeded, FinishNo: 1},
+			{Number: 2, Name: "one-2", Attempt: 1, State: experiment.TrialRunning},
+		},
+	})
 	for seq := uint64(1); seq <= n && err == nil; seq++ {
 		_, err = s.Append(ctx, streamOne(2), []experiment.Measurement{childMeasurement(seq)})
 	}
@@ -270,7 +274,7 @@ func TestFormat(t *testing.T) {
 	for _, archive := range archives {
 		dir := t.TempDir()
 		unpack(t, archive, dir)
-		found, err := Check(t.Context(), dir, small, nil)
+		found, err := checkDir(t, dir, nil)
 		if err != nil || len(found) > 0 {
 			t.Errorf("%s: check: got %v, %v, want nothing", archive, found, err)
 		}

@@ -26,9 +26,18 @@ func testExperiments(_ *testing.T, r *rig) {
 
 func testNames(_ *testing.T, r *rig) {
 	keys := []experiment.Key{
-		{Namespace: "a/b", Name: "c"}, {Namespace: "a", Name: "b/c"}, {Namespace: "a\x00", Name: "b"}, {Namespace: "a", Name: "\x00b"},
-		{Namespace: "a\x00\x01", Name: ""}, {Namespace: "a", Name: ""}, {Namespace: "", Name: "a"}, {Namespace: "a", Name: "b"},
-		{Namespace: "a", Name: "\u00ff\u20ac"}, {Namespace: "a", Name: "../../etc"}, {Namespace: "a\x00\u00ff", Name: "x"}, {Namespace: "ab", Name: "c"},
+		{Namespace: "a/b", Name: "c"},
+		{Namespace: "a", Name: "b/c"},
+		{Namespace: "a\x00", Name: "b"},
+		{Namespace: "a", Name: "\x00b"},
+		{Namespace: "a\x00\x01", Name: ""},
+		{Namespace: "a", Name: ""},
+		{Namespace: "", Name: "a"},
+		{Namespace: "a", Name: "b"},
+		{Namespace: "a", Name: "\u00ff\u20ac"},
+		{Namespace: "a", Name: "../../etc"},
+		{Namespace: "a\x00\u00ff", Name: "x"},
+		{Namespace: "ab", Name: "c"},
 	}
 	for _, key := range keys {
 		r.must(r.Create(ctx, newExperiment(key)))
@@ -65,8 +74,10 @@ func testCommit(_ *testing.T, r *rig) {
 	done := newTrial(2, experiment.TrialSucceeded)
 	done.FinishNo, done.Message = 1, "it \"worked\"\n"
 	events := []experiment.Event{{Time: time.Unix(7, 0).UTC(), Trial: "t-2", Reason: "Done", Message: "x", Warning: true}}
-	revision, err := r.Commit(ctx, keyA, store.Change{Revision: 2, Spec: &e.Spec, Local: &e.Local, Status: &e.Status,
-		Create: []experiment.Trial{newTrial(3, experiment.TrialPending)}, Update: []experiment.Trial{done}, Events: events})
+	revision, err := r.Commit(ctx, keyA, store.Change{
+		Revision: 2, Spec: &e.Spec, Local: &e.Local, Status: &e.Status,
+		Create: []experiment.Trial{newTrial(3, experiment.TrialPending)}, Update: []experiment.Trial{done}, Events: events,
+	})
 	r.must(err)
 	want(r, "revision", revision, uint64(3))
 	revision, err = r.Commit(ctx, keyA, store.Change{Revision: 3, Events: events})
@@ -107,7 +118,8 @@ func testRefusedCommits(t *testing.T, r *rig) {
 		{"number 0", store.Change{Revision: 3, Create: []experiment.Trial{newTrial(0, experiment.TrialPending)}}, store.ErrConflict},
 		{"final trial", store.Change{Revision: 3, Update: []experiment.Trial{final}}, store.ErrConflict},
 		{"final in the same change", store.Change{Revision: 3, Update: []experiment.Trial{
-			newTrial(1, experiment.TrialSucceeded), newTrial(1, experiment.TrialRunning)}}, store.ErrConflict},
+			newTrial(1, experiment.TrialSucceeded), newTrial(1, experiment.TrialRunning),
+		}}, store.ErrConflict},
 		{"earlier attempt", store.Change{Revision: 3, Update: []experiment.Trial{older}}, store.ErrConflict},
 		{"unknown trial", store.Change{Revision: 3, Update: []experiment.Trial{newTrial(3, experiment.TrialRunning)}}, store.ErrNotFound},
 		{"trial 0", store.Change{Revision: 3, Update: []experiment.Trial{newTrial(0, experiment.TrialRunning)}}, store.ErrNotFound},

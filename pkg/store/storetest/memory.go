@@ -108,8 +108,10 @@ func (m *Memory) Create(ctx context.Context, e *experiment.Experiment) error {
 	}
 	body := *e
 	body.Status = experiment.Status{}
-	m.experiments[e.Key()] = &kept{body: encode(body), status: encode(e.Status), revision: 1,
-		streams: map[experiment.Stream][]experiment.Measurement{}}
+	m.experiments[e.Key()] = &kept{
+		body: encode(body), status: encode(e.Status), revision: 1,
+		streams: map[experiment.Stream][]experiment.Measurement{},
+	}
 	return nil
 }
 

@@ -83,16 +83,20 @@ func newExperiment(key experiment.Key) *experiment.Experiment {
 }
 
 func newTrial(n uint64, state experiment.TrialState) experiment.Trial {
-	return experiment.Trial{Number: n, Name: fmt.Sprintf("t-%d", n), Attempt: 1, State: state, Memo: []byte{0, 255},
-		Assignment: []experiment.Pair{{Name: "lr", Value: "0.1"}}, Created: time.Unix(int64(n), 1).UTC()}
+	return experiment.Trial{
+		Number: n, Name: fmt.Sprintf("t-%d", n), Attempt: 1, State: state, Memo: []byte{0, 255},
+		Assignment: []experiment.Pair{{Name: "lr", Value: "0.1"}}, Created: time.Unix(int64(n), 1).UTC(),
+	}
 }
 
 // measurements returns those with the sequence numbers from first to last.
 func measurements(first, last uint64) []experiment.Measurement {
 	var out []experiment.Measurement
 	for seq := first; seq <= last; seq++ {
-		out = append(out, experiment.Measurement{Seq: seq, Time: time.Unix(int64(seq), int64(seq)).UTC(), Step: int64(seq) - 2,
-			Metric: fmt.Sprintf("m%d", seq%3), Value: float64(seq) / 8, Text: fmt.Sprint(float64(seq) / 8)})
+		out = append(out, experiment.Measurement{
+			Seq: seq, Time: time.Unix(int64(seq), int64(seq)).UTC(), Step: int64(seq) - 2,
+			Metric: fmt.Sprintf("m%d", seq%3), Value: float64(seq) / 8, Text: fmt.Sprint(float64(seq) / 8),
+		})
 	}
 	return out
 }

@@ -213,6 +213,12 @@ func TestAdoption(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	alive, err := Alive(dir)
+	names := alive[ends.Experiment]
+	slices.Sort(names)
+	if want := []string{ends.Trial, lost.Trial, stopped.Trial}; err != nil || len(alive) != 1 || !slices.Equal(names, want) {
+		t.Errorf("between two runners: got %v alive, %v; want %v", alive, err, want)
+	}
 	second := open(t, dir, "unix:"+d.path)
 	t.Cleanup(func() { shut(t, second) })
 	h.Runner = second
