@@ -157,7 +157,7 @@ func TestExamplesOfKatib(t *testing.T) {
 				}
 			}
 		}
-		if yaml.Unmarshal(data, &doc) != nil || doc.Kind != "Experiment" {
+		if readable := yaml.Unmarshal(data, &doc) == nil; !readable || doc.Kind != "Experiment" {
 			return nil // a template of something else
 		}
 		seen++

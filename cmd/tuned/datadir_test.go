@@ -35,8 +35,9 @@ func TestSocketPathIsShortAndStable(t *testing.T) {
 }
 
 func TestSocketFolderMustBeOurs(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	dir := filepath.Join(os.TempDir(), "tuned-"+strconv.Itoa(os.Getuid()))
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	dir := filepath.Join(tmp, "tuned-"+strconv.Itoa(os.Getuid()))
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func (a *app) fsck(c *cobra.Command, p *place, acceptLoss bool) error {
 		fmt.Fprintln(a.stdout, f)
 	}
 	if len(findings) > 0 {
-		return exit{exitError, fmt.Errorf("check data directory: %d findings", len(findings))}
+		return exit{exitError, fmt.Errorf("check data directory: findings above: %d", len(findings))}
 	}
 	fmt.Fprintf(a.stdout, "ok: %s\n", p.dataDir)
 	return nil

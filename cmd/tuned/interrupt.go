@@ -57,11 +57,14 @@ func (a *app) interrupt(t interrupter, s tuner.Snapshot, second <-chan os.Signal
 	if !s.External {
 		fmt.Fprintf(a.stderr, "tuned: interrupted: stopping the running trials; interrupt again to leave at once\n")
 	}
-	done := make(chan error, 1)
-	go func() { done <- t.Interrupt(ctx, key) }()
 	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = t.Interrupt(ctx, key)
+	}()
 	select {
-	case err = <-done:
+	case <-done:
 	case <-second:
 		cancel()
 		<-done

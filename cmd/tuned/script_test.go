@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -71,7 +70,7 @@ func TestScripts(t *testing.T) {
 	engine.Cmds["tuned"] = script.Program(filepath.Join(bin, "tuned"), interruptProcess, 30*time.Second)
 	engine.Cmds["exits"] = exits(bin)
 	env := environ(t, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	scripttest.Test(t, context.Background(), engine, env, "testdata/script/*.txt")
+	scripttest.Test(t, t.Context(), engine, env, "testdata/script/*.txt")
 }
 
 func interruptProcess(c *exec.Cmd) error { return c.Process.Signal(os.Interrupt) }
@@ -97,7 +96,7 @@ func exits(bin string) script.Cmd {
 		return func(*script.State) (string, string, error) {
 			err := c.Wait()
 			if got := fmt.Sprint(c.ProcessState.ExitCode()); got != args[0] {
-				err = fmt.Errorf("exit code %s, want %s (%v)", got, args[0], err)
+				err = fmt.Errorf("exit code %s, want %s: %w", got, args[0], err)
 			} else {
 				err = nil
 			}

@@ -34,7 +34,7 @@ func Program(t testing.TB, name string) string {
 func PythonModule(t testing.TB, module string) {
 	t.Helper()
 	python := Program(t, "python3")
-	if err := exec.Command(python, "-c", "import "+module).Run(); err != nil {
+	if err := exec.CommandContext(t.Context(), python, "-c", "import "+module).Run(); err != nil {
 		Skip(t, "Python module "+module+" is not installed")
 	}
 }

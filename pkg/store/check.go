@@ -20,11 +20,14 @@ type Finding struct {
 
 // String returns the finding in one line.
 func (f Finding) String() string {
-	where := f.Experiment.String()
+	where := ""
+	if f.Experiment != (experiment.Key{}) {
+		where = " " + f.Experiment.String()
+	}
 	if f.Trial != "" {
 		where += " trial " + f.Trial
 	}
-	return fmt.Sprintf("%s %s: %s; %s", f.Invariant, where, f.Found, f.Action)
+	return fmt.Sprintf("%s%s: %s; %s", f.Invariant, where, f.Found, f.Action)
 }
 
 // sources are the streams that trials have.

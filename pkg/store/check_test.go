@@ -83,7 +83,7 @@ func TestCheck(t *testing.T) {
 			e, trials := sound()
 			test.harm(e, trials)
 			s := storetest.NewMemory()
-			ctx := context.Background()
+			ctx := t.Context()
 			if err := s.Create(ctx, e); err != nil {
 				t.Fatal(err)
 			}
@@ -132,7 +132,7 @@ func TestCheckStreams(t *testing.T) {
 	trials[0].Number = 1
 	e.Status = experiment.NextStatus(e, trials, false, time.Unix(3, 0))
 	m := storetest.NewMemory()
-	ctx := context.Background()
+	ctx := t.Context()
 	stored := []experiment.Measurement{{Seq: 1, Text: "1", Value: 1}, {Seq: 2, Text: "2", Value: 2}}
 	if err := m.Create(ctx, e); err != nil {
 		t.Fatal(err)

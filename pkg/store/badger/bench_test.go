@@ -1,7 +1,6 @@
 package badger
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -67,7 +66,7 @@ func BenchmarkAppend(b *testing.B) {
 				wg.Go(func() {
 					next := uint64(1)
 					for range calls {
-						acked, err := s.Append(context.Background(), benchStream(i), benchMeasurements(next, size))
+						acked, err := s.Append(b.Context(), benchStream(i), benchMeasurements(next, size))
 						if err != nil {
 							b.Error(err)
 						}

@@ -40,7 +40,7 @@ func (s *Store) checkRecords(ctx context.Context) (found []store.Finding, err er
 		err = scan(tx, []byte{kindName}, func(record, payload []byte) error {
 			var id number
 			key, ok := parseNameKey(record)
-			if err := decodeCounters(payload, &id); err != nil || !ok {
+			if readable := decodeCounters(payload, &id) == nil; !readable || !ok {
 				add(key, fmt.Errorf("record %q cannot be read: %w", record, store.ErrCorrupt))
 				return nil
 			}
