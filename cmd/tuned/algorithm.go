@@ -7,6 +7,7 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 // medianStop is Katib's only early stopping algorithm.
@@ -48,8 +49,8 @@ func checkAlgorithm(s *experiment.Spec) experiment.Faults {
 		add("spec.algorithm.algorithmName", err)
 		return faults
 	}
-	values, ok := checkSettings(def, s.Algorithm.AlgorithmSettings, add)
-	if p, err := problem(s); ok && err == nil { // a space with faults is reported as such
+	values, ok := checkSettings(def, s.Algorithm, add)
+	if p, err := tuner.Problem(s); ok && err == nil { // a space with faults is reported as such
 		add("spec.algorithm", algorithms.Check(def, p, values))
 	}
 	return faults
@@ -57,9 +58,9 @@ func checkAlgorithm(s *experiment.Spec) experiment.Faults {
 
 // checkSettings reports each fault at the setting that has it, and those of several settings
 // together at the list.
-func checkSettings(def algorithms.Definition, given []experiment.Setting, add func(path string, err error)) (algorithms.Values, bool) {
+func checkSettings(def algorithms.Definition, given *experiment.Algorithm, add func(path string, err error)) (algorithms.Values, bool) {
 	const path = "spec.algorithm.algorithmSettings"
-	raw := rawSettings(given)
+	raw := tuner.RawSettings(given)
 	values, err := algorithms.Parse(def, raw, "")
 	if err == nil {
 		return values, true
@@ -92,36 +93,9 @@ func parts(err error) []error {
 	return []error{err}
 }
 
-func rawSettings(given []experiment.Setting) []algorithms.RawSetting {
-	raw := make([]algorithms.RawSetting, len(given))
-	for i, s := range given {
-		raw[i] = algorithms.RawSetting{Name: s.Name, Value: s.Value}
-	}
-	return raw
-}
-
-// problem is what the algorithm of a spec will be asked to solve.
-func problem(s *experiment.Spec) (algorithms.Problem, error) {
-	space, err := s.Space()
-	if err != nil {
-		return algorithms.Problem{}, err
-	}
-	return algorithms.Problem{
-		Space: space, Objectives: 1, Seed: seedOf(s),
-		MaxTrials: count(s.MaxTrialCount, 0), Parallel: count(s.ParallelTrialCount, 1),
-	}, nil
-}
-
-func seedOf(s *experiment.Spec) uint64 {
-	if s.Tuned == nil || s.Tuned.Seed == nil {
-		return 0
-	}
-	return *s.Tuned.Seed
-}
-
 // firstTrial returns the parameters of the first trial that a checked spec leads to.
 func firstTrial(s *experiment.Spec) ([]experiment.Pair, error) {
-	p, err := problem(s)
+	p, err := tuner.Problem(s)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +120,6 @@ func chosenAlgorithm(s *experiment.Spec) (algorithms.Definition, algorithms.Valu
 	if err != nil {
 		return def, nil, err
 	}
-	values, err := algorithms.Parse(def, rawSettings(s.Algorithm.AlgorithmSettings), "")
+	values, err := algorithms.Parse(def, tuner.RawSettings(s.Algorithm), "")
 	return def, values, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -151,12 +152,16 @@ func explainAlgorithm(w io.Writer, s *experiment.Spec) error {
 	if err != nil {
 		return fmt.Errorf("explain algorithm: %w", err)
 	}
+	p, err := tuner.Problem(s)
+	if err != nil {
+		return fmt.Errorf("explain algorithm: %w", err)
+	}
 	heading(w, "Algorithm")
 	fmt.Fprintf(w, "  %s: %s\n", def.Name, def.Summary)
 	if def.Reference != "" {
 		fmt.Fprintf(w, "  %s\n", def.Reference)
 	}
-	fmt.Fprintf(w, "  seed %d: the same experiment with the same seed tries the same points\n", seedOf(s))
+	fmt.Fprintf(w, "  seed %d: the same experiment with the same seed tries the same points\n", p.Seed)
 	if len(def.Settings) > 0 {
 		explainSettings(w, def.Settings, values, s.Algorithm.AlgorithmSettings)
 	}

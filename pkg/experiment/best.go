@@ -1,7 +1,5 @@
 package experiment
 
-import "math"
-
 // The types of objective.
 const (
 	objectiveMinimize = "minimize"
@@ -23,32 +21,9 @@ func GoalReached(o *Objective, value float64) bool {
 }
 
 // Best returns the trial with the least loss among the succeeded and early stopped ones; ties go to
-// the earlier in the list. A trial whose value is NaN, unavailable or no number never wins. False
+// the lower number, else to the earlier in the list. A trial whose value is NaN, unavailable or no number never wins. False
 // means none qualifies. (Katib looks at trials in any state, but only these two come to have a value.)
 func Best(trials []Trial, o *Objective) (Trial, bool) {
-	i, _ := bestOf(trials, o)
-	if i < 0 {
-		return Trial{}, false
-	}
-	return trials[i], true
-}
-
-// bestOf returns the best trial's index and value; -1 when there is none.
-func bestOf(trials []Trial, o *Objective) (best int, value float64) {
-	best = -1
-	strategy := o.strategy(o.ObjectiveMetricName)
-	for i := range trials {
-		t := &trials[i]
-		if t.State != TrialSucceeded && t.State != TrialEarlyStopped {
-			continue
-		}
-		v, ok := t.Observation.value(o.ObjectiveMetricName, strategy)
-		if !ok || math.IsNaN(v) {
-			continue
-		}
-		if best < 0 || o.Loss(v) < o.Loss(value) {
-			best, value = i, v
-		}
-	}
-	return best, value
+	tally := NewTally(o, trials)
+	return tally.Best()
 }

@@ -43,19 +43,9 @@ func (s *Status) Succeeded() bool { return s.has(Succeeded) }
 //
 // Its time is linear in the number of trials.
 func NextStatus(e *Experiment, trials []Trial, exhausted bool, now time.Time) Status {
-	s := e.Status
-	s.Conditions = slices.Clone(s.Conditions)
-	s.count(trials)
-	best, value := bestOf(trials, e.Spec.Objective)
-	s.CurrentOptimalTrial = nil
-	if best >= 0 {
-		s.CurrentOptimalTrial = optimal(&trials[best])
-	}
-	// As in Katib, an experiment stays Created until it has a trial.
-	waits := len(trials) == 0 && s.State() == Created && !exhausted
-	if !waits && !s.Completed() {
-		s.advance(&e.Spec, best >= 0 && GoalReached(e.Spec.Objective, value), exhausted, now)
-	}
+	tally := NewTally(e.Spec.Objective, trials)
+	s := tally.Next(e, exhausted, now)
+	s.setLists(trials)
 	return s
 }
 
@@ -89,25 +79,40 @@ func Restart(e *Experiment, now time.Time) (Status, error) {
 	return s, nil
 }
 
-// count sets the counts and the lists.
-func (s *Status) count(trials []Trial) {
-	s.PendingTrialList, s.RunningTrialList, s.SucceededTrialList, s.KilledTrialList = nil, nil, nil, nil
-	s.FailedTrialList, s.EarlyStoppedTrialList, s.MetricsUnavailableTrialList = nil, nil, nil
-	if n := min(int(s.TrialsSucceeded), len(trials)); n > 0 { // by far the longest list, and rarely longer by more than one
-		s.SucceededTrialList = make([]string, 0, n+1)
+// WithLists returns the status with the lists of the names of trials filled in.
+func (s Status) WithLists(trials []Trial) Status {
+	s.setLists(trials)
+	return s
+}
+
+// setLists sets the lists of names.
+func (s *Status) setLists(trials []Trial) {
+	for _, state := range states {
+		*s.list(state) = nil
 	}
 	for i := range trials {
 		list := s.list(trials[i].State)
 		*list = append(*list, trials[i].Name)
 	}
-	s.Trials = int32(len(trials))
-	s.TrialsPending = int32(len(s.PendingTrialList))
-	s.TrialsRunning = int32(len(s.RunningTrialList))
-	s.TrialsSucceeded = int32(len(s.SucceededTrialList))
-	s.TrialsKilled = int32(len(s.KilledTrialList))
-	s.TrialsFailed = int32(len(s.FailedTrialList))
-	s.TrialsEarlyStopped = int32(len(s.EarlyStoppedTrialList))
-	s.TrialMetricsUnavailable = int32(len(s.MetricsUnavailableTrialList))
+}
+
+// count returns the count of the trials in a state.
+func (s *Status) count(state TrialState) *int32 {
+	switch state {
+	case TrialRunning:
+		return &s.TrialsRunning
+	case TrialSucceeded:
+		return &s.TrialsSucceeded
+	case TrialKilled:
+		return &s.TrialsKilled
+	case TrialFailed:
+		return &s.TrialsFailed
+	case TrialEarlyStopped:
+		return &s.TrialsEarlyStopped
+	case TrialMetricsUnavailable:
+		return &s.TrialMetricsUnavailable
+	}
+	return &s.TrialsPending
 }
 
 // list returns the list of the trials in a state.

@@ -351,14 +351,51 @@ func asJSON(t rapid.TB, v any) string {
 	return string(text)
 }
 
-func BenchmarkNextStatus(b *testing.B) {
+// BenchmarkTally measures the end of one more trial after 100,000.
+func BenchmarkTally(b *testing.B) {
 	trials := make([]Trial, 100_000)
 	for i := range trials {
 		trials[i] = trialOf(uint64(i+1), TrialSucceeded, fmt.Sprint(float64(i%977)/7))
 	}
 	e := experimentOf(Spec{MaxTrialCount: limit(200_000)})
+	tally := NewTally(e.Spec.Objective, trials)
 	b.ReportAllocs()
 	for b.Loop() {
-		e.Status = NextStatus(e, trials, false, epoch)
+		tally.Update(e.Spec.Objective, TrialSucceeded, &trials[7])
+		e.Status = tally.Next(e, false, epoch)
 	}
+}
+
+// TestTallyKeepsUp changes trials one by one: the tally kept along says what one made anew says.
+func TestTallyKeepsUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := experimentOf(Spec{}).Spec.Objective
+		var trials []Trial
+		var kept Tally
+		for range rapid.IntRange(1, 30).Draw(t, "changes") {
+			if len(trials) == 0 || rapid.Bool().Draw(t, "new") {
+				added := trialOf(uint64(len(trials)+1), TrialPending)
+				trials = append(trials, added)
+				kept.Add(o, &added)
+				continue
+			}
+			i := rapid.IntRange(0, len(trials)-1).Draw(t, "which")
+			if trials[i].State.Final() {
+				continue
+			}
+			before := trials[i].State
+			ended := trialOf(trials[i].Number, rapid.SampledFrom(states[:]).Draw(t, "state"), rapid.SampledFrom([]string{"1", "2", "nan", "x"}).Draw(t, "value"))
+			trials[i] = ended
+			kept.Update(o, before, &ended)
+		}
+		fresh := NewTally(o, trials)
+		if got, want := fmt.Sprint(kept.counts, kept.trials), fmt.Sprint(fresh.counts, fresh.trials); got != want {
+			t.Fatalf("counts: got %s, want %s", got, want)
+		}
+		got, gotOK := kept.Best()
+		want, wantOK := fresh.Best()
+		if gotOK != wantOK || got.Number != want.Number {
+			t.Fatalf("best: got %v %v, want %v %v", got.Number, gotOK, want.Number, wantOK)
+		}
+	})
 }

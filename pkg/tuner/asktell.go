@@ -37,7 +37,7 @@ func (d *driver) handOut(ctx context.Context, count int, request string) ([]expe
 	if again := d.requested(request); len(again) > 0 {
 		return again, nil
 	}
-	n := min(count, room(d.e, len(d.trials), d.activeTrials()))
+	n := min(count, room(d.e, len(d.trials), d.tally.Active()))
 	if n == 0 || d.e.Status.Completed() || d.exhausted || d.held {
 		return nil, nil
 	}

@@ -58,8 +58,11 @@ func (d *draft) apply(ctx context.Context, a Actions) error {
 
 // change runs f on a trial, with readers kept out.
 func (d *draft) change(number uint64, f func(t *experiment.Trial)) {
+	t := &d.trials[number-1]
+	before := t.State
 	d.mu.Lock()
-	f(&d.trials[number-1])
+	f(t)
+	d.tally.Update(d.e.Spec.Objective, before, t)
 	d.mu.Unlock()
 	if int(number) <= d.stored {
 		d.touched[number] = struct{}{}
@@ -182,6 +185,7 @@ func (d *draft) ask(ctx context.Context, n int, state experiment.TrialState, req
 			t.Started = d.now
 		}
 		d.trials = append(d.trials, t)
+		d.tally.Add(d.e.Spec.Objective, &t)
 	}
 	return nil
 }
@@ -205,7 +209,7 @@ func (d *draft) refresh() {
 		return
 	}
 	d.judged = true
-	next := experiment.NextStatus(d.e, d.trials, d.exhausted, d.now)
+	next := d.tally.Next(d.e, d.exhausted, d.now)
 	if was, is := d.e.Status.State(), next.State(); was != is {
 		c := next.Conditions[len(next.Conditions)-1]
 		d.log.Info().Str("reason", c.Reason).Str("state", string(is)).Msg("experiment changed")
@@ -223,9 +227,8 @@ func (d *draft) commit(ctx context.Context) error {
 		change.Update = append(change.Update, d.trials[number-1])
 	}
 	slices.SortFunc(change.Update, func(a, b experiment.Trial) int { return int(a.Number) - int(b.Number) })
-	status := withoutLists(d.e.Status)
-	if !reflect.DeepEqual(status, withoutLists(d.before)) {
-		change.Status = &status
+	if !reflect.DeepEqual(d.e.Status, d.before) {
+		change.Status = &d.e.Status
 	}
 	if change.Status == nil && len(change.Create)+len(change.Update)+len(change.Events) == 0 {
 		return nil
@@ -242,13 +245,4 @@ func (d *draft) commit(ctx context.Context) error {
 	d.mu.Unlock()
 	d.notify()
 	return nil
-}
-
-// withoutLists drops the lists of trial names, which the trials themselves say: stored with each
-// commit they would make a long experiment slower with every trial.
-func withoutLists(s experiment.Status) experiment.Status {
-	s.RunningTrialList, s.PendingTrialList, s.FailedTrialList = nil, nil, nil
-	s.SucceededTrialList, s.KilledTrialList = nil, nil
-	s.EarlyStoppedTrialList, s.MetricsUnavailableTrialList = nil, nil
-	return s
 }

@@ -41,6 +41,7 @@ type driver struct {
 	mu        sync.RWMutex // guards the rest against readers
 	e         *experiment.Experiment
 	trials    []experiment.Trial
+	tally     experiment.Tally // of trials
 	exhausted bool
 	finishNo  uint64
 	watchers  map[chan struct{}]struct{}
@@ -162,7 +163,7 @@ func (d *driver) load(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.e, d.trials, d.finishNo = e, trials, 0
+	d.e, d.trials, d.tally, d.finishNo = e, trials, experiment.NewTally(e.Spec.Objective, trials), 0
 	d.exhausted, d.waiting, d.judged = false, false, false
 	for i := range trials {
 		d.finishNo = max(d.finishNo, trials[i].FinishNo)

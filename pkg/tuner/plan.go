@@ -159,7 +159,7 @@ func (p *planner) strays() {
 
 // limitStarts keeps the number of running workloads at or below parallelTrialCount.
 func (p *planner) limitStarts() {
-	room := max(0, parallel(p.view.Experiment)-p.running)
+	room := max(0, parallel(&p.view.Experiment.Spec)-p.running)
 	if room == 0 {
 		p.actions.Start = nil
 	} else if len(p.actions.Start) > room {
@@ -178,18 +178,18 @@ func (p *planner) ask() int {
 
 // room returns how many more trials may be created now.
 func room(e *experiment.Experiment, created, active int) int {
-	n := parallel(e) - active
+	n := parallel(&e.Spec) - active
 	if e.Spec.MaxTrialCount != nil {
 		n = min(n, int(*e.Spec.MaxTrialCount)-created)
 	}
 	return max(0, n)
 }
 
-func parallel(e *experiment.Experiment) int {
-	if e.Spec.ParallelTrialCount == nil {
+func parallel(s *experiment.Spec) int {
+	if s.ParallelTrialCount == nil {
 		return 1
 	}
-	return int(*e.Spec.ParallelTrialCount)
+	return int(*s.ParallelTrialCount)
 }
 
 func onCompletion(e *experiment.Experiment) experiment.OnCompletion {

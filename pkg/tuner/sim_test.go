@@ -258,8 +258,8 @@ func (s *simulation) check() {
 	if len(s.world.twice) > 0 {
 		s.t.Fatalf("a trial ran twice: %v", s.world.twice)
 	}
-	if n := len(s.world.alive()); n > parallel(e) {
-		s.t.Fatalf("%d workloads run, want at most %d", n, parallel(e))
+	if n := len(s.world.alive()); n > parallel(&e.Spec) {
+		s.t.Fatalf("%d workloads run, want at most %d", n, parallel(&e.Spec))
 	}
 	stored, err := s.store.Trials(s.t.Context(), s.driver.key)
 	if err != nil {

@@ -36,7 +36,9 @@ func (t *Tuner) Load(ctx context.Context, key experiment.Key) (Snapshot, error) 
 			return Snapshot{}, err
 		}
 	}
-	return d.snapshot(), nil
+	s := d.snapshot()
+	s.Experiment.Status = s.Experiment.Status.WithLists(s.Trials)
+	return s, nil
 }
 
 // List returns all stored experiments, ordered by key.
@@ -49,9 +51,9 @@ func (d *driver) snapshot() Snapshot {
 	defer d.mu.RUnlock()
 	s := Snapshot{
 		Experiment: d.copyLocked(), Trials: slices.Clone(d.trials), Exhausted: d.exhausted,
-		External: d.external(), Settled: d.e.Status.Completed() && d.activeTrials() == 0,
+		External: d.external(), Settled: d.e.Status.Completed() && d.tally.Active() == 0,
 	}
-	if best, ok := experiment.Best(d.trials, d.e.Spec.Objective); ok {
+	if best, ok := d.tally.Best(); ok {
 		s.Best = &best
 	}
 	return s
@@ -68,15 +70,6 @@ func (d *driver) copyLocked() *experiment.Experiment {
 	e := *d.e
 	e.Status.Conditions = slices.Clone(e.Status.Conditions)
 	return &e
-}
-
-func (d *driver) activeTrials() (n int) {
-	for i := range d.trials {
-		if !d.trials[i].State.Final() {
-			n++
-		}
-	}
-	return n
 }
 
 // Watch yields after changes of a submitted experiment; several changes may yield once. The

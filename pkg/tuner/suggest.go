@@ -9,7 +9,6 @@ import (
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
-	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
 // sources are the streams a trial's measurements may come in.
@@ -45,34 +44,44 @@ func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry) (*s
 	if err != nil {
 		return nil, err
 	}
-	space, err := e.Spec.Space()
+	problem, err := Problem(&e.Spec)
 	if err != nil {
 		return nil, err
 	}
-	raw := make([]algorithms.RawSetting, len(e.Spec.Algorithm.AlgorithmSettings))
-	for i, s := range e.Spec.Algorithm.AlgorithmSettings {
-		raw[i] = algorithms.RawSetting{Name: s.Name, Value: s.Value}
-	}
-	values, err := algorithms.Parse(def, raw, "")
+	values, err := algorithms.Parse(def, RawSettings(e.Spec.Algorithm), "")
 	if err != nil {
 		return nil, err
 	}
-	s := &suggestions{def: def, problem: problem(e, space)}
-	if s.suggester, err = algorithms.New(def, s.problem, values); err != nil {
+	suggester, err := algorithms.New(def, problem, values)
+	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &suggestions{def: def, problem: problem, suggester: suggester}, nil
 }
 
-func problem(e *experiment.Experiment, space *searchspace.Space) algorithms.Problem {
-	p := algorithms.Problem{Space: space, Objectives: 1, Parallel: parallel(e)}
-	if e.Spec.MaxTrialCount != nil {
-		p.MaxTrials = int(*e.Spec.MaxTrialCount)
+// Problem is what the algorithm of a spec is asked to solve.
+func Problem(s *experiment.Spec) (algorithms.Problem, error) {
+	space, err := s.Space()
+	if err != nil {
+		return algorithms.Problem{}, err
 	}
-	if e.Spec.Tuned != nil && e.Spec.Tuned.Seed != nil {
-		p.Seed = *e.Spec.Tuned.Seed
+	p := algorithms.Problem{Space: space, Objectives: 1, Parallel: parallel(s)}
+	if s.MaxTrialCount != nil {
+		p.MaxTrials = int(*s.MaxTrialCount)
 	}
-	return p
+	if s.Tuned != nil && s.Tuned.Seed != nil {
+		p.Seed = *s.Tuned.Seed
+	}
+	return p, nil
+}
+
+// RawSettings is an algorithm's settings as written.
+func RawSettings(a *experiment.Algorithm) []algorithms.RawSetting {
+	raw := make([]algorithms.RawSetting, len(a.AlgorithmSettings))
+	for i, s := range a.AlgorithmSettings {
+		raw[i] = algorithms.RawSetting{Name: s.Name, Value: s.Value}
+	}
+	return raw
 }
 
 // tell passes on the trials that finished since the last call, in the order of finishing.
