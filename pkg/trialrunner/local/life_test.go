@@ -442,3 +442,46 @@ func TestAgentIgnoresTheTerminal(t *testing.T) {
 		t.Errorf("got %+v, want it completed", w)
 	}
 }
+
+// TestAgentThatComesLate lets the daemon die after it started an agent and before that came up: the
+// next one knows the workload at once, and of the two agents one runs the command.
+func TestAgentThatComesLate(t *testing.T) {
+	t.Parallel()
+	folder, work := t.TempDir(), t.TempDir()
+	late := filepath.Join(work, "late-agent")
+	script := fmt.Sprintf("#!/bin/sh\nwhile [ ! -e %q ]; do sleep 0.01; done\nexec %q \"$@\"\n", filepath.Join(work, "go"), agentPath)
+	if err := os.WriteFile(late, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first, err := New(Config{Dir: folder, Agent: late, Address: "unix:/nobody", Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := harness(t, first)
+	runs := filepath.Join(work, "runs")
+	spec := h.Script("late", `echo run >> "$1"; while [ ! -e "$1.end" ]; do sleep 0.02; done`, runs)
+	h.Start(t, spec)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	second := open(t, folder, "unix:/nobody")
+	t.Cleanup(func() { shut(t, second) })
+	h.Runner = second
+	list, err := second.List(t.Context(), spec.Experiment)
+	if err != nil || len(list) != 1 || list[0].Phase != trialrunner.Running {
+		t.Fatalf("at once: got %+v, %v; want it running", list, err)
+	}
+	runnertest.AwaitFile(t, runs)
+	for _, name := range []string{filepath.Join(work, "go"), runs + ".end"} { // the late one comes, the command ends
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w := h.End(t, spec); w.Exit.Code != 0 {
+		t.Errorf("got %+v, want exit code 0", w)
+	}
+	if got := runnertest.AwaitFile(t, runs); got != "run" {
+		t.Errorf("got runs %q, want one", got)
+	}
+}

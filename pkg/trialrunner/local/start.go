@@ -159,13 +159,18 @@ func (r *Runner) launch(w *workload, spec *trialdir.Spec) error {
 	if err := r.root.Symlink(filepath.Join("..", folder), link); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	return r.spawn(w, root)
+}
+
+// spawn starts the agent of a folder that holds all it needs.
+func (r *Runner) spawn(w *workload, root *os.Root) error {
 	log, err := root.OpenFile(trialdir.AgentLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	//nolint:noctx // the agent outlives whatever context there is
-	agent := exec.Command(r.Agent, "--dir", filepath.Join(r.Dir, folder))
+	agent := exec.Command(r.Agent, "--dir", filepath.Join(r.Dir, w.folder(w.key)))
 	agent.Dir = "/" // it holds no folder that somebody wants to unmount
 	agent.Stdout, agent.Stderr = log, log
 	agent.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

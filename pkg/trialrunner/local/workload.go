@@ -72,8 +72,9 @@ func (r *Runner) adoptAll() error {
 	return nil
 }
 
-// adopt takes over the workload that a link points to. One whose agent never came up is left for
-// Start.
+// adopt takes over the workload that a link points to. When its agent has not come up, one is
+// started again: the first may never have been, or may be about to come up, and only one of them
+// runs the command.
 func (r *Runner) adopt(link string) error {
 	path, err := r.root.Readlink(link)
 	if err != nil {
@@ -90,11 +91,11 @@ func (r *Runner) adopt(link string) error {
 	defer root.Close()
 	w := newWorkload(key, t)
 	phase, exit, err := examine(root, false)
-	if err != nil || phase == 0 {
+	if err != nil {
 		return err
 	}
 	var spec trialdir.Spec
-	if phase == trialrunner.Running {
+	if phase == 0 || phase == trialrunner.Running {
 		if err := trialdir.Read(root, trialdir.SpecFile, &spec); err != nil {
 			return err
 		}
@@ -103,11 +104,17 @@ func (r *Runner) adopt(link string) error {
 	r.mu.Lock()
 	r.insert(w)
 	r.mu.Unlock()
-	if phase == trialrunner.Running {
+	switch phase {
+	case 0:
+		if err := r.spawn(w, root); err != nil {
+			r.forget(w)
+			return fmt.Errorf("start agent of %s again: %w", t.trial, err)
+		}
+	case trialrunner.Running:
 		r.watchAdopted(w)
-		return nil
+	default:
+		r.end(w, phase, exit)
 	}
-	r.end(w, phase, exit)
 	return nil
 }
 
