@@ -33,6 +33,11 @@ func (e *Experiment) Key() Key {
 	return Key{Namespace: e.Metadata.Namespace, Name: e.Metadata.Name}
 }
 
+// External reports whether clients evaluate the trials, because there is nothing to run.
+func (e *Experiment) External() bool {
+	return e.Spec.TrialTemplate == nil && len(e.Local.Command) == 0
+}
+
 // Metadata is the part of a Kubernetes object's metadata that is used here.
 type Metadata struct {
 	Name        string            `json:"name,omitempty"`

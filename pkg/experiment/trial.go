@@ -18,6 +18,8 @@ type Trial struct {
 	Memo       []byte                 `json:"memo,omitempty"`    // the algorithm's, see algorithms.Suggestion
 	Request    string                 `json:"request,omitempty"` // of the client that asked for it; "" when the daemon runs it
 
+	Lost int `json:"lost,omitempty"` // attempts whose workload disappeared without a result
+
 	State    TrialState `json:"state"`
 	Reason   string     `json:"reason,omitempty"`   // CamelCase
 	Message  string     `json:"message,omitempty"`  // for a person: what happened, the evidence, what to do

@@ -31,7 +31,7 @@ func (t *Tuner) Ask(ctx context.Context, key experiment.Key, count int, request 
 
 // handOut runs in the driver's goroutine.
 func (d *driver) handOut(ctx context.Context, count int, request string) ([]experiment.Trial, error) {
-	if !d.external() {
+	if !d.e.External() {
 		return nil, fmt.Errorf("experiment %s runs its trials itself, they cannot be asked for: %w", d.key, store.ErrInvalid)
 	}
 	if again := d.requested(request); len(again) > 0 {
@@ -84,7 +84,7 @@ func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) error {
 
 // takeBack runs in the driver's goroutine.
 func (d *driver) takeBack(ctx context.Context, r Result) error {
-	if !d.external() {
+	if !d.e.External() {
 		return fmt.Errorf("experiment %s runs its trials itself: %w", d.key, store.ErrInvalid)
 	}
 	trial, err := byName(d.trials, r.Trial)
@@ -124,5 +124,5 @@ func verdict(r Result, obs experiment.Observation, o *experiment.Objective) outc
 	if r.Failed {
 		return outcome{experiment.TrialFailed, "ToldFailed", r.Message}
 	}
-	return judge(trialrunner.Workload{Phase: trialrunner.Exited}, obs, o)
+	return judge(&experiment.Trial{}, trialrunner.Workload{Phase: trialrunner.Exited}, obs, 0, o)
 }

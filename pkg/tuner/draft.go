@@ -1,6 +1,7 @@
 package tuner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,11 +79,14 @@ func (d *draft) mark(number uint64) {
 // retry starts a new attempt of a trial whose workload ended through no fault of its own. What the
 // ended attempt had measured is kept.
 func (d *draft) retry(ctx context.Context, f Finish) error {
-	if _, err := d.deliver(ctx, f); err != nil {
+	if _, _, err := d.deliver(ctx, f); err != nil {
 		return err
 	}
 	d.change(f.Number, func(t *experiment.Trial) {
 		t.Attempt++
+		if f.Workload.Phase == trialrunner.Lost {
+			t.Lost++
+		}
 		t.State, t.Started = experiment.TrialPending, time.Time{}
 	})
 	reason := "TrialInterrupted"
@@ -95,12 +99,12 @@ func (d *draft) retry(ctx context.Context, f Finish) error {
 
 // finish ends a trial: all its measurements first, then the verdict.
 func (d *draft) finish(ctx context.Context, f Finish) error {
-	ms, err := d.deliver(ctx, f)
+	ms, missing, err := d.deliver(ctx, f)
 	if err != nil {
 		return err
 	}
 	obs := experiment.Observe(d.e.Spec.Objective, ms)
-	d.end(f.Number, judge(f.Workload, obs, d.e.Spec.Objective), obs, f.Workload)
+	d.end(f.Number, judge(&d.trials[f.Number-1], f.Workload, obs, missing, d.e.Spec.Objective), obs, f.Workload)
 	return nil
 }
 
@@ -123,26 +127,27 @@ func (d *draft) end(number uint64, o outcome, obs experiment.Observation, w tria
 	d.event(t.Name, t.Reason, t.Message, t.State != experiment.TrialSucceeded)
 }
 
-// deliver stores what the workload measured but could not report, and returns all measurements of
-// the attempt.
-func (d *draft) deliver(ctx context.Context, f Finish) ([]experiment.Measurement, error) {
+// deliver stores what the workload measured but could not report. It returns all measurements of the
+// attempt, and how many of those that the workload had collected are missing.
+func (d *draft) deliver(ctx context.Context, f Finish) (ms []experiment.Measurement, missing uint64, err error) {
 	s := experiment.Stream{Experiment: d.key, Number: f.Number, Attempt: f.Workload.Attempt, Source: "agent"}
 	acked, err := d.Store.Acked(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("deliver measurements of %s: %w", f.Workload.Trial, err)
+		return nil, 0, fmt.Errorf("deliver measurements of %s: %w", f.Workload.Trial, err)
 	}
 	if f.Workload.Phase == trialrunner.Lost || acked < f.Workload.LastSeq {
 		rest, err := d.Runner.Leftover(ctx, d.key, f.Workload.Trial, f.Workload.Attempt, acked)
 		if err != nil {
-			return nil, fmt.Errorf("collect what %s left behind: %w: %w", f.Workload.Trial, err, errAgain)
+			return nil, 0, fmt.Errorf("collect what %s left behind: %w: %w", f.Workload.Trial, err, errAgain)
 		}
 		for chunk := range slices.Chunk(rest, 2000) {
-			if _, err := d.Store.Append(ctx, s, chunk); err != nil {
-				return nil, fmt.Errorf("store what %s left behind: %w", f.Workload.Trial, err)
+			if acked, err = d.Store.Append(ctx, s, chunk); err != nil {
+				return nil, 0, fmt.Errorf("store what %s left behind: %w", f.Workload.Trial, err)
 			}
 		}
 	}
-	return d.measurements(ctx, f.Number, f.Workload.Attempt)
+	ms, err = d.measurements(ctx, f.Number, f.Workload.Attempt)
+	return ms, f.Workload.LastSeq - min(acked, f.Workload.LastSeq), err
 }
 
 // measurements returns those of one attempt, from all sources.
@@ -226,7 +231,7 @@ func (d *draft) commit(ctx context.Context) error {
 	for number := range d.touched {
 		change.Update = append(change.Update, d.trials[number-1])
 	}
-	slices.SortFunc(change.Update, func(a, b experiment.Trial) int { return int(a.Number) - int(b.Number) })
+	slices.SortFunc(change.Update, func(a, b experiment.Trial) int { return cmp.Compare(a.Number, b.Number) })
 	if !reflect.DeepEqual(d.e.Status, d.before) {
 		change.Status = &d.e.Status
 	}

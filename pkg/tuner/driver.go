@@ -43,6 +43,7 @@ type driver struct {
 	trials    []experiment.Trial
 	tally     experiment.Tally // of trials
 	exhausted bool
+	trouble   string // why the last step was put off; "" when all is well
 	finishNo  uint64
 	watchers  map[chan struct{}]struct{}
 }
@@ -97,10 +98,26 @@ func (d *driver) run(ctx context.Context) error {
 			}
 			d.backoff = min(max(2*d.backoff, firstRetry), lastRetry)
 			d.log.Warn().Err(err).Dur("retry_in", d.backoff).Msg("step put off")
+			d.troubled(err.Error())
 			timer.Reset(d.backoff)
 			continue
 		}
 		d.backoff = 0
+		d.troubled("")
+		if next, any := d.deadline(); any {
+			timer.Reset(next.Sub(d.Now()))
+		}
+	}
+}
+
+// troubled tells readers why the last step was put off, or that all is well.
+func (d *driver) troubled(why string) {
+	d.mu.Lock()
+	changed := d.trouble != why
+	d.trouble = why
+	d.mu.Unlock()
+	if changed {
+		d.notify()
 	}
 }
 
@@ -109,6 +126,9 @@ var errAgain = errors.New("to be tried again")
 
 // settle steps until a plan is empty.
 func (d *driver) settle(ctx context.Context) error {
+	if err := d.expireLate(ctx); err != nil {
+		return err
+	}
 	for {
 		again, err := d.step(ctx)
 		if err != nil || !again {
@@ -144,15 +164,12 @@ func (d *driver) step(ctx context.Context) (again bool, err error) {
 
 // abandon forgets what a draft changed in memory after its commit did not happen.
 func (d *driver) abandon(ctx context.Context, cause error) error {
-	d.suggestions = nil
-	if err := d.load(ctx); err != nil {
-		return errors.Join(cause, err)
-	}
-	return cause
+	return errors.Join(cause, d.load(ctx))
 }
 
-// load reads the experiment from the store.
+// load reads the experiment from the store, in place of what is in memory.
 func (d *driver) load(ctx context.Context) error {
+	d.suggestions = nil
 	e, err := d.Store.Get(ctx, d.key)
 	if err != nil {
 		return err
@@ -171,13 +188,8 @@ func (d *driver) load(ctx context.Context) error {
 	return nil
 }
 
-// external reports whether clients evaluate the trials.
-func (d *driver) external() bool {
-	return d.e.Spec.TrialTemplate == nil && len(d.e.Local.Command) == 0
-}
-
 func (d *driver) workloads(ctx context.Context) ([]trialrunner.Workload, error) {
-	if d.external() {
+	if d.e.External() {
 		return nil, nil
 	}
 	return d.Runner.List(ctx, d.key)
@@ -186,7 +198,7 @@ func (d *driver) workloads(ctx context.Context) ([]trialrunner.Workload, error) 
 func (d *driver) view(ws []trialrunner.Workload) View {
 	return View{
 		Experiment: d.e, Trials: d.trials, Workloads: ws,
-		Exhausted: d.exhausted, Waiting: d.waiting, External: d.external(), Held: d.held,
+		Exhausted: d.exhausted, Waiting: d.waiting, External: d.e.External(), Held: d.held,
 	}
 }
 

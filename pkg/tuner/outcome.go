@@ -18,16 +18,20 @@ type outcome struct {
 	message string
 }
 
-// judge decides what a workload's end means for its trial. It is pure.
-func judge(w trialrunner.Workload, obs experiment.Observation, o *experiment.Objective) outcome {
+// judge decides what a workload's end means for its trial. missing is how many of its measurements
+// could not be collected. It is pure.
+func judge(t *experiment.Trial, w trialrunner.Workload, obs experiment.Observation, missing uint64, o *experiment.Objective) outcome {
 	switch {
 	case w.Exit.Reason == reasonStopped:
 		return outcome{experiment.TrialKilled, "TrialKilled", "stopped because the experiment had ended"}
 	case w.Phase == trialrunner.Lost:
 		return outcome{experiment.TrialFailed, "Lost", fmt.Sprintf(
-			"the workload disappeared without a result, %d times; see whether the machine was restarted or the trial-agent was killed", w.Attempt)}
+			"the workload disappeared without a result, %d times; see whether the machine was restarted or the trial-agent was killed", t.Lost+1)}
 	case w.Exit.Code != 0 || w.Exit.Signal != "":
 		return outcome{experiment.TrialFailed, w.Exit.Reason, w.Exit.Message}
+	case missing > 0:
+		return outcome{experiment.TrialFailed, "MeasurementsLost", fmt.Sprintf(
+			"%d of the %d measurements that were collected cannot be read any more: the trial's folder is damaged; see the daemon's log", missing, w.LastSeq)}
 	}
 	value, ok := obs.Value(o.ObjectiveMetricName, o)
 	switch {

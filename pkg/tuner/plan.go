@@ -130,7 +130,7 @@ func (p *planner) unseen(t *experiment.Trial) {
 
 // ended decides between the end of a trial and another attempt.
 func (p *planner) ended(t *experiment.Trial, w trialrunner.Workload) {
-	lost := w.Phase == trialrunner.Lost && t.Attempt < maxAttempts
+	lost := w.Phase == trialrunner.Lost && t.Lost+1 < maxAttempts
 	stopped := w.Phase == trialrunner.Exited && w.Exit.Reason == reasonStopped
 	f := Finish{t.Number, w}
 	if !p.completed && (lost || stopped) {

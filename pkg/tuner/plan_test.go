@@ -59,7 +59,9 @@ func TestPlan(t *testing.T) {
 	alive := workload("a", 1, trialrunner.Running, "")
 	thirdLost := workload("a", maxAttempts, trialrunner.Lost, "")
 	third := trials(runs)
-	third[0].Attempt = maxAttempts
+	third[0].Attempt, third[0].Lost = maxAttempts, maxAttempts-1
+	interrupted := trials(runs)
+	interrupted[0].Attempt = maxAttempts
 	second := trials(runs)
 	second[0].Attempt = 2
 	gone := trialrunner.Workload{Trial: "a", Attempt: 1, Phase: trialrunner.Lost}
@@ -120,6 +122,19 @@ func TestPlan(t *testing.T) {
 			"not for ever",
 			View{Experiment: running(1, 4), Trials: third, Workloads: []trialrunner.Workload{thirdLost}},
 			Actions{Finish: []Finish{{1, thirdLost}}},
+		},
+		{
+			"interrupts do not count as losses",
+			View{Experiment: running(1, 4), Trials: interrupted, Workloads: []trialrunner.Workload{thirdLost}},
+			Actions{Retry: []Finish{{1, thirdLost}}},
+		},
+		{
+			"a workload of nobody takes up room until it has stopped",
+			View{
+				Experiment: running(2, 4), Trials: trials(runs, pending),
+				Workloads: []trialrunner.Workload{alive, workload("x", 1, trialrunner.Running, "")},
+			},
+			Actions{Stop: []Target{{"x", 1}}},
 		},
 		{
 			"a workload that the runner no longer knows is lost",
@@ -198,5 +213,11 @@ func TestPlan(t *testing.T) {
 				t.Errorf("Plan: got (-), want (+):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestLossesAreFewOnPurpose(t *testing.T) {
+	if maxAttempts != 3 {
+		t.Errorf("a trial whose workload is lost starts %d times; each costs a whole training, want 3", maxAttempts)
 	}
 }

@@ -63,6 +63,7 @@ func (s fusedStore) Append(ctx context.Context, stream experiment.Stream, ms []e
 type world struct {
 	*fuse
 	changed   bool // a workload ended that was told to
+	damaged   bool // more was measured than can be read
 	workloads map[Target]*trialrunner.Workload
 	order     []Target
 	measured  map[Target][]experiment.Measurement

@@ -15,6 +15,7 @@ type Snapshot struct {
 	Best       *experiment.Trial  // nil while no trial qualifies
 	Exhausted  bool               // the algorithm has no further suggestion
 	External   bool               // clients evaluate the trials
+	Trouble    string             // why the last step was put off, and is tried again; "" when all is well
 	Settled    bool               // completed, and no trial is under way any more
 }
 
@@ -51,7 +52,7 @@ func (d *driver) snapshot() Snapshot {
 	defer d.mu.RUnlock()
 	s := Snapshot{
 		Experiment: d.copyLocked(), Trials: slices.Clone(d.trials), Exhausted: d.exhausted,
-		External: d.external(), Settled: d.e.Status.Completed() && d.tally.Active() == 0,
+		External: d.e.External(), Trouble: d.trouble, Settled: d.e.Status.Completed() && d.tally.Active() == 0,
 	}
 	if best, ok := d.tally.Best(); ok {
 		s.Best = &best
@@ -116,11 +117,12 @@ func (t *Tuner) Interrupt(ctx context.Context, key experiment.Key) error {
 	}
 }
 
-// runs reports whether a workload runs.
+// runs reports whether a workload runs, or a trial is recorded to run.
 func (d *driver) runs(ctx context.Context) (yes bool, err error) {
 	err = d.call(ctx, func() error {
 		workloads, err := d.workloads(ctx)
-		yes = slices.ContainsFunc(workloads, func(w trialrunner.Workload) bool { return w.Phase == trialrunner.Running })
+		yes = slices.ContainsFunc(workloads, func(w trialrunner.Workload) bool { return w.Phase == trialrunner.Running }) ||
+			!d.e.External() && d.e.Status.TrialsRunning > 0
 		return err
 	})
 	return yes, err

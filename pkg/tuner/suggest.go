@@ -1,6 +1,7 @@
 package tuner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,7 +96,7 @@ func (s *suggestions) tell(ctx context.Context, d *driver) error {
 	if len(news) == 0 {
 		return nil
 	}
-	slices.SortFunc(news, func(a, b experiment.Trial) int { return int(int64(a.FinishNo) - int64(b.FinishNo)) })
+	slices.SortFunc(news, func(a, b experiment.Trial) int { return cmp.Compare(a.FinishNo, b.FinishNo) })
 	finished := make([]algorithms.Trial, 0, len(news))
 	for i := range news {
 		t, err := s.convert(&news[i], d.e.Spec.Objective)

@@ -100,14 +100,11 @@ func (t *Tuner) unlaunched() []*driver {
 // drive runs a driver to its end.
 func (t *Tuner) drive(ctx context.Context, d *driver) {
 	defer close(d.done)
-	err := d.run(ctx)
-	if err == nil {
-		return
-	}
-	d.log.Error().Err(err).Msg("experiment is no longer driven")
-	select {
-	case t.failed <- err:
-	default:
+	if err := d.run(ctx); err != nil {
+		select {
+		case t.failed <- err:
+		default: // the first one ends all
+		}
 	}
 }
 
@@ -184,7 +181,7 @@ func (t *Tuner) record(ctx context.Context, e *experiment.Experiment) error {
 		if err := commit(); err != nil {
 			return err
 		}
-		return d.abandon(ctx, nil)
+		return d.load(ctx)
 	})
 }
 

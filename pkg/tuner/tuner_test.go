@@ -92,7 +92,10 @@ func (m *manual) end(trial string, exit trialrunner.Exit, values ...float64) {
 		m.world.measured[target] = append(m.world.measured[target], experiment.Measurement{Seq: uint64(i + 1), Metric: "loss", Value: v, Text: strconv.FormatFloat(v, 'g', -1, 64)})
 	}
 	l := m.world.workloads[target]
-	l.Phase, l.Exit, l.LastSeq = trialrunner.Exited, exit, uint64(len(values))
+	l.Phase, l.Exit = trialrunner.Exited, exit
+	if !m.world.damaged {
+		l.LastSeq = uint64(len(values))
+	}
 	m.changed <- experiment.Key{Namespace: "default", Name: "sim"}
 }
 
@@ -192,15 +195,38 @@ func TestBudgetThenRestartWithALargerOne(t *testing.T) {
 	}
 }
 
-func TestSubmitRefusesAnotherSpec(t *testing.T) {
+func TestSubmitRefusesAnotherExperiment(t *testing.T) {
 	r := newRig(t, builtin.Registry())
 	r.submit(wanted(1, 2))
-	other := wanted(1, 2)
-	other.Spec.Parameters[0].FeasibleSpace.Max = "2"
-	if _, err := r.Submit(t.Context(), other); !errors.Is(err, ErrConflict) {
-		t.Errorf("another search space: got %v, want a conflict", err)
-	}
 	<-r.runner.started
+	tests := []struct {
+		name   string
+		change func(e *experiment.Experiment)
+		says   string // "": accepted
+	}{
+		{
+			"another search space", func(e *experiment.Experiment) { e.Spec.Parameters[0].FeasibleSpace.Max = "2" },
+			`spec.parameters[0].feasibleSpace.max was "1", now "2"`,
+		},
+		{
+			"one more parameter", func(e *experiment.Experiment) { e.Spec.Parameters = append(e.Spec.Parameters, e.Spec.Parameters[0]) },
+			"spec.parameters was",
+		},
+		{"another seed", func(e *experiment.Experiment) { e.Spec.Tuned = &experiment.Extension{CPUs: 2} }, "spec.tuned was absent, now"},
+		{"another command", func(e *experiment.Experiment) { e.Local.Command = []string{"other"} }, `command was ["train"`},
+		{"another folder", func(e *experiment.Experiment) { e.Local.Dir = "/elsewhere" }, ""},
+		{"more at a time", func(e *experiment.Experiment) { *e.Spec.ParallelTrialCount = 2 }, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			other := wanted(1, 2)
+			tt.change(other)
+			_, err := r.Submit(t.Context(), other)
+			if refused := errors.Is(err, ErrConflict); refused != (tt.says != "") || refused && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v, want ...%s...", err, tt.says)
+			}
+		})
+	}
 }
 
 func TestInterruptLeavesTrialsPending(t *testing.T) {
@@ -211,10 +237,13 @@ func TestInterruptLeavesTrialsPending(t *testing.T) {
 	if err := r.Interrupt(t.Context(), r.key); err != nil {
 		t.Fatal(err)
 	}
-	s := r.until("interrupted", func(s Snapshot) bool { return s.Trials[0].Attempt == 2 && s.Trials[1].Attempt == 2 })
+	s, err := r.Snapshot(r.key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, trial := range s.Trials {
-		if trial.State != experiment.TrialPending {
-			t.Errorf("%s: got %s, want Pending", trial.Name, trial.State)
+		if trial.State != experiment.TrialPending || trial.Attempt != 2 {
+			t.Errorf("%s: got %s at attempt %d, want Pending at 2", trial.Name, trial.State, trial.Attempt)
 		}
 	}
 	if len(s.Trials) != 2 {
@@ -259,6 +288,65 @@ func TestWhatCanNeverStartFailsTheExperiment(t *testing.T) {
 	last := s.Experiment.Status.Conditions[len(s.Experiment.Status.Conditions)-1]
 	if last.Type != experiment.Failed || last.Reason != "TrialCannotStart" {
 		t.Errorf("got %s, %s; want Failed, TrialCannotStart", last.Type, last.Reason)
+	}
+}
+
+func TestARunnerThatRefusesForEverFailsTheExperiment(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	r.runner.startOf = func(trialrunner.Spec) error { return errors.New("no such luck") }
+	r.submit(wanted(1, 2))
+	r.until("in trouble", func(s Snapshot) bool { return strings.Contains(s.Trouble, "no such luck") })
+	s := r.until("failed", settled)
+	last := s.Experiment.Status.Conditions[len(s.Experiment.Status.Conditions)-1]
+	if last.Type != experiment.Failed || !strings.Contains(last.Message, "no such luck") {
+		t.Errorf("got %s, %q; want Failed because of the runner", last.Type, last.Message)
+	}
+}
+
+func TestMeasurementsThatCannotBeReadFailTheTrial(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	r.submit(wanted(1, 1))
+	trial := <-r.runner.started
+	r.runner.mu.Lock()
+	r.runner.world.workloads[Target{trial, 1}].LastSeq = 5
+	r.runner.world.damaged = true
+	r.runner.mu.Unlock()
+	r.runner.end(trial, completed, 0.3, 0.2)
+	got := r.until("ended", settled).Trials[0]
+	if got.State != experiment.TrialFailed || got.Reason != "MeasurementsLost" || !strings.Contains(got.Message, "3 of the 5") {
+		t.Errorf("got %s, %s, %q; want Failed, MeasurementsLost, 3 of 5", got.State, got.Reason, got.Message)
+	}
+}
+
+func TestALostWorkloadLeavesWhatItMeasured(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	r.submit(wanted(1, 1))
+	trial := <-r.runner.started
+	r.runner.mu.Lock()
+	target := Target{trial, 1}
+	r.runner.world.measured[target] = []experiment.Measurement{{Seq: 1, Metric: "loss", Value: 1, Text: "1"}}
+	r.runner.world.workloads[target].Phase = trialrunner.Lost // and nobody knows how far it came
+	r.runner.mu.Unlock()
+	r.runner.changed <- r.key
+	<-r.runner.started
+	ms, err := r.store.Measurements(t.Context(), experiment.Stream{Experiment: r.key, Number: 1, Attempt: 1, Source: "agent"}, 0)
+	if err != nil || len(ms) != 1 {
+		t.Errorf("got %v, %v; want the measurement of the lost attempt", ms, err)
+	}
+}
+
+func TestATrialThatIsNeverToldExpires(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	e := wanted(1, 2)
+	e.Local.Command = nil
+	e.Spec.Tuned = &experiment.Extension{TrialTimeout: new(experiment.Duration(50 * time.Millisecond))}
+	r.submit(e)
+	if trials, _, err := r.Ask(t.Context(), r.key, 1, ""); err != nil || len(trials) != 1 {
+		t.Fatalf("ask: got %v, %v", trials, err)
+	}
+	s := r.until("expired", func(s Snapshot) bool { return s.Trials[0].State.Final() })
+	if got := s.Trials[0]; got.State != experiment.TrialFailed || got.Reason != "TimedOut" {
+		t.Errorf("got %s, %s; want Failed, TimedOut", got.State, got.Reason)
 	}
 }
 
