@@ -39,6 +39,7 @@ func TestAcknowledgementsSurviveKills(t *testing.T) {
 	defer conn.Close()
 
 	var reporters []*reporter
+	moment := moments(t)
 	for cycle := range *cycles {
 		d := start(t, "--data-dir", data, file)
 		if cycle == 0 {
@@ -50,7 +51,7 @@ func TestAcknowledgementsSurviveKills(t *testing.T) {
 		for _, r := range reporters {
 			all.Go(func() { r.report(ctx, t, &greeted) })
 		}
-		d.kill(randomly())
+		d.kill(moment())
 		cancel()
 		all.Wait()
 		t.Logf("cycle %d: %d of %d streams compared, %d acknowledged in all", cycle, greeted.Load(), streams, acknowledged(reporters))

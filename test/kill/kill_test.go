@@ -20,7 +20,10 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/store/badger"
 )
 
-var cycles = flag.Int("cycles", 10, "how often each test kills the daemon")
+var (
+	cycles = flag.Int("cycles", 10, "how often each test kills the daemon")
+	seed   = flag.Uint64("kill-seed", 1, "of the moments at which it does")
+)
 
 var bin string // folder of the built programs
 
@@ -82,8 +85,13 @@ func (d *daemon) kill(after time.Duration) (ended bool) {
 	return false
 }
 
-func randomly() time.Duration {
-	return 50*time.Millisecond + rand.N(700*time.Millisecond)
+// moments returns the times after which a test kills the daemon, in order.
+func moments(t *testing.T) func() time.Duration {
+	t.Logf("-cycles %d -kill-seed %d", *cycles, *seed)
+	random := rand.New(rand.NewPCG(*seed, 0))
+	return func() time.Duration {
+		return 50*time.Millisecond + time.Duration(random.Int64N(int64(700*time.Millisecond)))
+	}
 }
 
 const lines = 30
@@ -114,9 +122,9 @@ func TestTrialsSurviveKills(t *testing.T) {
 	}
 	data, runs := filepath.Join(dir, "data"), filepath.Join(dir, "runs")
 	args := []string{"--data-dir", data, file, "--", filepath.Join(bin, "noisy"), "--runs", runs, "--x=${trialParameters.x}"}
-	kills := 0
+	kills, moment := 0, moments(t)
 	for range *cycles {
-		if start(t, args...).kill(randomly()) {
+		if start(t, args...).kill(moment()) {
 			break
 		}
 		kills++
