@@ -92,9 +92,14 @@ func (a *axis) countCells() uint64 {
 	return uint64(min(n*(1+slack), 2*maxCells)) + 1
 }
 
-// decode maps u in [0, 1] to a value. It never decreases.
+// decode maps u in [0, 1] to a value. It never decreases, and reaches both ends: a continuous value
+// that is computed may miss its end by some ulp.
 func (a *axis) decode(u float64) float64 {
 	switch {
+	case a.cells == 0 && u <= 0:
+		return a.min
+	case a.cells == 0 && u >= 1:
+		return a.max
 	case a.list != nil, a.cells > 0 && !a.log && !a.normal:
 		return a.at(clampCell(u*float64(a.cells), a.cells))
 	case a.cells > 0:

@@ -153,11 +153,27 @@ func TestCodingIsMonotone(t *testing.T) {
 			}
 			last = v
 		}
-		if p.Kind != Double || p.Step == 0 {
-			return
+	})
+}
+
+func TestCodingReachesBothEnds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := ranges(t)
+		p.Name = "x"
+		s := mustNewRapid(t, p)
+		last := p.Max
+		if n, finite := s.Cells(); finite { // the last step may end before max
+			last = s.Cell(n - 1)[0]
 		}
-		if got := s.Decode([]float64{0})[0]; got != p.Min {
-			t.Errorf("got %v at 0, want %v", got, p.Min)
+		for u, want := range map[float64]float64{0: p.Min, 1: last} {
+			if got := s.Decode([]float64{u})[0]; got != want {
+				t.Errorf("%+v: got %v at %v, want %v", p, got, u, want)
+			}
+		}
+		for _, end := range []float64{p.Min, last} {
+			if got := s.Decode(s.Encode(Point{end}))[0]; p.Step == 0 && p.Kind == Double && got != end {
+				t.Errorf("%+v: got %v from the code of the end %v", p, got, end)
+			}
 		}
 	})
 }
