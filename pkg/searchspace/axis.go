@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// maxCells is the longest grid a parameter may have. Beyond it the cells of a logarithmic or normal
-// grid are narrower than what a float64 in [0, 1] tells apart (2^-53, times the ratio of the widest
-// cell to the narrowest).
+// maxCells is the longest grid a parameter may have, but for uniform ints, which may have one of
+// maxInt. Beyond it the cells of a logarithmic or normal grid are narrower than what a float64 in
+// [0, 1] tells apart (2^-53, times the ratio of the widest cell to the narrowest).
 const maxCells = 1 << 40
 
 // axis is the coding of one parameter. Its steps are
@@ -115,9 +115,23 @@ func (a *axis) encode(v float64) float64 {
 	}
 	k := a.cellOf(v)
 	if a.list != nil || !a.log && !a.normal {
-		return (float64(k) + 0.5) / float64(a.cells)
+		return a.middle(k)
 	}
 	return (a.fraction(a.edge(k)) + a.fraction(a.edge(k+1))) / 2
+}
+
+// middle is the middle of the cell of equal ones, or near it where cells are so narrow that the
+// middle is no float64. For up to 2^53 cells each has one that decodes to it.
+func (a *axis) middle(k uint64) float64 {
+	n := float64(a.cells)
+	u := (float64(k) + 0.5) / n
+	for clampCell(u*n, a.cells) > k {
+		u = math.Nextafter(u, 0)
+	}
+	for clampCell(u*n, a.cells) < k {
+		u = math.Nextafter(u, 1)
+	}
+	return u
 }
 
 // edge is the position of the edge below cell k: half-way between two values of the grid, or the
@@ -183,7 +197,7 @@ func logRatio(v, w float64) float64 {
 
 // nearest returns the cell whose grid value is nearest to v.
 func (a *axis) nearest(v float64) uint64 {
-	return clampCell((math.Ldexp(v, -a.exp)-a.zmin)/a.zstep+0.5, a.cells)
+	return clampCell(math.Round((math.Ldexp(v, -a.exp)-a.zmin)/a.zstep), a.cells)
 }
 
 // clampCell rounds x down to a cell.

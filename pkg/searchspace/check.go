@@ -160,15 +160,32 @@ func (c *checker) addAxis(i int, p Parameter) {
 		return
 	}
 	a := newRange(p)
-	switch {
-	case a.step > 0 && a.cells < 2:
+	if a.step > 0 && a.cells < 2 {
 		c.fault(i, "step", "step must be at most max - min = %s, got %s", number(p.Max-p.Min), number(p.Step))
+	} else {
+		c.checkLength(i, p, &a)
+	}
+	c.space.axes[i] = a
+}
+
+// checkLength refuses grids whose cells a coordinate of the unit cube cannot tell apart.
+func (c *checker) checkLength(i int, p Parameter, a *axis) {
+	implied := p.Step == 0 // of an int: no step is written
+	switch exact := a.whole && p.Distribution == Uniform; {
+	case a.cells > maxInt && exact && implied:
+		c.fault(i, "max", "an int can have at most 2^53 values to be exact; bring min and max closer together")
+	case a.cells > maxInt && exact:
+		c.fault(i, "step", "grid has more than 2^53 values, widen step %s", number(a.step))
+	case exact:
+	case a.cells > maxCells && implied:
+		c.fault(i, "max", "an int can have at most 2^40 values unless its distribution is uniform; bring min and max closer together")
 	case a.cells > maxCells:
 		c.fault(i, "step", "grid has more than 2^40 values, widen step %s", number(a.step))
+	case a.cells > 0 && a.log && a.max/a.step > maxCells && implied:
+		c.fault(i, "max", "max of an int on a log scale must be at most 2^40, got %s", number(a.max))
 	case a.cells > 0 && a.log && a.max/a.step > maxCells:
 		c.fault(i, "step", "grid is too fine for a log scale: max is more than 2^40 steps of %s", number(a.step))
 	}
-	c.space.axes[i] = a
 }
 
 // checkConditions links children to parents.

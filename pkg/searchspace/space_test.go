@@ -221,6 +221,10 @@ func TestLongGridsAreExact(t *testing.T) {
 	grids := []Parameter{
 		{Kind: Int, Min: 1, Max: 1 << 40},
 		{Kind: Int, Min: -1 << 39, Max: 1<<39 - 1},
+		{Kind: Int, Max: 1<<53 - 1},
+		{Kind: Int, Min: -1 << 52, Max: 1<<52 - 1},
+		{Kind: Int, Min: -1<<52 + 3, Max: 1<<52 - 7, Step: 3},
+		{Kind: Int, Min: 1, Max: 1<<52 + 1},
 		{Kind: Int, Min: 1<<53 - 1<<40, Max: 1<<53 - 1, Step: 1},
 		{Kind: Double, Min: 1e-300, Max: 1e6, Step: 1e-5},
 		{Kind: Double, Min: 1e-310, Max: 1e-300, Step: 1e-311},
@@ -230,12 +234,13 @@ func TestLongGridsAreExact(t *testing.T) {
 	for _, p := range grids {
 		for dist := Uniform; dist <= LogNormal; dist++ {
 			p.Name, p.Distribution = "x", dist
-			if (p.Min <= 0 || p.Max/p.Step > maxCells) && (dist == LogUniform || dist == LogNormal) {
+			if (p.Min <= 0 || p.Max/p.Step > maxCells) && (dist == LogUniform || dist == LogNormal) ||
+				dist != Uniform && p.Max-p.Min > maxCells && p.Kind == Int {
 				continue
 			}
 			s := mustNew(t, p)
 			n, _ := s.Cells()
-			for _, k := range []uint64{0, 1, 2, n / 3, n / 2, n - 3, n - 2, n - 1} {
+			for _, k := range []uint64{0, 1, 2, n / 3, n / 2, n/2 + 1, n/3*2 + 1, n/5*4 + 1, n - 3, n - 2, n - 1} {
 				want := s.Cell(k)
 				if err := s.Contains(want); err != nil {
 					t.Errorf("%+v cell %d: %v", p, k, err)
