@@ -31,11 +31,7 @@ func TestDamage(t *testing.T) {
 	if want.Refused != "" || len(want.Found) > 0 {
 		t.Fatalf("undamaged: got %+v, want nothing refused and nothing found", want)
 	}
-	flips, cuts := 60, 10
-	if testing.Short() {
-		flips, cuts = 12, 6
-	}
-	damages := allDamages(t, base, flips, cuts)
+	damages := allDamages(t, base)
 	var refused atomic.Int64
 	t.Run("all", func(t *testing.T) {
 		for _, d := range damages {
@@ -77,16 +73,24 @@ func acknowledgeAll(t *testing.T, dir string) {
 	}
 }
 
-// allDamages are flipped bits anywhere, damage to logs in particular, and each file missing.
-func allDamages(t *testing.T, base string, flips, cuts int) (out []damage) {
+// allDamages are flipped bits anywhere, damage to logs and tables in particular, and each file
+// missing. Of a table the end is damaged too, where the lengths are by which Badger finds the rest.
+func allDamages(t *testing.T, base string) (out []damage) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(3, 4))
-	all, logs := places(t, base, "*"), places(t, base, "*.mem")
-	for range flips {
+	all, logs, tables := places(t, base, "*"), places(t, base, "*.mem"), places(t, base, "*.sst")
+	for range 60 {
 		out = append(out, all.pick("flip", random))
 	}
-	for range cuts {
+	for range 10 {
 		out = append(out, logs.pick("cut", random), logs.pick("flip", random))
+		out = append(out, tables.pick("cut", random), tables.pick("zero", random))
+	}
+	for _, whole := range tables {
+		for _, end := range []int64{1, 4, 5, 12, 20, whole.at} {
+			at := max(whole.at-end, 0)
+			out = append(out, damage{kind: "cut", file: whole.file, at: at}, damage{kind: "zero", file: whole.file, at: at})
+		}
 	}
 	for _, path := range glob(t, base, "*") {
 		out = append(out, damage{kind: "remove", file: filepath.Base(path)})
@@ -95,7 +99,7 @@ func allDamages(t *testing.T, base string, flips, cuts int) (out []damage) {
 }
 
 type damage struct {
-	kind string // flip a bit, cut the end off, or remove the file
+	kind string // flip a bit, cut the end off, write up to 64 zeros, or remove the file
 	file string
 	at   int64 // byte
 	bit  int
@@ -138,6 +142,8 @@ func (d damage) do(t *testing.T, dir string) {
 		err = os.Truncate(path, d.at)
 	case "flip":
 		err = flip(path, d.at, d.bit)
+	case "zero":
+		err = zero(path, d.at, 64)
 	}
 	if err != nil {
 		t.Fatalf("%s: %v", d, err)
@@ -154,6 +160,19 @@ func flip(path string, at int64, bit int) error {
 	one[0] ^= 1 << bit
 	if err == nil {
 		_, err = file.WriteAt(one, at)
+	}
+	return errors.Join(err, file.Close())
+}
+
+// zero writes so many zeros, none beyond the end.
+func zero(path string, at, n int64) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err == nil {
+		_, err = file.WriteAt(make([]byte, min(n, info.Size()-at)), at)
 	}
 	return errors.Join(err, file.Close())
 }

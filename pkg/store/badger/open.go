@@ -52,6 +52,9 @@ func open(dir string, o Options) (s *Store, err error) {
 	if err := checkFiles(dir, o); err != nil {
 		return nil, err
 	}
+	if err := checkTables(dir, o); err != nil {
+		return nil, err
+	}
 	if !o.ReadOnly {
 		if err := removeEmptyLogs(dir); err != nil {
 			return nil, err
@@ -152,7 +155,8 @@ func removeEmptyLogs(dir string) error {
 	return nil
 }
 
-// openBadger opens the database. Damage that makes Badger panic is an error too.
+// openBadger opens the database. A panic of Badger in this goroutine is an error too; one in a
+// goroutine of its own cannot be caught, see checkTables.
 func openBadger(dir string, o Options) (db *badgerdb.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -1,0 +1,143 @@
+package badger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/fb"
+	"github.com/dgraph-io/badger/v4/pb"
+	"github.com/dgraph-io/badger/v4/table"
+	"github.com/dgraph-io/badger/v4/y"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+// checkTables reads the tables that the manifest names, before Badger does: it believes the lengths
+// it finds in a table, and one that is cut or overwritten makes it panic in a goroutine of its own,
+// which ends the process. Other tables, which a killed process leaves half written, Badger removes.
+func checkTables(dir string, o Options) error {
+	file, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	manifest, _, err := badgerdb.ReplayManifestFile(file, formatVersion, badgerOptions(dir, o))
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("read MANIFEST: %w: %w; %s", err, store.ErrCorrupt, adviceRestore)
+	}
+	for id := range manifest.Tables {
+		if err := checkTable(table.NewFilename(id, dir)); err != nil {
+			return fmt.Errorf("table %s: %w; %s", table.IDToFilename(id), err, adviceRestore)
+		}
+	}
+	return nil
+}
+
+// checkTable returns store.ErrCorrupt unless all of a table is what its checksums say. Its layout,
+// as of Badger 4 without compression and encryption, is: blocks, index, length of the index,
+// checksum of the index, length of the checksum. A block ends in its checksum and the length of
+// that. Lengths are 4 bytes, big-endian.
+func checkTable(path string) error {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the file is missing: %w", store.ErrCorrupt)
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	index, blocks, err := readTableIndex(file, info.Size())
+	if err != nil {
+		return err
+	}
+	var block fb.BlockOffset
+	for i := range index.OffsetsLength() {
+		index.Offsets(&block, i)
+		at, size := int64(block.Offset()), int64(block.Len())
+		if at+size > blocks {
+			return fmt.Errorf("block %d reaches beyond byte %d: %w", i, blocks, store.ErrCorrupt)
+		}
+		if err := checkBlock(file, at, size); err != nil {
+			return fmt.Errorf("block %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// readTableIndex returns the index of a table of so many bytes, and where the blocks end.
+func readTableIndex(file io.ReaderAt, size int64) (index *fb.TableIndex, end int64, err error) {
+	sum, end, err := readBefore(file, size)
+	if err != nil {
+		return nil, 0, fmt.Errorf("checksum of index: %w", err)
+	}
+	text, end, err := readBefore(file, end)
+	if err != nil {
+		return nil, 0, fmt.Errorf("index: %w", err)
+	}
+	if err := verifySum(text, sum); err != nil {
+		return nil, 0, fmt.Errorf("index: %w", err)
+	}
+	index = fb.GetRootAsTableIndex(text, 0)
+	if index.OffsetsLength() == 0 {
+		return nil, 0, fmt.Errorf("index names no block: %w", store.ErrCorrupt)
+	}
+	return index, end, nil
+}
+
+func checkBlock(file io.ReaderAt, at, size int64) error {
+	block := io.NewSectionReader(file, at, size)
+	sum, end, err := readBefore(block, size)
+	if err != nil {
+		return fmt.Errorf("checksum: %w", err)
+	}
+	text := make([]byte, end)
+	if _, err := block.ReadAt(text, 0); err != nil {
+		return err
+	}
+	return verifySum(text, sum)
+}
+
+// readBefore reads what ends at a byte of the file with its length, and returns where it begins.
+func readBefore(file io.ReaderAt, end int64) (text []byte, begin int64, err error) {
+	var length [4]byte
+	if end -= int64(len(length)); end < 0 {
+		return nil, 0, fmt.Errorf("cut off: %w", store.ErrCorrupt)
+	}
+	if _, err := file.ReadAt(length[:], end); err != nil {
+		return nil, 0, err
+	}
+	size := int64(binary.BigEndian.Uint32(length[:]))
+	if size == 0 || size > end {
+		return nil, 0, fmt.Errorf("has a length of %d of %d bytes: %w", size, end, store.ErrCorrupt)
+	}
+	text = make([]byte, size)
+	_, err = file.ReadAt(text, end-size)
+	return text, end - size, err
+}
+
+func verifySum(text, sum []byte) error {
+	want := &pb.Checksum{}
+	if err := proto.Unmarshal(sum, want); err != nil {
+		return fmt.Errorf("checksum: %w: %w", err, store.ErrCorrupt)
+	}
+	if want.Algo != pb.Checksum_CRC32C { // Badger panics at those that it does not know, and writes no other
+		return fmt.Errorf("checksum of kind %d: %w", want.Algo, store.ErrCorrupt)
+	}
+	if err := y.VerifyChecksum(text, want); err != nil {
+		return fmt.Errorf("%w: %w", err, store.ErrCorrupt)
+	}
+	return nil
+}
