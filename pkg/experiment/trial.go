@@ -55,8 +55,12 @@ type Stream struct {
 	Experiment Key
 	Number     uint64 // of the trial
 	Attempt    int
-	Source     string // "agent", "push", "tell"; short, [a-z]+
+	Source     string // one of Sources
 }
+
+// Sources are where measurements come from: the agent beside the workload, or a client that tells
+// the result.
+var Sources = [...]string{"agent", "tell"}
 
 // Measurement is one value of one metric.
 type Measurement struct {

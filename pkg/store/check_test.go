@@ -67,6 +67,24 @@ var allHarmed = []harmed{
 	{"workload of a completed experiment", func(e *experiment.Experiment, _ []experiment.Trial) {
 		e.Status = experiment.MarkFailed(e.Status, "R", "m", later)
 	}, []string{"c"}, []string{"I10"}},
+	{"draining", func(e *experiment.Experiment, trials []experiment.Trial) { reachGoal(e, trials, "") }, []string{"c"}, nil},
+	{"draining, and a finished trial", func(e *experiment.Experiment, trials []experiment.Trial) { reachGoal(e, trials, experiment.Drain) }, []string{"b", "c"}, []string{"I7", "I10"}},
+	{"not draining", func(e *experiment.Experiment, trials []experiment.Trial) { reachGoal(e, trials, experiment.Kill) }, []string{"c"}, []string{"I10"}},
+	{"clock set back", func(e *experiment.Experiment, trials []experiment.Trial) {
+		e.Status.Conditions[0].LastTransitionTime = later
+		e.Status = experiment.NextStatus(e, trials, false, time.Unix(2, 0))
+	}, nil, nil},
+	{"completed and running", func(e *experiment.Experiment, _ []experiment.Trial) {
+		e.Status = experiment.MarkFailed(e.Status, "R", "m", later)
+		for i := range e.Status.Conditions {
+			if e.Status.Conditions[i].Type == experiment.Running {
+				e.Status.Conditions[i].Status = "True"
+			}
+		}
+	}, nil, []string{"I12"}},
+	{"condition twice", func(e *experiment.Experiment, _ []experiment.Trial) {
+		e.Status.Conditions = append(e.Status.Conditions, e.Status.Conditions[0])
+	}, nil, []string{"I12"}},
 	{"succeeded and failed", func(e *experiment.Experiment, _ []experiment.Trial) {
 		e.Status = experiment.MarkFailed(e.Status, "R", "m", later)
 		e.Status.Conditions = append(e.Status.Conditions, experiment.Condition{Type: experiment.Succeeded, Status: "True", LastTransitionTime: later})
@@ -75,6 +93,15 @@ var allHarmed = []harmed{
 		e.Status = experiment.MarkFailed(e.Status, "R", "m", later)
 		e.Status.CompletionTime = nil
 	}, nil, []string{"I12"}},
+}
+
+// reachGoal lets the experiment succeed while one trial runs.
+func reachGoal(e *experiment.Experiment, trials []experiment.Trial, then experiment.OnCompletion) {
+	e.Spec.Objective.Goal = new(2.0)
+	if then != "" {
+		e.Spec.Tuned = &experiment.Extension{OnCompletion: then}
+	}
+	e.Status = experiment.NextStatus(e, trials, false, later)
 }
 
 func TestCheck(t *testing.T) {
@@ -140,7 +167,7 @@ func TestCheckStreams(t *testing.T) {
 	if _, err := m.Commit(ctx, key, store.Change{Revision: 1, Create: trials}); err != nil {
 		t.Fatal(err)
 	}
-	for _, source := range []string{"agent", "push", "tell"} {
+	for _, source := range experiment.Sources {
 		if _, err := m.Append(ctx, experiment.Stream{Experiment: key, Number: 1, Attempt: 1, Source: source}, stored); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +175,7 @@ func TestCheckStreams(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		ms   []experiment.Measurement
-		want string // of each of the three sources; "" is nothing
+		want string // of each source; "" is nothing
 	}{
 		{"as stored", stored, ""},
 		{"one lost", stored[:1], "I8"},
@@ -159,7 +186,7 @@ func TestCheckStreams(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := map[bool]int{true: 0, false: 3}[test.want == ""]; len(found) != want || want > 0 && found[0].Invariant != test.want {
+		if want := map[bool]int{true: 0, false: len(experiment.Sources)}[test.want == ""]; len(found) != want || want > 0 && found[0].Invariant != test.want {
 			t.Errorf("%s: got %v, want %d of %q", test.name, found, want, test.want)
 		}
 	}

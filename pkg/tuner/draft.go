@@ -153,7 +153,7 @@ func (d *draft) deliver(ctx context.Context, f Finish) (ms []experiment.Measurem
 // measurements returns those of one attempt, from all sources.
 func (d *driver) measurements(ctx context.Context, number uint64, attempt int) ([]experiment.Measurement, error) {
 	var all []experiment.Measurement
-	for _, source := range sources {
+	for _, source := range experiment.Sources {
 		s := experiment.Stream{Experiment: d.key, Number: number, Attempt: attempt, Source: source}
 		ms, err := d.Store.Measurements(ctx, s, 0)
 		if err != nil {

@@ -12,9 +12,6 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
-// sources are the streams a trial's measurements may come in.
-var sources = []string{"agent", "tell"}
-
 // suggestions is the algorithm of one experiment, kept alive between questions. Dropping it loses
 // nothing: it is rebuilt from the trials.
 type suggestions struct {
