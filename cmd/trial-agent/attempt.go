@@ -34,6 +34,7 @@ type attempt struct {
 	metrics  *collection
 	report   *reporter
 	oom      oomCounter
+	census   *census
 
 	main    *child
 	helper  *child // of the Custom collector; nil without
@@ -47,7 +48,7 @@ type attempt struct {
 // cause is why the agent stopped the command.
 type cause struct{ reason, message string }
 
-func newAttempt(root *os.Root, dir string, spec *trialdir.Spec, term <-chan os.Signal) (*attempt, error) {
+func newAttempt(root *os.Root, dir string, spec *trialdir.Spec, self trialdir.Process, term <-chan os.Signal) (*attempt, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -65,6 +66,7 @@ func newAttempt(root *os.Root, dir string, spec *trialdir.Spec, term <-chan os.S
 	if a.metrics, err = newCollection(spec, a.spool, a.notes); err != nil {
 		return nil, err
 	}
+	a.census = newCensus(root, self, a.notes)
 	a.report = newReporter(spec, a.spool, a.notes)
 	a.metrics.appended = a.report.wake
 	return a, writeParams(root, spec.Parameters)
@@ -77,10 +79,12 @@ func (a *attempt) run() error {
 	if err != nil {
 		return a.finish(trialdir.Exit{Code: -1, Reason: "CannotStart", Message: a.cannotStart(err)})
 	}
+	a.census.begin()
 	a.metrics.begin()
 	a.report.begin()
 	a.watch()
 	a.children.endHelper(a.helper)
+	a.census.end()
 	if !out.wait(pipeLimit) {
 		a.notes.add("the command's output is held open by a process that cannot be killed; the rest of it is given up")
 	}
@@ -131,7 +135,7 @@ func (a *attempt) watch() {
 		case <-tick.C:
 		case <-kill.C:
 		case <-a.term:
-			a.stop("Stopped", "it was told to stop", kill)
+			a.stop(trialdir.ReasonStopped, "it was told to stop", kill)
 		case <-a.report.superseded:
 			a.stop("Superseded", "the daemon has started this trial anew, or has ended it", kill)
 		case <-wall.C:

@@ -98,7 +98,7 @@ func serve(dir string, term <-chan os.Signal) error {
 	if err := trialdir.Write(root, trialdir.AgentFile, self, true); err != nil {
 		return err
 	}
-	a, err := newAttempt(root, dir, &spec, term)
+	a, err := newAttempt(root, dir, &spec, self, term)
 	if err != nil {
 		return errors.Join(err, unprepared(root, err))
 	}
@@ -115,7 +115,7 @@ func unprepared(root *os.Root, err error) error {
 
 // succeed ends what an agent that died has left.
 func succeed(root *os.Root, spec *trialdir.Spec) error {
-	if err := trialdir.KillMarked(spec.Mark()); err != nil {
+	if err := trialdir.KillLeft(root, spec); err != nil {
 		return err
 	}
 	left, err := trialdir.ReadSpool(root, 0)

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"context"
 	"sync"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -34,21 +33,21 @@ func (c *changes) add(key experiment.Key) {
 	}
 }
 
-// announce hands out keys until ctx ends.
-func (c *changes) announce(ctx context.Context) {
+// announce hands out keys until done is closed.
+func (c *changes) announce(done <-chan struct{}) {
 	for {
 		key, ok := c.take()
 		if !ok {
 			select {
 			case <-c.wake:
 				continue
-			case <-ctx.Done():
+			case <-done:
 				return
 			}
 		}
 		select {
 		case c.out <- key:
-		case <-ctx.Done():
+		case <-done:
 			return
 		}
 	}

@@ -56,8 +56,7 @@ type Runner struct {
 	Config
 	root    *os.Root
 	changes *changes
-	ctx     context.Context // ends with Close; it bounds nothing but the runner's own goroutines
-	cancel  context.CancelFunc
+	done    chan struct{} // closed by Close; it ends nothing but the runner's own goroutines
 	group   sync.WaitGroup
 
 	mu       sync.Mutex
@@ -88,26 +87,39 @@ func New(c Config) (*Runner, error) {
 	}
 	r := &Runner{
 		Config: c, changes: newChanges(), work: map[experiment.Key]map[target]*workload{},
-		refused: map[experiment.Key]struct{}{},
+		refused: map[experiment.Key]struct{}{}, done: make(chan struct{}),
+	}
+	if err := becomeReaper(); err != nil {
+		return nil, fmt.Errorf("open local runner: %w", err)
 	}
 	if r.root, err = os.OpenRoot(c.Dir); err != nil {
 		return nil, fmt.Errorf("open local runner: %w", err)
 	}
-	r.ctx, r.cancel = context.WithCancel(context.Background())
 	if err := r.adoptAll(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open local runner: %w", err), r.Close())
 	}
-	r.group.Go(func() { r.changes.announce(r.ctx) })
+	r.group.Go(func() { r.changes.announce(r.done) })
 	return r, nil
 }
 
 // Close ends the runner's own goroutines. Workloads go on, and their agents too.
 func (r *Runner) Close() error {
-	r.mu.Lock() // nothing joins the group once ctx has ended
-	r.cancel()
+	r.mu.Lock() // nothing joins the group once done is closed
+	if !r.closed() {
+		close(r.done)
+	}
 	r.mu.Unlock()
 	r.group.Wait()
 	return r.root.Close()
+}
+
+func (r *Runner) closed() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // Changed yields the key of an experiment to look at.
@@ -176,7 +188,7 @@ func (r *Runner) Remove(_ context.Context, key experiment.Key, trial string, att
 	if !w.gone() {
 		return fmt.Errorf("remove %s: attempt %d still runs", trial, attempt)
 	}
-	for _, name := range []string{trialdir.SpecFile, trialdir.SpoolFile, trialdir.AgentFile, trialdir.LockFile} {
+	for _, name := range []string{trialdir.SpecFile, trialdir.SpoolFile, trialdir.AgentFile, trialdir.ProcessesFile, trialdir.LockFile} {
 		if err := r.root.Remove(filepath.Join(t.folder(key), name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("remove %s: %w", trial, err)
 		}
@@ -271,7 +283,7 @@ func (r *Runner) sleep(d time.Duration) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-r.ctx.Done():
+	case <-r.done:
 		return false
 	}
 }

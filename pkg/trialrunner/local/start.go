@@ -149,7 +149,7 @@ func (r *Runner) launch(w *workload, spec *trialdir.Spec) error {
 		return err
 	}
 	defer root.Close()
-	if removed, err := trialdir.Exists(root, trialdir.ExitFile); removed || err != nil {
+	if ended, err := trialdir.Exists(root, trialdir.ExitFile); ended || err != nil {
 		return cmp.Or(err, errors.New("it was started and removed before"))
 	}
 	if err := trialdir.Write(root, trialdir.SpecFile, spec, false); err != nil {
@@ -174,7 +174,7 @@ func (r *Runner) spawn(w *workload, root *os.Root) error {
 	agent.Dir = "/" // it holds no folder that somebody wants to unmount
 	agent.Stdout, agent.Stderr = log, log
 	agent.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := agent.Start(); err != nil {
+	if err := startAgent(agent); err != nil {
 		return err
 	}
 	r.began(w, agent)

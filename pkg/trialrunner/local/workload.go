@@ -174,10 +174,10 @@ func bury(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, error
 	phase := trialrunner.Lost
 	if stopping {
 		phase = trialrunner.Exited
-		exit.Reason, exit.Signal = "Stopped", unix.SIGKILL.String()
+		exit.Reason, exit.Signal = trialdir.ReasonStopped, unix.SIGKILL.String()
 		exit.Message = "the command and its agent did not stop in time and were killed"
 	}
-	return phase, exit, trialdir.Write(root, trialdir.ExitFile, exit, false)
+	return phase, exit, trialdir.Write(root, trialdir.ExitFile, exit, true)
 }
 
 // killLeft kills the processes that a dead agent has left; after a restart of the machine there
@@ -194,7 +194,7 @@ func killLeft(root *os.Root) error {
 	if err := trialdir.Read(root, trialdir.SpecFile, &spec); err != nil {
 		return err
 	}
-	return trialdir.KillMarked(spec.Mark())
+	return trialdir.KillLeft(root, &spec)
 }
 
 // end records how a workload ended.
@@ -213,7 +213,7 @@ func (r *Runner) end(w *workload, phase trialrunner.Phase, exit trialdir.Exit) {
 
 // attend waits for the agent of a workload, our child, and finds out how the workload ended.
 func (r *Runner) attend(w *workload, agent *exec.Cmd) {
-	_ = agent.Wait() // the folder says how the command ended; this is how the agent did
+	awaitAgent(agent)
 	if agent.ProcessState.ExitCode() == trialdir.ExitLocked {
 		r.mu.Lock()
 		w.agent = nil
@@ -221,13 +221,18 @@ func (r *Runner) attend(w *workload, agent *exec.Cmd) {
 		r.watchAdopted(w)
 		return
 	}
+	if !agent.ProcessState.Success() && !r.closed() {
+		if err := killOrphans(); err != nil {
+			r.Log.Error().Err(err).Str("trial", w.trial).Int("attempt", w.attempt).Msg("processes of a trial are left")
+		}
+	}
 	r.conclude(w, agent.ProcessState)
 }
 
 // conclude finds out how a workload ended whose agent is gone. It does not return before that is
 // known, or the runner is closed. The agent's own end is nil when it is not our child.
 func (r *Runner) conclude(w *workload, agent *os.ProcessState) {
-	for r.ctx.Err() == nil {
+	for !r.closed() {
 		phase, exit, err := r.result(w, agent)
 		if err == nil && phase == trialrunner.Running {
 			r.watchAdopted(w) // another agent took over
@@ -264,7 +269,7 @@ func (r *Runner) result(w *workload, agent *os.ProcessState) (trialrunner.Phase,
 	phase, exit = trialrunner.Exited, trialdir.Exit{Code: -1, Finished: time.Now().UTC()}
 	switch {
 	case stopping:
-		exit.Reason, exit.Message = "Stopped", "stopped before the command was started"
+		exit.Reason, exit.Message = trialdir.ReasonStopped, "stopped before the command was started"
 	case agent == nil || !agent.Exited(): // by a signal
 		phase, exit.Reason = trialrunner.Lost, trialdir.ReasonLost
 		exit.Message = "the trial-agent was killed before it started the command"
@@ -272,7 +277,7 @@ func (r *Runner) result(w *workload, agent *os.ProcessState) (trialrunner.Phase,
 		exit.Reason = "CannotStart"
 		exit.Message = fmt.Sprintf("the trial-agent ended before it started the command (%s): %s", agent, lastWords(root))
 	}
-	return phase, exit, trialdir.Write(root, trialdir.ExitFile, exit, false)
+	return phase, exit, trialdir.Write(root, trialdir.ExitFile, exit, true)
 }
 
 // lastWords returns the end of the agent's own log.
@@ -295,7 +300,7 @@ func (r *Runner) watchAdopted(w *workload) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w.adopted = true
-	if !r.watching && r.ctx.Err() == nil {
+	if !r.watching && !r.closed() {
 		r.watching = true
 		r.group.Go(r.watchAll)
 	}

@@ -19,12 +19,15 @@ import (
 const (
 	SpecFile   = "spec.json"   // Spec, by the runner, mode 0600
 	AgentFile  = "agent.json"  // Process, by the agent, durable before the command starts
-	ExitFile   = "exit.json"   // Exit, by the agent, durable, its last act
+	ExitFile   = "exit.json"   // Exit, durable: the agent's last act, or by who found that it had died
 	LockFile   = "lock"        // locked while the agent lives
 	SpoolFile  = "spool"       // measurements, see Spool
 	ParamsFile = "params.json" // parameters for the command
 	LogFile    = "log"         // what the command printed, bounded
 	AgentLog   = "agent.log"   // what the agent has to say
+	// ProcessesFile lists the processes below the agent ([]Process) as it last saw them. It serves
+	// those who end what a dead agent has left.
+	ProcessesFile = "processes.json"
 )
 
 // ExitLocked is the agent's exit code when another agent serves the same folder.
@@ -91,8 +94,20 @@ type Exit struct {
 	Finished time.Time `json:"finished"`
 }
 
-// ReasonLost is the Exit.Reason of a command whose agent died.
-const ReasonLost = "Lost"
+// Values of Exit.Reason that the runner gives too.
+const (
+	ReasonLost    = "Lost"    // the command's agent died
+	ReasonStopped = "Stopped" // somebody asked for its end
+)
+
+// Exists reports whether the folder has the file.
+func Exists(root *os.Root, name string) (bool, error) {
+	_, err := root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // Read reads a JSON file of the folder into v. A file that does not exist is fs.ErrNotExist.
 func Read(root *os.Root, name string, v any) error {

@@ -227,10 +227,11 @@ func TestSignalMeetsOnlyTheProcessMeant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start, _, err := stat(cmd.Process.Pid)
+	s, err := stat(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
+	start := s.start
 	for _, other := range []Process{
 		{PID: cmd.Process.Pid, Start: start + 1, Boot: boot},
 		{PID: cmd.Process.Pid, Start: start, Boot: "another"},
@@ -251,20 +252,41 @@ func TestSignalMeetsOnlyTheProcessMeant(t *testing.T) {
 	}
 }
 
-func TestKillMarked(t *testing.T) {
+func TestKillLeft(t *testing.T) {
+	root := folder(t)
 	spec := Spec{Namespace: "n", Experiment: t.Name(), UID: "u", Trial: "t", Attempt: 1}
 	other := spec
 	other.Attempt = 11 // begins with the same text
-	victim, bystander := sleeper(t, MarkName+"="+spec.Mark()), sleeper(t, MarkName+"="+other.Mark())
-	ended := make(chan error, 1)
-	go func() { ended <- victim.Wait() }()
-	if err := KillMarked(spec.Mark()); err != nil {
+	marked, bystander := sleeper(t, MarkName+"="+spec.Mark()), sleeper(t, MarkName+"="+other.Mark())
+	recorded, reused := sleeper(t), sleeper(t)
+	boot, err := bootID()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ended; err == nil {
-		t.Error("the marked process ended by itself")
+	record := []Process{{PID: recorded.Process.Pid, Boot: boot}, {PID: reused.Process.Pid, Boot: boot}}
+	for i := range record {
+		s, err := stat(record[i].PID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		record[i].Start = s.start
 	}
-	if err := bystander.Process.Signal(syscall.Signal(0)); err != nil {
-		t.Errorf("another attempt's process was killed: %v", err)
+	record[1].Start-- // another process had its id
+	if err := Write(root, ProcessesFile, record, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := KillLeft(root, &spec); err != nil { // they are zombies now, which must not count as left
+		t.Fatal(err)
+	}
+	for name, victim := range map[string]*exec.Cmd{"marked": marked, "recorded": recorded} {
+		if s, err := stat(victim.Process.Pid); err != nil || s.state != 'Z' {
+			t.Errorf("%s: got state %c and %v, want it killed", name, s.state, err)
+		}
+		_ = victim.Wait()
+	}
+	for name, spared := range map[string]*exec.Cmd{"of another attempt": bystander, "with a reused id": reused} {
+		if s, err := stat(spared.Process.Pid); err != nil || s.state == 'Z' {
+			t.Errorf("%s: it was killed", name)
+		}
 	}
 }
