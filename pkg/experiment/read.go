@@ -18,7 +18,7 @@ type Options struct {
 	// Strict makes faults of the warnings about unknown fields and aliases.
 	Strict bool
 	// Katib applies Katib's rules alone: the trial template is required, nasConfig is accepted,
-	// and what only this package refuses is not looked at.
+	// what only this package refuses is not looked at, and numbers without quotes become Katib's text.
 	Katib bool
 	// CommandGiven says that a command replaces the trial template, so that parameters need not
 	// be referenced by one. An Experiment with Local.Command has one already.
@@ -50,7 +50,7 @@ func Read(file string, text []byte, o Options) Result {
 	if doc == nil {
 		return place(Result{Faults: faults}, file, nil)
 	}
-	d := &decoder{anyText: true, marks: map[string]mark{"": {doc.root.Line, doc.root.Column}}}
+	d := &decoder{anyText: true, katib: o.Katib, marks: map[string]mark{"": {doc.root.Line, doc.root.Column}}}
 	d.lenient = hoist(doc)
 	e, err := d.experiment(doc)
 	d.faults = append(faults, d.faults...)

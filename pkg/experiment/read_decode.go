@@ -21,6 +21,7 @@ type decoder struct {
 	lenient Faults          // unknown fields and aliases: faults only when reading strictly
 	marks   map[string]mark // by path
 	anyText bool            // numbers and booleans stand for their text where text is wanted
+	katib   bool            // that text is Katib's, not as written
 }
 
 var (
@@ -153,7 +154,7 @@ func (d *decoder) list(v any, n *yaml.Node, t reflect.Type, path string) (any, b
 	return out, true
 }
 
-// text keeps a number as it is written: .5 stays ".5".
+// text keeps a number as it is written: .5 stays ".5". To Katib it is its value's shortest text.
 func (d *decoder) text(v any, n *yaml.Node, path string) (any, bool) {
 	switch v := v.(type) {
 	case string:
@@ -162,7 +163,12 @@ func (d *decoder) text(v any, n *yaml.Node, path string) (any, bool) {
 		if !d.anyText {
 			break
 		}
-		if n = resolve(n); n != nil && n.Kind == yaml.ScalarNode {
+		n = resolve(n)
+		switch scalar := n != nil && n.Kind == yaml.ScalarNode; {
+		case scalar && d.katib && n.ShortTag() == "!!float":
+			x, _ := strconv.ParseFloat(fmt.Sprint(v), 64)
+			return strconv.FormatFloat(x, 'g', -1, 32), true // in single precision, as sigs.k8s.io/yaml
+		case scalar && !d.katib:
 			return n.Value, true
 		}
 		return fmt.Sprint(v), true

@@ -137,6 +137,22 @@ func TestReadKeepsNumbersAsWritten(t *testing.T) {
 	}
 }
 
+// TestReadNumbersAsKatib: what sigs.k8s.io/yaml makes of numbers where text is wanted.
+func TestReadNumbersAsKatib(t *testing.T) {
+	for written, want := range map[string]string{
+		"1e-2": "0.01", ".5": "0.5", "1e6": "1e+06", "3.0": "3", "1_000": "1000", "0x10": "16", "0010": "8", "12345678901234567890.5": "1.2345679e+19",
+		"yes": "true", `"1e-2"`: "1e-2", "-7": "-7",
+	} {
+		r := Read("f.yaml", []byte(strings.Replace(small, "min: 1e-3", "min: "+written, 1)), Options{Katib: true, CommandGiven: true})
+		if r.Experiment == nil {
+			t.Fatalf("%s: %v", written, r.Faults)
+		}
+		if got := r.Experiment.Spec.Parameters[0].FeasibleSpace.Min; got != want {
+			t.Errorf("%s: got %q, want %q", written, got, want)
+		}
+	}
+}
+
 func TestReadLeavesOutWhatServersSet(t *testing.T) {
 	text := strings.Replace(small, "{name: small}", "{name: small, uid: x, generation: 3, creationTimestamp: null}", 1) +
 		"status: {trials: 3, anything: else}\n"

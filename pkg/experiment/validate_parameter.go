@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"fmt"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,7 +40,7 @@ func (v *validator) parameter(p *ParameterSpec, path string) {
 	if d := f.Distribution; d != "" && !slices.Contains(distributions, d) && !(v.o.Katib && d == "unknown") {
 		v.addValue(path+".feasibleSpace.distribution", "want "+strings.Join(distributions, ", "), d, distributions...)
 	}
-	if reflect.DeepEqual(*f, FeasibleSpace{}) {
+	if f.Distribution == "" && f.Min == "" && f.Max == "" && f.Step == "" && len(f.List) == 0 {
 		v.add(path+".feasibleSpace", Required, "must be specified")
 		return
 	}

@@ -171,11 +171,11 @@ func (v *validator) reference(path, reference string) {
 }
 
 // placeholders checks that each placeholder in the template or command at path is bound: by
-// trialParameters, or without any by the name of a parameter.
+// trialParameters, or without any, and not to Katib, by the name of a parameter.
 func (v *validator) placeholders(path string, names []string, trialParameters map[string]int) {
 	bound, where, t := sortedKeys(trialParameters), path, Invalid
 	missing := "trialParameters has no "
-	if template := v.e.Spec.TrialTemplate; template == nil || len(template.TrialParameters) == 0 {
+	if template := v.e.Spec.TrialTemplate; !v.o.Katib && (template == nil || len(template.TrialParameters) == 0) {
 		bound = v.e.Spec.names()
 		missing = "spec.parameters has no "
 		if path == templatePath {

@@ -109,6 +109,7 @@ spec:
       containers:
         - {name: main, image: trainer, args: [--lr=${trialParameters.lr}]}
 `
+	quoted := strings.Replace(job, "  parallelism: ${trialParameters.lr}\n", "", 1)
 	const configMap = "spec.trialTemplate.configMap"
 	for _, tt := range []struct {
 		name, template string
@@ -128,6 +129,15 @@ spec:
 		{"another container", strings.Replace(job, "main", "side", 1), false, []string{"spec.trialTemplate.primaryContainerName"}},
 		{"no placeholder", strings.ReplaceAll(job, "${trialParameters.lr}", "1"), false, []string{"spec.trialTemplate.trialParameters[0].name"}},
 		{"kind from a parameter", strings.Replace(job, "kind: Job", "kind: ${trialParameters.lr}", 1), false, []string{configMap + ".kind"}},
+		{"nothing in fields", strings.Replace(job, "spec:", "metadata: null\nstatus: {}\nspec:", 1), false, nil},
+		{"nothing in fields for Katib", quoted + "      volumes: []\n", true, []string{"spec.trialTemplate"}},
+		{"null for Katib", strings.Replace(quoted, "spec:", "metadata: null\nspec:", 1), true, []string{"spec.trialTemplate"}},
+		{"null in a list for Katib", strings.Replace(quoted, "args: [", "args: [null, ", 1), true, []string{"spec.trialTemplate"}},
+		{"empty text for Katib", strings.Replace(quoted, "image: trainer", `image: ""`, 1), true, []string{"spec.trialTemplate"}},
+		{"false for Katib", quoted + "      hostNetwork: false\n", true, []string{"spec.trialTemplate"}},
+		{"0 that is no default for Katib", strings.Replace(quoted, "spec:", "spec:\n  backoffLimit: 0", 1), true, nil},
+		{"amounts in another form for Katib", strings.Replace(quoted, "image:", "resources: {limits: {memory: 1024Mi, cpu: 1.0}}, image:", 1), true, nil},
+		{"nothing at fault for Katib", quoted, true, nil},
 		{"no object", "${trialParameters.lr}", false, []string{"spec.trialTemplate"}},
 		{"no YAML", job + "\t- :", false, []string{"spec.trialTemplate"}},
 		{"nothing", " \n", false, []string{"spec.trialTemplate"}},
@@ -144,6 +154,23 @@ spec:
 			unreadable := func(string, string, string) (string, error) { return "", errors.New("gone") }
 			wantPaths(t, Validate(e, Options{Katib: tt.katib, ConfigMaps: unreadable}), "spec.trialTemplate")
 		})
+	}
+}
+
+func TestValidateEmptyListsAsKatib(t *testing.T) {
+	e := readSmall(t, "")
+	e.Spec.Parameters = append(e.Spec.Parameters, ParameterSpec{Name: "x", ParameterType: "categorical", FeasibleSpace: FeasibleSpace{List: []string{}}})
+	e.Spec.TrialTemplate = &TrialTemplate{
+		PrimaryContainerName: "main", SuccessCondition: "x", FailureCondition: "y",
+		TrialSpec:       map[string]any{"apiVersion": "v1", "kind": "Pod", "spec": "${trialParameters.lr} ${trialParameters.x}"},
+		TrialParameters: []TrialParameter{},
+	}
+	got := Validate(e, Options{Katib: true})
+	wantPaths(t, got, "spec.parameters[1].feasibleSpace", "spec.trialTemplate", "spec.trialTemplate")
+	for _, f := range got {
+		if want := (f.Path == "spec.parameters[1].feasibleSpace"); (f.Type == Required) != want {
+			t.Errorf("got type %s of %v", f.Type, f)
+		}
 	}
 }
 

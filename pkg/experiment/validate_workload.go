@@ -4,12 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"path"
-	"reflect"
 	"regexp"
-	"slices"
 	"strings"
-
-	batchv1 "k8s.io/api/batch/v1"
 )
 
 // workload checks the object that a template holds.
@@ -45,77 +41,6 @@ func (v *validator) workloadPath() string {
 		return templatePath + ".trialSpec"
 	}
 	return templatePath + ".configMap"
-}
-
-// job checks that the template is a batch/v1 Job to the last field.
-func (v *validator) job(tree map[string]any, root string) {
-	object, _ := withTestValues(tree, v.o.Katib).(map[string]any)
-	faults := checkObject(object, reflect.TypeFor[batchv1.Job](), root)
-	if v.o.Katib {
-		if len(faults) > 0 {
-			v.add(templatePath, Invalid, faults[0].Error())
-		}
-		return
-	}
-	v.addUncovered(faults)
-	var job batchv1.Job
-	js, err := json.Marshal(object)
-	if err != nil || json.Unmarshal(js, &job) != nil {
-		return // the fault is there already
-	}
-	var names []string
-	for _, c := range job.Spec.Template.Spec.Containers {
-		names = append(names, c.Name)
-	}
-	primary := v.e.Spec.TrialTemplate.PrimaryContainerName
-	if primary != "" && !slices.Contains(names, primary) {
-		v.addValue(templatePath+".primaryContainerName", "the Job has no container of this name", primary, names...)
-	}
-}
-
-// withTestValues returns the tree with a text in the place of each placeholder. A placeholder
-// without quotes becomes a number or text when it is rendered: with it is left out, or is text to
-// Katib.
-func withTestValues(node any, katib bool) any {
-	switch n := node.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(n))
-		for key, child := range n {
-			if _, open := child.(unquoted); open && !katib {
-				continue
-			}
-			out[key] = withTestValues(child, katib)
-		}
-		return out
-	case []any:
-		out := make([]any, len(n))
-		for i, child := range n {
-			out[i] = withTestValues(child, katib)
-		}
-		return out
-	case unquoted:
-		return placeholder.ReplaceAllLiteralString(string(n), "test-value")
-	case string:
-		return placeholder.ReplaceAllLiteralString(n, "test-value")
-	}
-	return node
-}
-
-// checkObject returns what a tree has that its Go type does not know or cannot hold.
-func checkObject(tree map[string]any, t reflect.Type, path string) Faults {
-	js, err := json.Marshal(tree)
-	if err != nil {
-		return Faults{{Path: path, Type: Invalid, Detail: err.Error()}}
-	}
-	var object any
-	dec := json.NewDecoder(strings.NewReader(string(js)))
-	dec.UseNumber()
-	if err := dec.Decode(&object); err != nil {
-		return Faults{{Path: path, Type: Invalid, Detail: err.Error()}}
-	}
-	var d decoder
-	d.value(object, nil, t, path)
-	return append(d.faults, d.lenient...)
 }
 
 // fixed are the fields that say who a workload is and what it may do. They cannot depend on a
