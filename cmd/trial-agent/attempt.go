@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
@@ -159,7 +158,7 @@ func (a *attempt) stop(reason, message string, kill *time.Timer) {
 	a.killFrom = time.Now().Add(a.spec.Grace)
 	kill.Reset(a.spec.Grace)
 	a.notes.add("%s: TERM now, KILL after %s", message, a.spec.Grace)
-	if err := syscall.Kill(-a.main.pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := a.children.terminate(a.main, a.helper); err != nil {
 		a.notes.add("stop the command: %v", err)
 	}
 }

@@ -99,15 +99,33 @@ func (c *children) none(helper *child) bool {
 	return !left && (helper == nil || helper.ended)
 }
 
-// kill kills the command's group and every descendant but the helper's, and returns how many were
-// found.
-func (c *children) kill(main, helper *child) int {
+// terminate sends TERM to the command's group, and to every descendant outside of it but the helper's,
+// so that none gets it twice.
+func (c *children) terminate(main, helper *child) error {
 	c.reap()
+	found, err := below(helper)
+	found = slices.DeleteFunc(found, func(pid int) bool { return group(pid) == main.pid })
+	_ = syscall.Kill(-main.pid, syscall.SIGTERM) // what is gone is as good
+	for _, pid := range found {
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+	}
+	return err
+}
+
+// below returns the agent's descendants but for the helper's.
+func below(helper *child) ([]int, error) {
 	var except []int
 	if helper != nil && !helper.ended {
 		except = append(except, helper.pid)
 	}
-	found, err := trialdir.Descendants(os.Getpid(), except...)
+	return trialdir.Descendants(os.Getpid(), except...)
+}
+
+// kill kills the command's group and every descendant but the helper's, and returns how many were
+// found.
+func (c *children) kill(main, helper *child) int {
+	c.reap()
+	found, err := below(helper)
 	if err != nil || len(found) == 0 {
 		return 0
 	}

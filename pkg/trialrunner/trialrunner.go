@@ -65,6 +65,9 @@ type Workload struct {
 	Exit     Exit
 }
 
+// ReasonStopped is the Exit.Reason of a workload that ended because Stop was called.
+const ReasonStopped = "Stopped"
+
 // Exit is how a workload ended.
 type Exit struct {
 	Code    int    // exit code; -1 when ended by a signal or never started

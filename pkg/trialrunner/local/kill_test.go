@@ -72,10 +72,32 @@ func TestStopReachesEveryDescendant(t *testing.T) {
 	if err := r.Stop(t.Context(), spec.Experiment, spec.Trial, 1); err != nil {
 		t.Fatal(err)
 	}
-	if w := h.End(t, spec); w.Exit.Reason != "Stopped" || w.Exit.Signal != "killed" {
+	if w := h.End(t, spec); w.Exit.Reason != trialrunner.ReasonStopped || w.Exit.Signal != "killed" {
 		t.Errorf("got %+v, want it stopped by KILL", w)
 	}
 	checkGone(t, members, all)
+}
+
+// TestTermReachesOtherSessions stops a command one of whose processes, in a session of its own, has
+// something to do before it ends.
+func TestTermReachesOtherSessions(t *testing.T) {
+	t.Parallel()
+	r, h := opened(t, "unix:/nobody")
+	dir := t.TempDir()
+	spec := h.Script("tidy", `setsid sh -c 'trap "echo tidy >> $0/tidied; exit" TERM; echo yes > $0/ready; while :; do sleep 0.05; done' "$1" &
+wait`, dir)
+	spec.Limits.Grace = 20 * time.Second
+	h.Start(t, spec)
+	runnertest.AwaitFile(t, filepath.Join(dir, "ready"))
+	if err := r.Stop(t.Context(), spec.Experiment, spec.Trial, 1); err != nil {
+		t.Fatal(err)
+	}
+	if w := h.End(t, spec); w.Exit.Reason != trialrunner.ReasonStopped {
+		t.Errorf("got %+v, want it stopped", w)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "tidied")); err != nil || string(got) != "tidy\n" {
+		t.Errorf("got %q and %v, want TERM to arrive once", got, err)
+	}
 }
 
 func TestNothingOutlivesTheCommand(t *testing.T) {

@@ -87,7 +87,7 @@ func endAdopted(t *testing.T, h runnertest.Harness, end string, ends, stopped, l
 	if err := h.Runner.Stop(t.Context(), stopped.Experiment, stopped.Trial, 1); err != nil {
 		t.Fatal(err)
 	}
-	if w := h.End(t, stopped); w.Exit.Reason != "Stopped" {
+	if w := h.End(t, stopped); w.Exit.Reason != trialrunner.ReasonStopped {
 		t.Errorf("got %+v, want it stopped", w)
 	}
 	if err := agentOf(t, h.Runner.(*Runner), lost).Signal(syscall.SIGKILL); err != nil {

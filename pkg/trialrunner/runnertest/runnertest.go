@@ -215,7 +215,7 @@ func testStop(t *testing.T, h Harness) {
 			t.Errorf("stop: %v", err)
 		}
 	}
-	if w := h.End(t, spec); w.Phase != trialrunner.Exited || w.Exit.Reason != "Stopped" || w.Exit.Code == 0 {
+	if w := h.End(t, spec); w.Phase != trialrunner.Exited || w.Exit.Reason != trialrunner.ReasonStopped || w.Exit.Code == 0 {
 		t.Errorf("got %+v, want reason Stopped and no success", w)
 	}
 	if err := h.Runner.Stop(t.Context(), Key, spec.Trial, spec.Attempt); err != nil {
