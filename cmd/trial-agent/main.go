@@ -118,12 +118,12 @@ func succeed(root *os.Root, spec *trialdir.Spec) error {
 	if err := trialdir.KillLeft(root, spec); err != nil {
 		return err
 	}
-	left, err := trialdir.ReadSpool(root, 0)
+	last, err := trialdir.LastNumber(root)
 	if err != nil {
 		return err
 	}
 	return trialdir.Write(root, trialdir.ExitFile, trialdir.Exit{
-		Code: -1, Reason: trialdir.ReasonLost, LastSeq: uint64(len(left)), Finished: now(),
+		Code: -1, Reason: trialdir.ReasonLost, LastSeq: last, Finished: now(),
 		Message: "the trial-agent died while the command ran; the command was not started again",
 	}, true)
 }

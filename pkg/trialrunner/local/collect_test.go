@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,11 +16,13 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/runnertest"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
 )
 
 // texts returns the texts of what a trial measured.
@@ -285,5 +288,50 @@ func TestOneFileAtATime(t *testing.T) {
 		if got := texts(t, h, *spec); !slices.Equal(got, []string{want}) {
 			t.Errorf("%s: got %q, want its own %s alone", spec.Trial, got, want)
 		}
+	}
+}
+
+// TestLeftoverOfADamagedSpool shows that what comes before the damage is there, and that the number of
+// what was collected tells that more is missing.
+func TestLeftoverOfADamagedSpool(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	r, err := New(Config{Dir: t.TempDir(), Agent: agentPath, Address: "unix:/nobody", Secret: secret, Log: zerolog.New(&log)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shut(t, r) })
+	h := harness(t, r)
+	spec := h.Script("damaged", count, "100", "0")
+	h.Start(t, spec)
+	w := h.End(t, spec)
+	path := filepath.Join(filepath.Dir(r.LogPath(spec.Experiment, spec.Trial, 1)), trialdir.SpoolFile)
+	spool, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(spool, []byte("\n"))
+	lines[40][20] ^= 1
+	if err := os.WriteFile(path, bytes.Join(lines, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	left, err := r.Leftover(t.Context(), spec.Experiment, spec.Trial, 1, 10)
+	if err != nil || len(left) != 30 || w.LastSeq != 100 {
+		t.Errorf("got %d measurements of %d and %v, want the 30 before the damage", len(left), w.LastSeq, err)
+	}
+	if !strings.Contains(log.String(), path) {
+		t.Errorf("got the log %q, want a warning that names %s", log.String(), path)
+	}
+	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := r.Leftover(t.Context(), spec.Experiment, spec.Trial, 1, 10); err != nil || len(left) != 0 {
+		t.Errorf("with its folder deleted: got %d measurements and %v, want nothing", len(left), err)
+	}
+}
+
+func TestReasonsAreThoseOfTheAgent(t *testing.T) {
+	if trialdir.ReasonStopped != trialrunner.ReasonStopped {
+		t.Errorf("the agent says %q, runners say %q", trialdir.ReasonStopped, trialrunner.ReasonStopped)
 	}
 }

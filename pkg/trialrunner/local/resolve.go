@@ -34,8 +34,9 @@ func unsupported(format string, args ...any) error {
 // A container's image has no meaning here. Local.Images may map it to a command, which then stands
 // in for the program of the container: for the leading words of its command, up to the first that
 // begins with "-" (the options of Python itself apart) or ends in the value of a parameter; the
-// other words and the args stay. Without a mapping the container's command runs as written, if its program, and each file that its leading
-// words name by absolute path, exists here. Other containers of the template do not run.
+// other words and the args stay. Without a mapping the container's command runs as written, if its
+// program, and each file that its leading words name by absolute path, exists here. Other containers
+// of the template do not run.
 func Resolve(spec trialrunner.Spec) (Process, error) {
 	dir, err := workingDir(spec.Local.Dir)
 	if err != nil {

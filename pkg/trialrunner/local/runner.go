@@ -29,8 +29,8 @@ type Config struct {
 	Dir string
 	// Agent is the path of the trial-agent program.
 	Agent string
-	// Address is where agents reach the daemon: host:port, or unix:PATH with an absolute path. An
-	// agent also reaches a socket whose path is longer than the 107 bytes that the kernel takes.
+	// Address is where agents reach the daemon: host:port, or unix:PATH with an absolute path, which
+	// may be longer than what the kernel takes for a socket.
 	Address string
 	// Secret is the key of the tokens that prove an agent's right to report.
 	Secret []byte
@@ -152,19 +152,26 @@ func (r *Runner) List(_ context.Context, key experiment.Key) ([]trialrunner.Work
 	return list, nil
 }
 
-// Leftover returns what lies in the workload's spool after a number.
+// Leftover returns what lies in the workload's spool after a number. A damaged spool is read up to the
+// damage; that is logged, and is no error, for it would never pass. What is missing then shows in
+// comparison with Workload.LastSeq.
 func (r *Runner) Leftover(_ context.Context, key experiment.Key, trial string, attempt int, after uint64) ([]experiment.Measurement, error) {
 	w := r.find(key, target{trial, attempt})
 	if w == nil {
 		return nil, nil
 	}
 	root, err := r.root.OpenRoot(w.folder(key))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // deleted with all that was collected
+	}
 	if err != nil {
 		return nil, fmt.Errorf("collect leftover of %s: %w", trial, err)
 	}
 	defer root.Close()
 	left, err := trialdir.ReadSpool(root, after)
-	if err != nil {
+	if errors.Is(err, trialdir.ErrDamaged) {
+		r.Log.Warn().Err(err).Str("path", filepath.Join(root.Name(), trialdir.SpoolFile)).Msg("measurements of a trial are damaged")
+	} else if err != nil {
 		return nil, fmt.Errorf("collect leftover of %s: %w", trial, err)
 	}
 	out := make([]experiment.Measurement, len(left))

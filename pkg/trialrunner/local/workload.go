@@ -166,11 +166,10 @@ func bury(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, error
 	if err := killLeft(root); err != nil {
 		return 0, exit, err
 	}
-	left, err := trialdir.ReadSpool(root, 0)
-	if err != nil {
+	var err error
+	if exit.LastSeq, err = trialdir.LastNumber(root); err != nil {
 		return 0, exit, err
 	}
-	exit.LastSeq = uint64(len(left))
 	phase := trialrunner.Lost
 	if stopping {
 		phase = trialrunner.Exited

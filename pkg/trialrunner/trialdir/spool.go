@@ -107,15 +107,23 @@ func (s *Spool) After(after uint64) *Cursor {
 	return newCursor(s.file, offset, after)
 }
 
+// ErrDamaged says that a record of a spool was changed or lost though others follow. The message says
+// at which byte.
+var ErrDamaged = errors.New("damaged spool")
+
 // Cursor reads a spool.
 type Cursor struct {
-	r     *bufio.Reader
-	after uint64
+	r      *bufio.Reader
+	after  uint64
+	offset int64 // of what r reads next
 }
 
 func newCursor(file io.ReaderAt, offset int64, after uint64) *Cursor {
 	const everything = 1 << 62
-	return &Cursor{r: bufio.NewReaderSize(growing{io.NewSectionReader(file, offset, everything)}, 64<<10), after: after}
+	return &Cursor{
+		r:     bufio.NewReaderSize(growing{io.NewSectionReader(file, offset, everything)}, 64<<10),
+		after: after, offset: offset,
+	}
 }
 
 // growing reads a file that grows: an end that was met together with data may be none by the time
@@ -130,23 +138,43 @@ func (g growing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Next returns the next measurement. It is io.EOF at the end, and where the file was cut or is
-// damaged: what follows such a place has no order any more.
+// Next returns the next measurement. It is io.EOF at the end, which a record may be that was torn
+// when the machine died, and ErrDamaged where a record is damaged that others follow, or is missing.
+// After ErrDamaged the cursor is of no use.
 func (c *Cursor) Next() (Measurement, error) {
 	for {
-		line, err := c.r.ReadBytes('\n')
+		begin := c.offset
+		m, ok, err := c.record()
 		if err != nil {
 			return Measurement{}, err
 		}
-		m, ok := parseRecord(line)
-		if !ok || m.Seq > c.after+1 {
+		if !ok && c.atEnd() {
 			return Measurement{}, io.EOF
+		}
+		if !ok || m.Seq > c.after+1 {
+			return Measurement{}, fmt.Errorf("%w: at byte %d, where number %d was expected", ErrDamaged, begin, c.after+1)
 		}
 		if m.Seq == c.after+1 {
 			c.after = m.Seq
 			return m, nil
 		}
 	}
+}
+
+// record reads a line, and the record in it if that is whole.
+func (c *Cursor) record() (m Measurement, ok bool, err error) {
+	line, err := c.r.ReadBytes('\n')
+	c.offset += int64(len(line))
+	if err != nil {
+		return m, false, err
+	}
+	m, ok = parseRecord(line)
+	return m, ok, nil
+}
+
+func (c *Cursor) atEnd() bool {
+	_, err := c.r.Peek(1)
+	return errors.Is(err, io.EOF)
 }
 
 func parseRecord(line []byte) (m Measurement, ok bool) {
@@ -162,25 +190,47 @@ func parseRecord(line []byte) (m Measurement, ok bool) {
 }
 
 // ReadSpool returns the measurements in the folder's spool that come after a number. A spool that
-// does not exist is empty.
+// does not exist is empty. With ErrDamaged it returns those that come before the damage.
 func ReadSpool(root *os.Root, after uint64) ([]Measurement, error) {
+	var out []Measurement
+	err := readSpool(root, after, func(c *Cursor) error {
+		m, err := c.Next()
+		if err == nil {
+			out = append(out, m)
+		}
+		return err
+	})
+	return out, err
+}
+
+// LastNumber returns the highest number in the folder's spool, 0 when there is none. It looks beyond
+// damage: what was collected is known even where it can be read no more.
+func LastNumber(root *os.Root) (last uint64, err error) {
+	err = readSpool(root, 0, func(c *Cursor) error {
+		m, ok, err := c.record()
+		if ok {
+			last = max(last, m.Seq)
+		}
+		return err
+	})
+	return last, err
+}
+
+// readSpool calls next with a cursor of the folder's spool until its error, io.EOF in the end.
+func readSpool(root *os.Root, after uint64, next func(*Cursor) error) error {
 	file, err := root.Open(SpoolFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read spool: %w", err)
+		return fmt.Errorf("read spool: %w", err)
 	}
 	defer file.Close()
-	var out []Measurement
-	for c := newCursor(file, 0, after); ; {
-		m, err := c.Next()
-		if errors.Is(err, io.EOF) {
-			return out, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read spool: %w", err)
-		}
-		out = append(out, m)
+	for c := newCursor(file, 0, after); err == nil; {
+		err = next(c)
 	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return fmt.Errorf("read spool: %w", err)
 }

@@ -1,6 +1,7 @@
 package trialdir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -126,8 +128,11 @@ func FuzzReadSpool(f *testing.F) {
 			t.Fatal(err)
 		}
 		got, err := ReadSpool(root, 0)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Fatal(err)
+		}
+		if last, err := LastNumber(root); err != nil || last < uint64(len(got)) {
+			t.Fatalf("got last number %d and %v of %d measurements", last, err, len(got))
 		}
 		for i, m := range got {
 			if m.Seq != uint64(i)+1 {
@@ -137,6 +142,8 @@ func FuzzReadSpool(f *testing.F) {
 	})
 }
 
+// TestSpoolFlippedBit damages each byte in turn: that shows, save in the last line, which may have been
+// torn.
 func TestSpoolFlippedBit(t *testing.T) {
 	root := folder(t)
 	filled(t, root, 10)
@@ -145,6 +152,7 @@ func TestSpoolFlippedBit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lastLine := 1 + bytes.LastIndexByte(whole[:len(whole)-1], '\n')
 	for i := range whole {
 		bad := append([]byte(nil), whole...)
 		bad[i] ^= 4
@@ -152,14 +160,40 @@ func TestSpoolFlippedBit(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := ReadSpool(root, 0)
-		if err != nil || len(got) >= 10 {
-			t.Fatalf("byte %d: got %d measurements and %v, want fewer than 10", i, len(got), err)
+		if want := bytes.Count(whole[:i], []byte("\n")); len(got) != want {
+			t.Fatalf("byte %d: got %d measurements, want the %d before it", i, len(got), want)
+		}
+		if damaged := i < lastLine-1; errors.Is(err, ErrDamaged) != damaged || err != nil && !damaged {
+			t.Fatalf("byte %d: got %v, want damage: %t", i, err, damaged)
+		}
+		if last, err := LastNumber(root); err != nil || last != 10 && i < lastLine-1 {
+			t.Fatalf("byte %d: got last number %d and %v, want 10", i, last, err)
 		}
 		for j, m := range got {
 			if m.Text != strconv.Itoa(j+1) {
 				t.Fatalf("byte %d: got %+v", i, m)
 			}
 		}
+	}
+}
+
+// TestSpoolLostRecord takes a whole line out.
+func TestSpoolLostRecord(t *testing.T) {
+	root := folder(t)
+	filled(t, root, 10)
+	path := filepath.Join(root.Name(), SpoolFile)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	at := len(bytes.Join(lines[:4], nil))
+	if err := os.WriteFile(path, bytes.Join(append(lines[:4:4], lines[5:]...), nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadSpool(root, 1)
+	if want := fmt.Sprintf("at byte %d,", at); len(got) != 3 || !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %d measurements and %v, want 3 and damage %s", len(got), err, want)
 	}
 }
 
