@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -252,8 +253,9 @@ func dial(address string) (*grpc.ClientConn, error) {
 		}}))
 }
 
-// maxSocketPath is the longest path of a socket that the kernel takes, in bytes.
-const maxSocketPath = 107
+// maxSocketPath is the longest path of a socket that the kernel takes, in bytes: sun_path with a NUL at
+// its end (unix(7)).
+const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // connect connects to unix:PATH or host:port. A path that is too long is reached through its folder.
 func connect(ctx context.Context, address string) (net.Conn, error) {
