@@ -1,6 +1,7 @@
 package algorithms
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -37,6 +38,13 @@ var parseCases = []struct {
 	{"of another dialect", "folder=f new=1", "one", nil, `unknown setting "new", known are`},
 	{"typo", "folder=f cuont=1", "", nil, `unknown setting "cuont", did you mean "count"?`},
 	{"twice", "folder=f count=1 count=1", "", nil, "setting count is given twice"},
+	{
+		"Python's numbers", "folder=f count=0_5 rate=-1_0.5_0 share=.2_5", "one",
+		Values{"folder": "f", "count": int64(5), "rate": -10.5, "share": 0.25, "mode": "x"}, "",
+	},
+	{"not of Python", "folder=f count=_5 rate=1__0", "one", nil, "count must be a whole\nrate must be a finite"},
+	{"beyond what is held", "folder=f rate=-inf", "one", Values{"folder": "f", "count": int64(3), "mode": "x", "rate": -math.MaxFloat64}, ""},
+	{"twice in a dialect", "folder=f count=1 count=2", "one", Values{"folder": "f", "count": int64(2), "mode": "x"}, ""},
 	{"no int", "folder=f count=1.5", "", nil, `setting count must be a whole number, got "1.5"`},
 	{"int beyond int64", "folder=f old=9223372036854775808", "", nil, "must be a whole number"},
 	{"below", "folder=f count=0", "", nil, "setting count must be at least 1 and at most 9, got 0"},

@@ -19,7 +19,8 @@ type RawSetting struct {
 // Katib service, only the settings which that service knows are known; "" means all. A setting
 // without a value and without a default is absent from the Values. All faults are reported at
 // once: unknown and repeated names, required settings that are missing, values of another type,
-// out of range or not among the choices.
+// out of range or not among the choices. A dialect is as tolerant as its service: of repeated names
+// the last one counts, numbers are Python's, and some services ignore unknown names.
 func Parse(def Definition, raw []RawSetting, dialect string) (Values, error) {
 	known := make([]Setting, 0, len(def.Settings))
 	for _, s := range def.Settings {
@@ -30,7 +31,10 @@ func Parse(def Definition, raw []RawSetting, dialect string) (Values, error) {
 	values := make(Values, len(known))
 	var faults []error
 	for _, r := range raw {
-		if err := values.set(known, r); err != nil {
+		if slices.Contains(ignorant, dialect) && index(def.Settings, r.Name) < 0 {
+			continue
+		}
+		if err := values.set(known, r, dialect); err != nil {
 			faults = append(faults, fmt.Errorf("algorithm %s: %w", def.Name, err))
 		}
 	}
@@ -50,16 +54,27 @@ func Parse(def Definition, raw []RawSetting, dialect string) (Values, error) {
 	return values, nil
 }
 
+// ignorant are the services that do not look for unknown settings.
+var ignorant = []string{"hyperband", "pbt", "goptuna"}
+
+func index(settings []Setting, name string) int {
+	return slices.IndexFunc(settings, func(s Setting) bool { return s.Name == name })
+}
+
 // set reads one setting.
-func (v Values) set(known []Setting, r RawSetting) error {
-	i := slices.IndexFunc(known, func(s Setting) bool { return s.Name == r.Name })
+func (v Values) set(known []Setting, r RawSetting, dialect string) error {
+	i := index(known, r.Name)
 	if i < 0 {
 		return unknownSetting(known, r.Name)
 	}
-	if _, twice := v[r.Name]; twice {
+	if _, twice := v[r.Name]; twice && dialect == "" {
 		return fmt.Errorf("setting %s is given twice", r.Name)
 	}
-	value, err := known[i].parse(r.Value)
+	text := r.Value
+	if dialect != "" && dialect != "goptuna" {
+		text = known[i].fromPython(text)
+	}
+	value, err := known[i].parse(text)
 	if err != nil {
 		return err
 	}
@@ -80,6 +95,33 @@ func unknownSetting(known []Setting, name string) error {
 	}
 	return fmt.Errorf("unknown setting %q, known are %s", name, strings.Join(names, ", "))
 }
+
+// fromPython returns the text of a number as parse takes it: Python's int and float accept spaces
+// around it and single underscores between digits. A number beyond what is held becomes the last
+// that is.
+func (s Setting) fromPython(text string) string {
+	plain := strings.TrimSpace(text)
+	for i := len(plain) - 2; i > 0; i-- {
+		if plain[i] == '_' && isDigit(plain[i-1]) && isDigit(plain[i+1]) {
+			plain = plain[:i] + plain[i+1:]
+		}
+	}
+	switch s.Type {
+	case IntSetting:
+		if v, err := strconv.ParseInt(plain, 10, 64); errors.Is(err, strconv.ErrRange) {
+			return strconv.FormatInt(v, 10)
+		}
+		return plain
+	case FloatSetting:
+		if v, _ := strconv.ParseFloat(plain, 64); math.IsInf(v, 0) {
+			return formatNumber(math.Copysign(Unbounded, v))
+		}
+		return plain
+	}
+	return text
+}
+
+func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
 // parse reads the text of a value.
 func (s Setting) parse(text string) (any, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/random"
@@ -119,11 +120,37 @@ func checkHyperband(p algorithms.Problem, v algorithms.Values) error {
 	if eta == 1 {
 		return errors.Join(append(faults, errors.New("eta must be at least 2, got 1"))...)
 	}
-	rungs := math.Trunc(math.Log(v.Float("r_l", 1)) / math.Log(eta))
+	rungs := math.Trunc(ln(v.Float("r_l", 1)) / ln(eta))
 	if widest := math.Ceil(math.Pow(eta, rungs)); float64(p.Parallel) < widest {
 		faults = append(faults, fmt.Errorf("parallelTrialCount must be at least %g, eta^floor(log r_l / log eta), got %d", widest, p.Parallel))
 	}
 	return errors.Join(faults...)
+}
+
+// ln returns the natural logarithm of v > 0, correctly rounded: whether log 243 / log 3 is 5 or the
+// number below it, as for Katib, hangs on the last bit, in which math.Log may differ.
+func ln(v float64) float64 {
+	mantissa, exponent := math.Frexp(v)
+	sum := twiceArtanh(mantissa-1, mantissa+1) // ln m = 2 artanh((m-1)/(m+1)), |.| at most 1/3
+	ln2 := twiceArtanh(1, 3)
+	result, _ := sum.Add(sum, ln2.Mul(ln2, big.NewFloat(float64(exponent)))).Float64()
+	return result
+}
+
+// twiceArtanh returns 2 artanh(p/q) for |p/q| up to 1/3 to 110 bits and more, by Taylor's series.
+func twiceArtanh(p, q float64) *big.Float {
+	const bits, terms = 128, 36 // 3^-(2*36) < 2^-110
+	number := func(x float64) *big.Float { return new(big.Float).SetPrec(bits).SetFloat64(x) }
+	z := number(p)
+	z.Quo(z, number(q))
+	square := number(0).Mul(z, z)
+	power, sum := number(2), number(0)
+	power.Mul(power, z)
+	for n := range terms {
+		sum.Add(sum, number(0).Quo(power, number(float64(2*n+1))))
+		power.Mul(power, square)
+	}
+	return sum
 }
 
 func pbt() algorithms.Definition {
