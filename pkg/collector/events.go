@@ -33,8 +33,8 @@ func NewEvents(dir string, metrics []string) *Events {
 }
 
 // Poll returns what was written since the last call, ordered by time. A corrupt record is reported
-// once, with its place; its file is not read further, the others are. Samples are returned beside
-// an error.
+// once, with its place; its file is not read further, the others are. A file that was replaced,
+// truncated or rewritten is read from its start. Samples are returned beside an error.
 func (e *Events) Poll() ([]Sample, error) {
 	var samples []Sample
 	var faults []error
@@ -68,14 +68,14 @@ func (e *Events) file(path string, entry os.DirEntry) ([]Sample, error) {
 		return nil, err
 	}
 	f := e.files[path]
-	if f == nil {
+	if f == nil || f.rewritten(info) {
 		f = &eventFile{recordFile: recordFile{path: path}, exact: map[string]bool{}}
 		e.files[path] = f
 	}
 	var found []Sample
 	var isExact []bool // of the same index
 	dir := filepath.ToSlash(filepath.Dir(path))
-	err = f.read(info.Size(), func(data []byte) {
+	err = f.read(info, func(data []byte) {
 		for _, s := range scalars(data) {
 			for _, m := range e.metrics {
 				match, exact := tagMatches(m, s.tag, dir)

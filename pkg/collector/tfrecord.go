@@ -1,11 +1,13 @@
 package collector
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -32,19 +34,40 @@ func maskedCRC(data []byte) uint32 {
 // recordFile reads a TFRecord file that grows.
 type recordFile struct {
 	path   string
-	size   int64 // when last seen
-	offset int64 // of the next record
-	broken bool  // a record was corrupt: nothing after it can be trusted
+	seen   fs.FileInfo // when it was last read
+	offset int64       // of the next record
+	last   []byte      // what stood just before offset, at most fingerprintLen bytes
+	broken bool        // a record was corrupt: nothing after it can be trusted
+}
+
+// rewritten tells whether the file is another than the one that was read, or begins anew: a writer
+// that names its file by the second may meet the name of its predecessor.
+func (f *recordFile) rewritten(info fs.FileInfo) bool {
+	if info.Size() < f.seen.Size() || !os.SameFile(f.seen, info) {
+		return true
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		return false // read says why
+	}
+	defer file.Close()
+	now, err := before(file, f.offset)
+	return err == nil && !bytes.Equal(now, f.last)
+}
+
+// before returns what stands in a file just before the offset, at most fingerprintLen bytes.
+func before(file io.ReaderAt, offset int64) ([]byte, error) {
+	out := make([]byte, min(offset, fingerprintLen))
+	_, err := file.ReadAt(out, offset-int64(len(out)))
+	return out, err
 }
 
 // read calls use with the data of each whole record that was written since the last call; the data
 // is valid during the call. A record that has not arrived in full is left for the next call. A
-// corrupt one is reported once, and ends the reading of the file until it is written anew.
-func (f *recordFile) read(size int64, use func(data []byte)) error {
-	if size < f.size {
-		f.offset, f.broken = 0, false
-	}
-	f.size = size
+// corrupt one is reported once, and ends the reading of the file.
+func (f *recordFile) read(info fs.FileInfo, use func(data []byte)) error {
+	f.seen = info
+	size := info.Size()
 	if f.broken || size-f.offset < recordHeader+recordTrailer {
 		return nil
 	}
@@ -55,6 +78,10 @@ func (f *recordFile) read(size int64, use func(data []byte)) error {
 	defer file.Close()
 	used, err := readRecords(io.NewSectionReader(file, f.offset, size-f.offset), use)
 	f.offset += used
+	var failed error
+	if f.last, failed = before(file, f.offset); failed != nil {
+		err = errors.Join(err, failed)
+	}
 	if errors.Is(err, errCorrupt) {
 		f.broken = true
 	}

@@ -178,6 +178,37 @@ func TestCollectEvents(t *testing.T) {
 	}
 }
 
+// TestEventsOfAPredecessor has trials write a file of the same name one after the other, as writers do
+// that name it by the second.
+func TestEventsOfAPredecessor(t *testing.T) {
+	t.Parallel()
+	_, h := opened(t, "unix:/nobody")
+	source, dir := t.TempDir(), t.TempDir()
+	for i, test := range []struct {
+		name, script string
+		events       [][]byte
+		want         []string
+	}{
+		{"first", `cat "$1" > "$2"`, [][]byte{record(event(1, 1)), record(event(2, 2))}, []string{"1", "2"}},
+		{"longer", `cat "$1" > "$2"`, [][]byte{record(event(1, 3)), record(event(2, 4)), record(event(3, 5))}, []string{"3", "4", "5"}},
+		{"as long", `cat "$1" > "$2"`, [][]byte{record(event(1, 6)), record(event(2, 7)), record(event(3, 8))}, []string{"6", "7", "8"}},
+		{"shorter", `cat "$1" > "$2"`, [][]byte{record(event(1, 9))}, []string{"9"}},
+		{"the same in another file", `cp "$1" "$2.new"; mv "$2.new" "$2"`, [][]byte{record(event(1, 9))}, []string{"9"}},
+		{"appended", `cat "$1" >> "$2"`, [][]byte{record(event(2, 10))}, []string{"10"}},
+	} {
+		if err := os.WriteFile(filepath.Join(source, test.name), bytes.Join(test.events, nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		spec := h.Script(fmt.Sprint("events-", i), test.script, filepath.Join(source, test.name), filepath.Join(dir, "events.out.tfevents.1"))
+		spec.Collector = kind(experiment.TensorFlowEvent, &experiment.MetricsSource{FileSystemPath: &experiment.FileSystemPath{Path: dir}})
+		h.Start(t, spec)
+		w := h.End(t, spec)
+		if got := texts(t, h, spec); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q; %+v", test.name, got, test.want, w)
+		}
+	}
+}
+
 // TestCannotStart runs a file that the kernel takes for no program.
 func TestCannotStart(t *testing.T) {
 	t.Parallel()
