@@ -34,7 +34,7 @@ func open(dir string, o Options) (s *Store, err error) {
 	if err := prepareDirectory(dir, o); err != nil {
 		return nil, err
 	}
-	held, err := acquire(dir, o.ReadOnly)
+	held, err := acquire(dir, o.ReadOnly, o.Wait)
 	if err != nil {
 		return nil, err
 	}

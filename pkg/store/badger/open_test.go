@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 
@@ -98,7 +99,7 @@ var allHarmed = []harmed{
 		edit(t, dir, func(tx *badgerdb.Txn) error { return tx.Delete(idKey(kindChain, 1)) })
 	}, store.ErrCorrupt, "1 commits before the last", true},
 	{"no manifest", func(t *testing.T, dir string) { remove(t, dir, "MANIFEST") }, store.ErrCorrupt, "MANIFEST is missing", false},
-	{"no table", func(t *testing.T, dir string) { remove(t, dir, "*.sst") }, store.ErrCorrupt, "file does not exist for table", false},
+	{"no table", func(t *testing.T, dir string) { remove(t, dir, "*.sst") }, store.ErrCorrupt, "the file is missing", false},
 	{"a later format", func(t *testing.T, dir string) {
 		overwrite(t, filepath.Join(dir, "MANIFEST"), 4, []byte{0, 2})
 	}, store.ErrInvalid, "has format 2, this program reads and writes format 1", false},
@@ -202,6 +203,69 @@ func TestLocked(t *testing.T) {
 	info, err := os.Stat(dir)
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("got mode %v, %v, want 0700", info.Mode(), err)
+	}
+}
+
+// TestWait lets a writer wait for a reader, while which no other reader is let in, and a reader for
+// the writer.
+func TestWait(t *testing.T) {
+	dir := t.TempDir()
+	newOne(t, dir, 3)
+	reading, waiting := small, small
+	reading.ReadOnly = true
+	waiting.Wait = time.Minute
+	first, err := Open(dir, reading)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan *Store)
+	go func() {
+		s, err := Open(dir, waiting)
+		if err != nil {
+			t.Errorf("a writer that waits: %v", err)
+		}
+		written <- s
+	}()
+	for err == nil { // until the writer waits
+		var other *Store
+		if other, err = Open(dir, reading); err == nil {
+			mustClose(t, other)
+		}
+	}
+	if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "in use by readers") {
+		t.Errorf("a reader while a writer waits: got %v, want %v by readers", err, store.ErrLocked)
+	}
+	mustClose(t, first)
+	writer := <-written
+	read := make(chan *Store)
+	go func() {
+		waiting.ReadOnly = true
+		s, err := Open(dir, waiting)
+		if err != nil {
+			t.Errorf("a reader that waits: %v", err)
+		}
+		read <- s
+	}()
+	mustClose(t, writer)
+	mustClose(t, <-read)
+}
+
+// A writer that was killed leaves its number in the lock, which readers hold now.
+func TestLockedByReadersAfterKill(t *testing.T) {
+	dir := t.TempDir()
+	newOne(t, dir, 0)
+	if err := os.WriteFile(filepath.Join(dir, lockName), []byte("99999999\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := small
+	o.ReadOnly = true
+	s, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, s)
+	if _, err := Open(dir, small); err == nil || !strings.Contains(err.Error(), "in use by readers") {
+		t.Errorf("got %v, want it in use by readers", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/rs/zerolog"
@@ -22,6 +23,10 @@ const formatVersion = 1
 type Options struct {
 	ReadOnly bool           // writes are refused with store.ErrInvalid; needs a store that was closed properly
 	Log      zerolog.Logger // the zero value is silent
+
+	// Wait is how long Open waits for other processes that have the directory: a writer for all, a
+	// reader for a writer. While a writer waits, no reader is let in.
+	Wait time.Duration
 
 	// Reserve is how much of the disk must stay free after a write, in bytes, or it is refused
 	// with store.ErrFull. 0: 256 MiB.
