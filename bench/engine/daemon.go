@@ -80,7 +80,8 @@ func (b *bench) start(ctx context.Context, data, spec string, command ...string)
 	}
 	alive, dead := context.WithCancelCause(ctx)
 	go func() {
-		dead(fmt.Errorf("the daemon has ended: %w", d.cmd.Wait()))
+		err := d.cmd.Wait()
+		dead(fmt.Errorf("the daemon has ended: %w\n%s", err, d.output.String()))
 		close(d.exited)
 	}()
 	return alive, d, nil
@@ -138,7 +139,7 @@ func ready[T any](ctx context.Context, ask func(ctx context.Context) (T, error))
 	defer cancel()
 	for {
 		answer, err := ask(ctx)
-		if code := status.Code(err); code != codes.NotFound && code != codes.Unavailable {
+		if code := status.Code(err); ctx.Err() == nil && code != codes.NotFound && code != codes.Unavailable {
 			return answer, err
 		}
 		select {

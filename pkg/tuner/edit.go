@@ -53,10 +53,14 @@ func otherwise(stored, wanted *experiment.Experiment) []string {
 	b.ParallelTrialCount, b.MaxTrialCount, b.MaxFailedTrialCount = a.ParallelTrialCount, a.MaxTrialCount, a.MaxFailedTrialCount
 	out := differences("spec", a, b)
 	if stored.Status.Trials > 0 {
-		out = append(out, differences("command", stored.Local.Command, wanted.Local.Command)...)
-		out = append(out, differences("template", stored.Local.Template, wanted.Local.Template)...)
+		out = append(out, differences("local", program(stored), program(wanted))...)
 	}
 	return out
+}
+
+// program is the part of how trials run locally that decides what they measure.
+func program(e *experiment.Experiment) experiment.Local {
+	return experiment.Local{Command: e.Local.Command, Template: e.Local.Template}
 }
 
 // differences lists the fields in which two values differ as they are stored.

@@ -156,12 +156,27 @@ func (t *Tuner) adopt(ctx context.Context, key experiment.Key) (*driver, error) 
 	return d, nil
 }
 
-// record creates or edits the stored experiment.
+// record creates or edits the stored experiment. One that is driven is edited by its driver, which
+// alone commits to it.
 func (t *Tuner) record(ctx context.Context, e *experiment.Experiment) error {
-	stored, err := t.Store.Get(ctx, e.Key())
+	if d := t.driver(e.Key()); d != nil {
+		return d.call(ctx, func() error {
+			if err := t.editStored(ctx, e); err != nil {
+				return err
+			}
+			return d.load(ctx)
+		})
+	}
+	err := t.editStored(ctx, e)
 	if errors.Is(err, store.ErrNotFound) {
 		return t.create(ctx, e)
 	}
+	return err
+}
+
+// editStored commits what an experiment changes of the stored one.
+func (t *Tuner) editStored(ctx context.Context, e *experiment.Experiment) error {
+	stored, err := t.Store.Get(ctx, e.Key())
 	if err != nil {
 		return err
 	}
@@ -169,20 +184,8 @@ func (t *Tuner) record(ctx context.Context, e *experiment.Experiment) error {
 	if err != nil || change == nil {
 		return err
 	}
-	commit := func() error {
-		_, err := t.Store.Commit(ctx, e.Key(), *change)
-		return err
-	}
-	d := t.driver(e.Key())
-	if d == nil {
-		return commit()
-	}
-	return d.call(ctx, func() error {
-		if err := commit(); err != nil {
-			return err
-		}
-		return d.load(ctx)
-	})
+	_, err = t.Store.Commit(ctx, e.Key(), *change)
+	return err
 }
 
 // create stores a new experiment.
