@@ -56,11 +56,15 @@ func (c *census) end() {
 
 func (c *census) look() {
 	found, err := c.self.Descendants()
-	if err == nil && !slices.Equal(found, c.last) {
+	if err == nil && slices.Equal(found, c.last) {
+		return
+	}
+	if err == nil {
 		err = trialdir.Write(c.root, trialdir.ProcessesFile, found, false)
-		c.last = found
 	}
 	if err != nil {
 		c.notes.add("write down the processes: %v", err)
+		return
 	}
+	c.last = found
 }

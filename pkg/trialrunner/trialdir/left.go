@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -66,7 +67,8 @@ func KillLeft(root *os.Root, spec *Spec) error {
 // of them, at most 5 s for each: one that sleeps in the kernel dies when it wakes.
 func KillTrees(pids []int) error {
 	all, err := freeze(pids)
-	for _, pid := range all {
+	// Children first: the kernel wakes a stopped group when the last parent outside of it dies.
+	for _, pid := range slices.Backward(all) {
 		_ = unix.Kill(pid, unix.SIGKILL) // what is gone is as good
 	}
 	for _, pid := range all {
