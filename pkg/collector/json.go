@@ -52,13 +52,21 @@ func (c *JSON) Near() string {
 }
 
 func (c *JSON) parse(line string) ([]Sample, error) {
+	if c.whole && strings.TrimSpace(line) == "null" {
+		return nil, nil
+	}
 	object, err := decodeObject(line)
 	if err != nil {
 		return nil, err
 	}
 	var samples []Sample
 	for _, m := range c.metrics {
-		if text, ok := scalarText(lookup(object, m)); ok && (c.whole || isNumber(text)) {
+		v := lookup(object, m)
+		text, ok := scalarText(v)
+		if written, isText := v.(string); c.whole && isText {
+			text, ok = written, true
+		}
+		if ok && (c.whole || isNumber(text)) {
 			samples = append(samples, Sample{Metric: m, Text: text})
 		}
 	}
@@ -189,22 +197,29 @@ func unixTime(seconds float64) time.Time {
 	return time.UnixMicro(int64(math.Round(seconds * 1e6))).UTC()
 }
 
-// wholeFileTime is jsonTime with one difference that Katib's own test pins: the digits after the
-// decimal point of a number are a count of nanoseconds, so that 1.25 is 1 s and 25 ns.
+// wholeFileTime reads "timestamp" as Katib does: text must be RFC 3339, and the digits after the
+// decimal point of a number are a count of nanoseconds, so that 1.25 is 1 s and 25 ns. Zero for
+// anything else.
 func wholeFileTime(v any) time.Time {
-	number, ok := v.(json.Number)
-	if !ok {
-		return jsonTime(v)
+	switch v := v.(type) {
+	case string:
+		t, err := time.Parse(time.RFC3339Nano, v)
+		if err != nil {
+			return time.Time{}
+		}
+		return t
+	case json.Number:
+		f, err := v.Float64()
+		if err != nil {
+			return time.Time{}
+		}
+		whole, fraction, _ := strings.Cut(strconv.FormatFloat(f, 'f', -1, 64), ".")
+		seconds, err := strconv.ParseInt(whole, 10, 64)
+		if err != nil {
+			return time.Time{}
+		}
+		nanoseconds, _ := strconv.ParseInt(fraction, 10, 64) // "" is 0
+		return time.Unix(seconds, nanoseconds).UTC()
 	}
-	f, err := number.Float64()
-	if err != nil || unixTime(f).IsZero() {
-		return time.Time{}
-	}
-	whole, fraction, _ := strings.Cut(strconv.FormatFloat(f, 'f', -1, 64), ".")
-	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		return time.Time{}
-	}
-	nanoseconds, _ := strconv.ParseInt(fraction, 10, 64) // "" is 0
-	return time.Unix(seconds, nanoseconds).UTC()
+	return time.Time{}
 }

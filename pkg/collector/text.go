@@ -84,8 +84,12 @@ func (c *Text) segment(line string) []Sample {
 	return samples
 }
 
-// mentions tells whether a wanted name stands in the line at all.
+// mentions tells whether a wanted name may stand in the line at all. In a JSON object the parts of
+// a dotted name stand apart.
 func (c *Text) mentions(line string) bool {
+	if c.filters == nil && strings.HasPrefix(strings.TrimSpace(line), "{") {
+		return true
+	}
 	for _, s := range c.spelled {
 		if strings.Contains(line, s.text) {
 			return true
