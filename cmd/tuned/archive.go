@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
@@ -47,10 +50,14 @@ func (p *place) key(name string) experiment.Key {
 }
 
 // open returns the archive of a data directory: its daemon when one runs, else the store itself.
-func (p *place) open() (archive, error) {
-	s, err := p.openStore(true)
-	if errors.Is(err, store.ErrLocked) {
-		return p.dial()
+func (p *place) open(ctx context.Context) (archive, error) {
+	d, err := p.dir()
+	if err != nil {
+		return nil, err
+	}
+	s, err := openStore(ctx, d, badger.Options{ReadOnly: true})
+	if errors.Is(err, store.ErrLocked) && d.served() {
+		return d.dial()
 	}
 	if err != nil {
 		return nil, err
@@ -58,26 +65,56 @@ func (p *place) open() (archive, error) {
 	return s, nil
 }
 
-// openStore opens the store of a data directory that is there. store.ErrLocked when a daemon has it.
-func (p *place) openStore(readOnly bool) (*badger.Store, error) {
-	d, err := p.dir()
-	if err != nil {
-		return nil, err
+// reading calls f with the archive, and again when the daemon that answered has ended meanwhile.
+func (p *place) reading(ctx context.Context, f func(from archive) error) error {
+	for end := time.Now().Add(patience); ; {
+		from, err := p.open(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(from)
+		if err = errors.Join(err, from.Close()); !errors.Is(err, errEnded) || time.Now().After(end) {
+			return err
+		}
 	}
-	return openStore(d, badger.Options{ReadOnly: readOnly})
 }
 
-// openStore opens the store of a data directory. store.ErrLocked when another process has it.
-func openStore(d dataDir, o badger.Options) (*badger.Store, error) {
+const (
+	// patience is how long a command waits for others that have the data directory.
+	patience = 5 * time.Second
+	// turn is how long it waits before it looks anew whether a daemon has come up.
+	turn = 100 * time.Millisecond
+)
+
+// openStore opens the store of a data directory. It waits for other commands that have it, but not
+// for a daemon: store.ErrLocked.
+func openStore(ctx context.Context, d dataDir, o badger.Options) (*badger.Store, error) {
+	o.Wait = turn
+	turns := time.NewTicker(turn)
+	defer turns.Stop()
+	for end := time.Now().Add(patience); ; {
+		s, err := tryStore(d, o)
+		if !errors.Is(err, store.ErrLocked) {
+			return s, err
+		}
+		if d.served() || time.Now().After(end) {
+			return nil, fmt.Errorf("%w; wait for it, stop it, or give another --data-dir", err)
+		}
+		select {
+		case <-turns.C:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func tryStore(d dataDir, o badger.Options) (*badger.Store, error) {
 	s, err := badger.Open(d.store(), o)
 	if o.ReadOnly && (errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrCorrupt)) {
 		// After a daemon that was killed only a writer can put the log in order; it refuses what is
 		// really damaged.
 		o.ReadOnly = false
 		s, err = badger.Open(d.store(), o)
-	}
-	if errors.Is(err, store.ErrLocked) {
-		err = fmt.Errorf("%w; wait for it, stop it, or give another --data-dir", err)
 	}
 	return s, err
 }
@@ -119,8 +156,8 @@ type remote struct {
 }
 
 // dial connects to the daemon of a data directory.
-func (p *place) dial() (*remote, error) {
-	socket, err := dataDir(absolute(p.dataDir)).socket()
+func (d dataDir) dial() (*remote, error) {
+	socket, err := d.socket()
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +167,20 @@ func (p *place) dial() (*remote, error) {
 		return nil, fmt.Errorf("connect to %s: %w", socket, err)
 	}
 	return &remote{tunedv1.NewTuningServiceClient(conn), conn}, nil
+}
+
+// served reports whether a daemon listens for the data directory.
+func (d dataDir) served() bool {
+	socket, err := d.socket()
+	if err != nil {
+		return false
+	}
+	conn, err := net.DialTimeout("unix", socket, turn)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was sent
+	return true
 }
 
 // Close ends the connection.
@@ -180,10 +231,17 @@ func (r *remote) Trials(ctx context.Context, key experiment.Key) ([]experiment.T
 	return out, nil
 }
 
+// errEnded says that a daemon was there and is no more.
+var errEnded = errors.New("the daemon has ended")
+
 // rpcError is the error of a call as the daemon worded it.
 func rpcError(err error) error {
-	if s, ok := status.FromError(err); ok && err != nil {
-		return errors.New(s.Message())
+	s, ok := status.FromError(err)
+	switch {
+	case err == nil || !ok:
+		return err
+	case s.Code() == codes.Unavailable: // the daemon never says so
+		return fmt.Errorf("%w: %s", errEnded, s.Message())
 	}
-	return err
+	return errors.New(s.Message())
 }

@@ -53,7 +53,7 @@ report each with "tuned tell". A "tuned run" of the experiment must be waiting.`
 
 func (p *place) ask(ctx context.Context, name string, count int32, request string) (asked, error) {
 	answer := asked{Trials: []askedTrial{}}
-	from, err := p.open()
+	from, err := p.open(ctx)
 	if err != nil {
 		return answer, err
 	}
@@ -144,7 +144,7 @@ func (p *place) tell(ctx context.Context, request *tunedv1.TellRequest, values [
 	if len(values) == 0 && !request.Failed {
 		return usage("no value given; want METRIC=VALUE or --failed MESSAGE")
 	}
-	from, err := p.open()
+	from, err := p.open(ctx)
 	if err != nil {
 		return err
 	}

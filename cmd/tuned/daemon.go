@@ -26,7 +26,6 @@ import (
 
 // daemon is all that runs beside the command line: tuner, store, runner and server.
 type daemon struct {
-	ctx    context.Context // ends when the daemon must; its cause says why
 	dir    dataDir
 	log    zerolog.Logger
 	tuner  *tuner.Tuner
@@ -40,19 +39,20 @@ type daemon struct {
 // peak of a bulk load; GOMEMLIMIT says otherwise.
 const memoryLimit = 256 << 20 // bytes
 
-// startDaemon opens everything in the data directory and begins to drive and to serve.
-func (a *app) startDaemon(parent context.Context, c *config) (*daemon, error) {
+// startDaemon opens everything in the data directory and begins to drive and to serve. The returned
+// context ends when the daemon must; its cause says why.
+func (a *app) startDaemon(parent context.Context, c *config) (context.Context, *daemon, error) {
 	if a.getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	ctx, fail := context.WithCancelCause(parent)
-	d := &daemon{ctx: ctx, dir: dataDir(c.DataDir), stop: func() { fail(nil) }}
-	if err := d.open(a, c); err != nil {
-		return nil, errors.Join(err, d.close())
+	d := &daemon{dir: dataDir(c.DataDir), stop: func() { fail(nil) }}
+	if err := d.open(ctx, a, c); err != nil {
+		return nil, nil, errors.Join(err, d.close())
 	}
 	listener, err := d.listen()
 	if err != nil {
-		return nil, errors.Join(err, d.close())
+		return nil, nil, errors.Join(err, d.close())
 	}
 	d.group.Go(func() error {
 		if err := d.server.Serve(listener); err != nil {
@@ -69,24 +69,31 @@ func (a *app) startDaemon(parent context.Context, c *config) (*daemon, error) {
 		}
 		return nil
 	})
-	return d, nil
+	return ctx, d, nil
 }
 
-// open opens log, store, runner and tuner, in this order: whoever has the store has the rest of the
+// open opens store, log, runner and tuner, in this order: whoever has the store has the rest of the
 // data directory.
-func (d *daemon) open(a *app, c *config) error {
+func (d *daemon) open(ctx context.Context, a *app, c *config) error {
 	if err := d.dir.create(); err != nil {
 		return err
 	}
-	if err := d.openLog(c.LogLevel); err != nil {
+	level, err := zerolog.ParseLevel(c.LogLevel)
+	if err != nil {
 		return err
 	}
-	log := d.log
-	st, err := openStore(d.dir, badger.Options{Log: log})
+	file := &logFile{path: d.dir.log()}
+	d.onClose(file.close)
+	log := zerolog.New(file).Level(level).With().Timestamp().Logger()
+	st, err := openStore(ctx, d.dir, badger.Options{Log: log})
 	if err != nil {
 		return err
 	}
 	d.onClose(st.Close)
+	if err := file.open(); err != nil {
+		return err
+	}
+	d.log = log
 	secret, err := d.dir.secret()
 	if err != nil {
 		return err
@@ -127,30 +134,6 @@ func (d *daemon) openRunner(a *app, c *config, secret []byte, log zerolog.Logger
 		Dir: d.dir.trials(), Agent: agent, Address: "unix:" + socket,
 		Secret: secret, CPUs: cpus, GPUs: len(c.GPUs), GPUIDs: c.GPUs, Log: log,
 	})
-}
-
-// largestLog is the size in bytes at which the log is put aside when a run starts.
-const largestLog = 10 << 20
-
-// openLog opens the daemon's log.
-func (d *daemon) openLog(level string) error {
-	path := d.dir.log()
-	if info, err := os.Stat(path); err == nil && info.Size() > largestLog {
-		if err := os.Rename(path, path+".old"); err != nil {
-			return fmt.Errorf("put log aside: %w", err)
-		}
-	}
-	l, err := zerolog.ParseLevel(level)
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("open log: %w", err)
-	}
-	d.onClose(f.Close)
-	d.log = zerolog.New(f).Level(l).With().Timestamp().Logger()
-	return nil
 }
 
 // listen opens the socket for agents and users. The store is ours, so that a socket that is there

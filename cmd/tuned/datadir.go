@@ -32,27 +32,40 @@ func (d dataDir) create() error {
 // (sockaddr_un holds 104 bytes on macOS, 108 on Linux, the final 0 among them).
 const maxSocketPath = 100
 
-// socket returns the path of the daemon's socket: inside the folder, or when that is too long at
-// a place that depends on the folder alone, in a folder that is ours alone.
+// socket returns the path of the daemon's socket, which depends on the folder alone, however it is
+// spelled and whatever the environment is: inside the folder, or when that is too long in a folder
+// of /tmp that is ours alone.
 func (d dataDir) socket() (string, error) {
-	path := filepath.Join(string(d), "tuned.sock")
+	real, err := filepath.EvalSymlinks(string(d))
+	if err != nil {
+		real = string(d) // not there yet: nobody knows it by another name
+	}
+	path := filepath.Join(real, "tuned.sock")
 	if len(path) <= maxSocketPath {
 		return path, nil
 	}
-	dir := filepath.Join(os.TempDir(), "tuned-"+strconv.Itoa(os.Getuid()))
+	dir := "/tmp/tuned-" + strconv.Itoa(os.Getuid())
+	if err := private(dir); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(real))
+	return filepath.Join(dir, hex.EncodeToString(sum[:8])+".sock"), nil
+}
+
+// private makes a folder, or makes sure that nobody else may use the one that is there.
+func private(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("create folder of socket: %w", err)
+		return fmt.Errorf("create folder of socket: %w", err)
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return "", fmt.Errorf("look at folder of socket: %w", err)
+		return fmt.Errorf("look at folder of socket: %w", err)
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if !info.IsDir() || info.Mode().Perm() != 0o700 || !ok || int(owner.Uid) != os.Getuid() {
-		return "", fmt.Errorf("folder of socket %s is not a folder of ours with mode 0700; remove it or give a shorter --data-dir", dir)
+		return fmt.Errorf("folder of socket %s is not a folder of ours with mode 0700; remove it or give a shorter --data-dir", dir)
 	}
-	sum := sha256.Sum256([]byte(d))
-	return filepath.Join(dir, hex.EncodeToString(sum[:8])+".sock"), nil
+	return nil
 }
 
 // secretSize is the length of the key behind the agents' tokens in bytes.

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -23,8 +23,9 @@ func TestSocketPathIsShortAndStable(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("folder of socket: %v, %v, want mode 0700", info, err)
 	}
+	t.Setenv("TMPDIR", t.TempDir())
 	if again, err := long.socket(); again != got || err != nil {
-		t.Errorf("socket path = %q, %v at the second call, want %q", again, err, got)
+		t.Errorf("socket path = %q, %v with another TMPDIR, want %q", again, err, got)
 	}
 	if other, _ := (long + "x").socket(); other == got {
 		t.Errorf("two data directories share the socket %q", got)
@@ -34,19 +35,42 @@ func TestSocketPathIsShortAndStable(t *testing.T) {
 	}
 }
 
-func TestSocketFolderMustBeOurs(t *testing.T) {
-	tmp := t.TempDir()
-	t.Setenv("TMPDIR", tmp)
-	dir := filepath.Join(tmp, "tuned-"+strconv.Itoa(os.Getuid()))
-	if err := os.Mkdir(dir, 0o777); err != nil {
+func TestSocketOfALinkedFolder(t *testing.T) {
+	dir := t.TempDir()
+	long := filepath.Join(dir, strings.Repeat("x", 100))
+	link := filepath.Join(dir, "link")
+	if err := errors.Join(os.Mkdir(long, 0o700), os.Symlink(long, link)); err != nil {
 		t.Fatal(err)
+	}
+	want, err := dataDir(long).socket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := dataDir(link).socket(); got != want || err != nil {
+		t.Errorf("socket path = %q, %v by a link, want %q", got, err, want)
+	}
+}
+
+func TestSocketFolderMustBeOurs(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "open")
+	if err := private(dir); err != nil {
+		t.Errorf("a new folder: %v", err)
+	}
+	if err := private(dir); err != nil {
+		t.Errorf("a folder of ours: %v", err)
 	}
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	long := dataDir("/" + strings.Repeat("x", 200))
-	if path, err := long.socket(); err == nil {
-		t.Errorf("socket = %q in a folder that everybody may write, want an error", path)
+	if err := private(dir); err == nil {
+		t.Error("a folder that everybody may write is taken")
+	}
+	link := dir + "link"
+	if err := errors.Join(os.Chmod(dir, 0o700), os.Symlink(dir, link)); err != nil {
+		t.Fatal(err)
+	}
+	if err := private(link); err == nil {
+		t.Error("a link is taken for a folder")
 	}
 }
 

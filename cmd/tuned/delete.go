@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store/badger"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/local"
 )
@@ -35,7 +36,11 @@ func (a *app) deleteCommand() *cobra.Command {
 }
 
 func (a *app) delete(c *cobra.Command, p *place, name string, yes bool) error {
-	s, err := p.openStore(false)
+	d, err := p.dir()
+	if err != nil {
+		return err
+	}
+	s, err := openStore(c.Context(), d, badger.Options{})
 	if err != nil {
 		return err
 	}
@@ -47,14 +52,25 @@ func (a *app) delete(c *cobra.Command, p *place, name string, yes bool) error {
 	if !yes && !a.confirm(fmt.Sprintf("Delete %s, its %d trials and their logs? [y/N] ", e.Key(), e.Status.Trials)) {
 		return errors.New("not confirmed; nothing was deleted (--yes deletes without asking)")
 	}
-	if err := s.Delete(c.Context(), e.Key()); err != nil {
-		return err
-	}
-	if err := removeTrials(c.Context(), e, p.dataDir); err != nil {
-		return fmt.Errorf("%s is deleted, its trials and their logs are not: %w", e.Key(), err)
+	if err := remove(c.Context(), s, e, p.dataDir); err != nil {
+		return fmt.Errorf("%w; run the same command again to finish", err)
 	}
 	fmt.Fprintf(a.stdout, "%s deleted\n", e.Key())
 	return nil
+}
+
+// deleter is what deleting needs of a store.
+type deleter interface {
+	Delete(ctx context.Context, key experiment.Key) error
+}
+
+// remove deletes all of an experiment. The record goes last: while it is there, the trials have an
+// owner, and who was killed in between can begin again.
+func remove(ctx context.Context, s deleter, e *experiment.Experiment, dir string) error {
+	if err := removeTrials(ctx, e, dir); err != nil {
+		return fmt.Errorf("remove trials and logs of %s: %w", e.Key(), err)
+	}
+	return s.Delete(ctx, e.Key())
 }
 
 // removeTrials ends what still runs of an experiment, which only a daemon that was killed leaves

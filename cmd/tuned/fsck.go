@@ -49,7 +49,7 @@ func (p *place) check(ctx context.Context, acceptLoss bool) ([]store.Finding, er
 	if err != nil {
 		return nil, err
 	}
-	s, err := openStore(d, badger.Options{ReadOnly: !acceptLoss, AcceptLoss: acceptLoss})
+	s, err := openStore(ctx, d, badger.Options{ReadOnly: !acceptLoss, AcceptLoss: acceptLoss})
 	if errors.Is(err, store.ErrCorrupt) {
 		return []store.Finding{{
 			Invariant: "I11", Found: err.Error(),

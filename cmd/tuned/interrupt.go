@@ -50,9 +50,9 @@ type interrupter interface {
 
 // interrupt stops the running trials of an experiment, or leaves them when a second signal says
 // so. The returned error carries the exit code.
-func (a *app) interrupt(t interrupter, s tuner.Snapshot, second <-chan os.Signal) error {
+func (a *app) interrupt(ended context.Context, t interrupter, s tuner.Snapshot, second <-chan os.Signal) error {
 	key := s.Experiment.Key()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ended))
 	defer cancel()
 	if !s.External {
 		fmt.Fprintf(a.stderr, "tuned: interrupted: stopping the running trials; interrupt again to leave at once\n")

@@ -38,12 +38,11 @@ func (a *app) listCommand() *cobra.Command {
 }
 
 func (a *app) list(c *cobra.Command, p *place, format string) error {
-	from, err := p.open()
-	if err != nil {
-		return fmt.Errorf("list experiments: %w", err)
-	}
-	defer from.Close()
-	experiments, err := from.List(c.Context())
+	var experiments []*experiment.Experiment
+	err := p.reading(c.Context(), func(from archive) (err error) {
+		experiments, err = from.List(c.Context())
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("list experiments: %w", err)
 	}

@@ -73,31 +73,31 @@ func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) 
 	}
 	ctx, second, stop := interruptible(c.Context())
 	defer stop()
-	d, err := a.startDaemon(ctx, &cfg)
+	ctx, d, err := a.startDaemon(ctx, &cfg)
 	if err != nil {
 		return fmt.Errorf("run experiment: %w", err)
 	}
-	err = a.tune(d, e, f.progress, second)
+	err = a.tune(ctx, d, e, f.progress, second)
 	return errors.Join(err, d.close())
 }
 
 // tune drives one experiment to its end and prints its result.
-func (a *app) tune(d *daemon, e *experiment.Experiment, mode string, second <-chan os.Signal) error {
-	_, err := d.tuner.Submit(d.ctx, e)
+func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mode string, second <-chan os.Signal) error {
+	_, err := d.tuner.Submit(ctx, e)
 	switch {
-	case err != nil && errors.Is(context.Cause(d.ctx), errInterrupted):
+	case err != nil && errors.Is(context.Cause(ctx), errInterrupted):
 		return exit{exitInterrupted, nil}
 	case err != nil:
 		return fmt.Errorf("run experiment: %w", err)
 	case external(e):
 		a.sayHowToAsk(e.Key(), d.dir)
 	}
-	s, err := follow(d.ctx, d.tuner, e.Key(), a.newView(mode), time.Now)
-	switch cause := context.Cause(d.ctx); {
+	s, err := follow(ctx, d.tuner, e.Key(), a.newView(mode), time.Now)
+	switch cause := context.Cause(ctx); {
 	case err == nil:
 		return a.conclude(s, d.dir, mode)
 	case errors.Is(cause, errInterrupted):
-		return a.interrupt(d.tuner, s, second)
+		return a.interrupt(ctx, d.tuner, s, second)
 	case cause != nil:
 		return fmt.Errorf("run experiment: %w", cause)
 	}

@@ -32,17 +32,14 @@ func (a *app) trialsCommand() *cobra.Command {
 }
 
 // read returns an experiment and its trials.
-func (p *place) read(ctx context.Context, name string) (*experiment.Experiment, []experiment.Trial, error) {
-	from, err := p.open()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer from.Close()
-	e, err := p.get(ctx, from, name)
-	if err != nil {
-		return nil, nil, err
-	}
-	trials, err := from.Trials(ctx, p.key(name))
+func (p *place) read(ctx context.Context, name string) (e *experiment.Experiment, trials []experiment.Trial, err error) {
+	err = p.reading(ctx, func(from archive) error {
+		if e, err = p.get(ctx, from, name); err != nil {
+			return err
+		}
+		trials, err = from.Trials(ctx, p.key(name))
+		return err
+	})
 	return e, trials, err
 }
 

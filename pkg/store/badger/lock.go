@@ -77,7 +77,7 @@ func flock(file *os.File, how int, deadline time.Time) error {
 		if !errors.Is(err, unix.EWOULDBLOCK) || !time.Now().Before(deadline) {
 			return err
 		}
-		time.Sleep(pause)
+		<-time.After(pause)
 	}
 }
 

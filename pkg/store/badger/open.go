@@ -52,9 +52,6 @@ func open(dir string, o Options) (s *Store, err error) {
 	if err := checkFiles(dir, o); err != nil {
 		return nil, err
 	}
-	if err := checkTables(dir, o); err != nil {
-		return nil, err
-	}
 	if !o.ReadOnly {
 		if err := removeEmptyLogs(dir); err != nil {
 			return nil, err
@@ -94,8 +91,9 @@ func prepareDirectory(dir string, o Options) error {
 	return refuseRemote(dir)
 }
 
-// checkFiles looks at what Badger would repair by forgetting: without its manifest it deletes all
-// tables, and a format that it does not know it would only call by a number.
+// checkFiles looks at what Badger would repair by forgetting, or die of: without its manifest it
+// deletes all tables, a format that it does not know it would only call by a number, and of damaged
+// tables it panics.
 func checkFiles(dir string, o Options) error {
 	file, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,7 +115,7 @@ func checkFiles(dir string, o Options) error {
 		return fmt.Errorf("it has format %d, this program reads and writes format %d; use the program that wrote it: %w",
 			version, formatVersion, store.ErrInvalid)
 	}
-	return nil
+	return checkTables(dir, o)
 }
 
 const adviceRestore = "restore the directory from a copy"

@@ -24,9 +24,6 @@ import (
 // which ends the process. Other tables, which a killed process leaves half written, Badger removes.
 func checkTables(dir string, o Options) error {
 	file, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (p *plan) size() int {
 }
 
 type request struct {
-	ctx      context.Context
+	gone     func() error // the error of the caller's context
 	isDelete bool
 	plan     func(tx *badgerdb.Txn) (*plan, error)
 	reply    chan answer // of capacity 1
@@ -81,7 +81,7 @@ func (w *writer) do(ctx context.Context, r *request) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	r.ctx, r.reply = ctx, make(chan answer, 1)
+	r.gone, r.reply = ctx.Err, make(chan answer, 1)
 	select {
 	case w.requests <- r:
 	case <-w.stop:
@@ -174,7 +174,7 @@ func (w *writer) fits(records, size int) bool {
 }
 
 func (w *writer) check(g *group, r *request) (*plan, error) {
-	if err := r.ctx.Err(); err != nil {
+	if err := r.gone(); err != nil {
 		return nil, err
 	}
 	if w.failed != nil {
