@@ -48,8 +48,8 @@ var hidden = map[reflect.Type][]string{
 func hoist(doc *document) Faults {
 	spec, _ := doc.tree["spec"].(map[string]any)
 	algorithm, _ := spec["algorithm"].(map[string]any)
-	_, specNode := entry(doc.root, "spec")
-	_, algorithmNode := entry(specNode, "algorithm")
+	specNode := entries(doc.root)["spec"].value
+	algorithmNodes := entries(entries(specNode)["algorithm"].value)
 	var moved Faults
 	fields := fieldsOf(reflect.TypeFor[Spec]())
 	for _, key := range sortedKeys(algorithm) {
@@ -65,18 +65,18 @@ func hoist(doc *document) Faults {
 			Path: "spec.algorithm." + key, Type: FieldUnknown,
 			Detail: fmt.Sprintf("read as spec.%s, where it belongs", key),
 		}
-		if k, v := entry(algorithmNode, key); k != nil {
-			f.Line, f.Column = k.Line, k.Column
-			appendEntry(specNode, k, v)
+		if node := algorithmNodes[key]; node.key != nil {
+			f.Line, f.Column = node.key.Line, node.key.Column
+			appendEntry(specNode, node)
 		}
 		moved = append(moved, f)
 	}
 	return moved
 }
 
-func appendEntry(n, key, value *yaml.Node) {
+func appendEntry(n *yaml.Node, field pair) {
 	if n = resolve(n); n != nil {
-		n.Content = append(n.Content, key, value)
+		n.Content = append(n.Content, field.key, field.value)
 	}
 }
 

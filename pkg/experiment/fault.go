@@ -95,11 +95,20 @@ func (fs Faults) sort() {
 	})
 }
 
-// cover reports whether some fault is about the path or a field around it.
-func (fs Faults) cover(path string) bool {
-	return slices.ContainsFunc(fs, func(f Fault) bool {
-		rest, within := strings.CutPrefix(path, f.Path)
-		return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
+// uncovered returns those of the faults others that are about no path, nor a field below one, that
+// has a fault in fs.
+func (fs Faults) uncovered(others Faults) Faults {
+	covered := make(map[string]bool, len(fs))
+	for _, f := range fs {
+		covered[f.Path] = true
+	}
+	return slices.DeleteFunc(others, func(f Fault) bool {
+		for path := f.Path; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
+			if covered[path] {
+				return true
+			}
+		}
+		return false
 	})
 }
 

@@ -13,7 +13,7 @@ func TestJobStatusAsKatib(t *testing.T) {
 		FailureCondition string          `json:"failureCondition"`
 		Status           JobResult       `json:"status"`
 	}
-	for _, v := range katibVectors[vector](t, "job-status.json") {
+	for _, v := range readVectors[vector](t, "job-status.json") {
 		t.Run(v.Case, func(t *testing.T) {
 			got, err := JobStatus(v.Job, v.SuccessCondition, v.FailureCondition)
 			if err != nil || got != v.Status {

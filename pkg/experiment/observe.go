@@ -62,12 +62,12 @@ func (o Observation) value(metric, strategy string) (float64, bool) {
 // with a sign, surrounding space; a number beyond float64 such as 1e400 is an infinity. It returns
 // NaN for text that is no number.
 func ParseValue(text string) float64 {
-	v, _ := parseNumber(text)
+	v, _ := metricNumber(text)
 	return v
 }
 
-// parseNumber is ParseValue that tells NaN from text that is no number.
-func parseNumber(text string) (float64, bool) {
+// metricNumber is ParseValue that tells NaN from text that is no number.
+func metricNumber(text string) (float64, bool) {
 	if text == unavailableValue {
 		return math.NaN(), false
 	}
@@ -93,12 +93,16 @@ func (m *Metric) by(strategy string) (float64, bool) {
 	case strategy == strategyMax && m.Max != unavailableValue:
 		text = m.Max
 	}
-	return parseNumber(text)
+	return metricNumber(text)
 }
 
 // metrics returns the names of the metrics that are observed.
 func (o *Objective) metrics() []string {
-	names := append([]string{o.ObjectiveMetricName}, o.AdditionalMetricNames...)
+	var names []string
+	if o.ObjectiveMetricName != "" {
+		names = append(names, o.ObjectiveMetricName)
+	}
+	names = append(names, o.AdditionalMetricNames...)
 	seen := make(map[string]bool, len(names))
 	for _, name := range names {
 		seen[name] = true
@@ -143,7 +147,7 @@ func (s *summary) add(m *Measurement) {
 	if !s.measuredAtAll || !m.Time.Before(s.latestTime) {
 		s.latest, s.latestTime, s.measuredAtAll = m.Text, m.Time, true
 	}
-	// Unlike parseNumber, as Katib: a number out of range only ever is the latest.
+	// Unlike metricNumber, as Katib: a number out of range only ever is the latest.
 	v, err := strconv.ParseFloat(m.Text, 64)
 	if err != nil {
 		return

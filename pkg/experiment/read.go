@@ -53,7 +53,10 @@ func Read(file string, text []byte, o Options) Result {
 	d := &decoder{anyText: true, katib: o.Katib, marks: map[string]mark{"": {doc.root.Line, doc.root.Column}}}
 	d.lenient = hoist(doc)
 	e, err := d.experiment(doc)
-	d.faults = append(faults, d.faults...)
+	infinite := func(f Fault) bool { // reported already
+		return slices.ContainsFunc(faults, func(g Fault) bool { return g.Type == SyntaxError && g.Path == f.Path })
+	}
+	d.faults = append(faults, slices.DeleteFunc(d.faults, infinite)...)
 	if err != nil {
 		d.faults = append(d.faults, Fault{Type: Invalid, Detail: err.Error()})
 		return place(Result{Faults: d.faults}, file, d)
@@ -69,11 +72,8 @@ func Read(file string, text []byte, o Options) Result {
 		r.Warnings = d.lenient
 	}
 	r.Defaults = SetDefaults(e)
-	for _, f := range Validate(e, o) {
-		if !d.faults.cover(f.Path) { // a value that could not be read is not missing as well
-			r.Faults = append(r.Faults, f)
-		}
-	}
+	// A value that could not be read is not missing as well.
+	r.Faults = append(r.Faults, d.faults.uncovered(Validate(e, o))...)
 	keepTemplate(e, o)
 	r.Warnings = append(r.Warnings, shellWarnings(e)...)
 	r.Warnings = append(r.Warnings, variableWarnings(e)...)

@@ -70,17 +70,17 @@ func (d *decoder) object(v any, n *yaml.Node, t reflect.Type, path string) (any,
 	if !ok {
 		return d.require(false, v, path, "fields")
 	}
-	fields := fieldsOf(t)
-	out := make(map[string]any, len(in))
+	fields, nodes := fieldsOf(t), entries(n)
+	out := make(map[string]any, len(fields))
 	for _, key := range sortedKeys(in) {
-		keyNode, child := entry(n, key)
-		name := d.known(key, keyNode, t, fields, in, path)
+		node := nodes[key]
+		name := d.known(key, node.key, t, fields, in, path)
 		if name == "" {
 			continue
 		}
 		at := join(path, name)
-		d.mark(at, keyNode)
-		if fitted, ok := d.value(in[key], child, fields[name], at); ok {
+		d.mark(at, node.key)
+		if fitted, ok := d.value(in[key], node.value, fields[name], at); ok {
 			out[name] = fitted
 		}
 	}
@@ -101,7 +101,9 @@ func (d *decoder) known(key string, n *yaml.Node, t reflect.Type, fields map[str
 	name := aliases[alias{t, key}]
 	switch _, both := in[name]; {
 	case name == "":
-		f.Nearest = nearest(key, sortedKeys(fields))
+		if len(d.lenient) < maxFaults {
+			f.Nearest = nearest(key, sortedKeys(fields))
+		}
 		if hint := hints[alias{t, key}]; hint != "" {
 			f.Detail += ": " + hint
 		}
@@ -120,15 +122,16 @@ func (d *decoder) dictionary(v any, n *yaml.Node, t reflect.Type, path string) (
 	if !ok {
 		return d.require(false, v, path, "fields")
 	}
+	nodes := entries(n)
 	out := make(map[string]any, len(in))
 	for _, key := range sortedKeys(in) {
-		keyNode, child := entry(n, key)
+		node := nodes[key]
 		at := join(path, key)
-		d.mark(at, keyNode)
+		d.mark(at, node.key)
 		if t.Elem() == anyType {
-			d.markAll(child, at, 0)
+			d.markAll(node.value, at, 0)
 			out[key] = in[key]
-		} else if fitted, ok := d.value(in[key], child, t.Elem(), at); ok {
+		} else if fitted, ok := d.value(in[key], node.value, t.Elem(), at); ok {
 			out[key] = fitted
 		}
 	}

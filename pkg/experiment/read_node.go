@@ -15,16 +15,18 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// entry returns the nodes of a mapping's key and value; the last of several, else one that is
-// merged in with "<<". Nil when there is none.
-func entry(n *yaml.Node, key string) (keyNode, value *yaml.Node) {
+// pair is the nodes of a mapping's key and value; nil when there are none.
+type pair struct{ key, value *yaml.Node }
+
+// entries returns a mapping's fields by name: the last of several, else one that is merged in with
+// "<<". Nil, which has no field, for what is no mapping.
+func entries(n *yaml.Node) map[string]pair {
 	if n = resolve(n); n == nil || n.Kind != yaml.MappingNode {
-		return nil, nil
+		return nil
 	}
-	for i := len(n.Content) - 2; i >= 0; i -= 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i], n.Content[i+1]
-		}
+	out := make(map[string]pair, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		out[n.Content[i].Value] = pair{n.Content[i], n.Content[i+1]}
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].ShortTag() != "!!merge" {
@@ -35,12 +37,14 @@ func entry(n *yaml.Node, key string) (keyNode, value *yaml.Node) {
 			merged = list.Content
 		}
 		for _, m := range merged {
-			if k, v := entry(m, key); k != nil {
-				return k, v
+			for name, field := range entries(m) {
+				if _, given := out[name]; !given {
+					out[name] = field
+				}
 			}
 		}
 	}
-	return nil, nil
+	return out
 }
 
 // item returns the node of a sequence's element; nil when there is none.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -107,7 +108,8 @@ func TestReadText(t *testing.T) {
 		{"alias of itself", "a: &a [*a]\n", "more than 64 levels of nesting"},
 		{"alias of nothing", "a: *b\n", "unknown anchor 'b' referenced"},
 		{"tab", "kind: Experiment\nspec: {}\nmetadata:\n\tname: x\n", "a tab stands where YAML wants spaces"},
-		{"infinite", "a: [.inf]\n", "f.yaml:1:5: a[0]: a number that is not finite; put text in quotes"},
+		{"infinite", "[.inf]: 1\na: .inf", "f.yaml:1:1: want a name before the colon"},
+		{"infinite with a tag", "a: [!!float .inf]\n", "f.yaml:1:5: a[0]: a number that is not finite; put text in quotes"},
 		{"key that is a list", "[a]: 1\n", "f.yaml:1:1: want a name before the colon"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,10 +120,31 @@ func TestReadText(t *testing.T) {
 			case tt.want != "" && len(r.Faults) == 0:
 				t.Errorf("got no fault, want %s", tt.want)
 			case tt.want != "" && !strings.Contains(r.Faults[0].Error(), tt.want):
-				t.Errorf("got %v, want %s", r.Faults[0], tt.want)
+				t.Errorf("got %v first, want %s", r.Faults, tt.want)
 			}
 		})
 	}
+}
+
+// TestReadInfinite: a number that JSON cannot hold hides no other fault.
+func TestReadInfinite(t *testing.T) {
+	for _, number := range []string{".nan", ".inf", "-.inf", "+.Inf", "!!float .inf", "&x .inf"} {
+		text := strings.Replace(small, "{name: lr,", `{name: "größe", `, 1)
+		text = strings.Replace(text, "min: 1e-3, max: .10", "min: "+number+", max: .10, list: 3", 1) + "  resumePolicy: Sometimes\n"
+		var got []string
+		for _, f := range Read("f.yaml", []byte(text), Options{CommandGiven: true}).Faults {
+			got = append(got, f.Path)
+		}
+		want := []string{"spec.parameters[0].feasibleSpace.min", "spec.parameters[0].feasibleSpace.list", "spec.resumePolicy"}
+		if number[0] == '!' || number[0] == '&' {
+			want = want[:1] // what a tag or an anchor stands before hides the rest
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got faults at %q, want %q", number, got, want)
+		}
+	}
+	r := Read("f.yaml", []byte(strings.Replace(small, "type: minimize,", "type: minimize, goal: .nan,", 1)), Options{CommandGiven: true})
+	wantPaths(t, r.Faults, "spec.objective.goal")
 }
 
 func TestReadKeepsNumbersAsWritten(t *testing.T) {
@@ -184,6 +207,68 @@ func TestReadKeepsTemplateOfConfigMap(t *testing.T) {
 	}
 	if got := r.Experiment.Local.Template; got != template || asked != "team templates job.yaml" {
 		t.Errorf("got template %q asking for %q", got, asked)
+	}
+}
+
+func TestEntries(t *testing.T) {
+	const text = "base: &b {x: 1, y: 2}\nother: &o {y: 3, z: 4}\nm:\n  <<: [*b, *o]\n  x: 5\n"
+	doc, faults := parse([]byte(text))
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	fields := entries(entries(doc.root)["m"].value)
+	for name, want := range map[string]string{"x": "5", "y": "2", "z": "4"} {
+		if got := fields[name].value; got == nil || got.Value != want {
+			t.Errorf("%s: got %v, want %s", name, got, want)
+		}
+	}
+	if got := entries(nil)["x"]; got.key != nil {
+		t.Errorf("got %v from nothing", got)
+	}
+}
+
+// hostileTexts are as large as what is read may be, and wrong all over.
+func hostileTexts() map[string]string {
+	var unknown, job, parameters, references strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&unknown, "objectiv%d: 1\n", i)
+		fmt.Fprintf(&job, "        imag%d: 1\n", i)
+		fmt.Fprintf(&parameters, "    - %d\n", i)
+		fmt.Fprintf(&references, "      - {name: n%d, reference: r%d}\n", i, i)
+	}
+	template := small + "  trialTemplate:\n    primaryContainerName: main\n    successCondition: s\n    failureCondition: f\n"
+	return map[string]string{
+		"unknown fields":          small + unknown.String(),
+		"unknown fields of a Job": template + "    trialSpec:\n      apiVersion: batch/v1\n      kind: Job\n      spec:\n" + job.String(),
+		"no parameters":           small + parameters.String(),
+		"unknown references":      template + "    trialSpec: {apiVersion: v1, kind: Pod}\n    trialParameters:\n" + references.String(),
+	}
+}
+
+func TestReadHostileTexts(t *testing.T) {
+	for name, text := range hostileTexts() {
+		r := Read("f.yaml", []byte(text), Options{Strict: true})
+		if len(r.Faults) != maxFaults+1 {
+			t.Errorf("%s: got %d faults, want the first %d and one of what they are part of", name, len(r.Faults), maxFaults)
+		}
+		if last := r.Faults[len(r.Faults)-1]; !strings.Contains(last.Detail, "more like these") {
+			t.Errorf("%s: got %v last", name, last)
+		}
+	}
+}
+
+// BenchmarkRead shows that what hostile text costs is in proportion to its length.
+func BenchmarkRead(b *testing.B) {
+	for name, text := range hostileTexts() {
+		for _, part := range []int{1, 2} {
+			lines := strings.SplitAfter(text, "\n")
+			half := strings.Join(lines[:len(lines)/part], "")
+			b.Run(fmt.Sprintf("%s/%d", name, len(lines)/part), func(b *testing.B) {
+				for b.Loop() {
+					Read("f.yaml", []byte(half), Options{Strict: true})
+				}
+			})
+		}
 	}
 }
 

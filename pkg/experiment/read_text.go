@@ -45,12 +45,12 @@ func parse(text []byte) (*document, Faults) {
 	if fault != nil {
 		return nil, Faults{*fault}
 	}
-	var c nodeChecker
+	c := nodeChecker{text: bytes.Clone(text)}
 	c.check(root, "", 0)
 	if c.fatal {
 		return nil, c.faults
 	}
-	tree, fault := toTree(fromLine(text, root.Line))
+	tree, fault := toTree(fromLine(c.text, root.Line))
 	if fault != nil {
 		return nil, Faults{*fault}
 	}
@@ -229,6 +229,7 @@ func toTree(text []byte) (map[string]any, *Fault) {
 // nodeChecker looks for what the conversion to JSON would refuse without a position, lose, or
 // blow up.
 type nodeChecker struct {
+	text   []byte // less what JSON cannot hold
 	faults Faults
 	values int
 	fatal  bool
@@ -253,7 +254,7 @@ func (c *nodeChecker) check(n *yaml.Node, path string, depth int) {
 	case n.Kind == yaml.MappingNode:
 		c.mapping(n, path, depth)
 	case isInfinite(n):
-		c.fail(n, path, "a number that is not finite; put text in quotes")
+		c.infinite(n, path)
 	}
 }
 
@@ -277,8 +278,32 @@ func (c *nodeChecker) mapping(n *yaml.Node, path string, depth int) {
 	}
 }
 
+// infinite makes text of a number that JSON cannot hold, so that the rest can be read.
+func (c *nodeChecker) infinite(n *yaml.Node, path string) {
+	const detail = "a number that is not finite; put text in quotes"
+	rest := c.text
+	for range n.Line - 1 {
+		_, rest, _ = bytes.Cut(rest, []byte{'\n'})
+	}
+	for range n.Column - 1 {
+		_, size := utf8.DecodeRune(rest)
+		rest = rest[size:]
+	}
+	if !bytes.HasPrefix(rest, []byte(n.Value)) { // a tag or an anchor stands before it
+		c.fail(n, path, detail)
+		return
+	}
+	rest[0] = 'x'
+	c.fault(n, path, detail)
+}
+
+// fail adds a fault that leaves nothing to read.
 func (c *nodeChecker) fail(n *yaml.Node, path, detail string) {
 	c.fatal = true
+	c.fault(n, path, detail)
+}
+
+func (c *nodeChecker) fault(n *yaml.Node, path, detail string) {
 	c.faults = append(c.faults, Fault{Line: n.Line, Column: n.Column, Path: path, Type: SyntaxError, Detail: detail})
 }
 

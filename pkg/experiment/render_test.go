@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
@@ -10,7 +9,6 @@ import (
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
 
-	"github.com/tuned-hpo/tuned/internal/testenv"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
@@ -21,7 +19,8 @@ func TestRenderAsKatib(t *testing.T) {
 		Spec        Spec                   `json:"defaulted_spec"`
 		RunSpec     map[string]any         `json:"run_spec"`
 	}
-	for _, v := range katibVectors[vector](t, "experiments.json") {
+	templates := configMaps(t)
+	for _, v := range readVectors[vector](t, "experiments.json") {
 		if v.RunSpec == nil {
 			continue // neural architecture search, which Katib's vectors leave out
 		}
@@ -33,7 +32,11 @@ func TestRenderAsKatib(t *testing.T) {
 			var got map[string]any
 			var err error
 			if template.ConfigMap != nil {
-				got, err = RenderYAML(configMapTemplate(t, template.ConfigMap), template.TrialParameters, ctx)
+				text, lost := templates(template.ConfigMap.ConfigMapNamespace, template.ConfigMap.ConfigMapName, template.ConfigMap.TemplatePath)
+				if lost != nil {
+					t.Fatal(lost)
+				}
+				got, err = RenderYAML(text, template.TrialParameters, ctx)
 			} else {
 				got, err = Render(template.TrialSpec, template.TrialParameters, ctx)
 			}
@@ -45,24 +48,6 @@ func TestRenderAsKatib(t *testing.T) {
 			}
 		})
 	}
-}
-
-// configMapTemplate reads a template from the ConfigMap that Katib ships.
-func configMapTemplate(t *testing.T, source *ConfigMapSource) string {
-	t.Helper()
-	text, err := os.ReadFile(testenv.Katib(t, "examples", "manifests", "v1beta1", "components", "controller", source.ConfigMapName+".yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var configMap struct{ Data map[string]string }
-	if err := yaml.Unmarshal(text, &configMap); err != nil {
-		t.Fatal(err)
-	}
-	template, ok := configMap.Data[source.TemplatePath]
-	if !ok {
-		t.Fatalf("no template %q", source.TemplatePath)
-	}
-	return template
 }
 
 func throughJSON(t rapid.TB, v any) (out any) {

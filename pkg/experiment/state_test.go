@@ -50,7 +50,7 @@ func TestNextStatusAsKatib(t *testing.T) {
 		Status Status       `json:"status"`
 		Trials []katibTrial `json:"trials"`
 	}
-	for _, v := range katibVectors[vector](t, "experiment-status.json") {
+	for _, v := range readVectors[vector](t, "experiment-status.json") {
 		t.Run(fmt.Sprint(v.Case), func(t *testing.T) {
 			trials := make([]Trial, len(v.Trials))
 			for i, k := range v.Trials {

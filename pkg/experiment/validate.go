@@ -80,17 +80,27 @@ func (v *validator) add(path string, t FaultType, detail string) {
 
 // addValue adds a fault about a text that should be one of the known ones.
 func (v *validator) addValue(path, detail, value string, known ...string) {
-	v.faults = append(v.faults, Fault{Path: path, Type: Invalid, Detail: detail, Value: value, Nearest: nearest(value, known)})
+	f := Fault{Path: path, Type: Invalid, Detail: detail, Value: value}
+	if len(v.faults) < maxFaults { // more are not shown
+		f.Nearest = nearest(value, known)
+	}
+	v.faults = append(v.faults, f)
 }
 
 // addUncovered adds the faults about fields that have none yet, neither they nor, below a
 // parameter, the field around them.
 func (v *validator) addUncovered(faults Faults) {
+	covered := make(map[string]bool, len(v.faults))
+	for _, f := range v.faults {
+		covered[f.Path] = true
+	}
+	delete(covered, "spec") // that fault is about how its fields go together
 	for _, f := range faults {
-		covered := slices.ContainsFunc(v.faults, func(g Fault) bool {
-			return f.Path == g.Path || strings.HasPrefix(g.Path, "spec.parameters[") && strings.HasPrefix(f.Path, g.Path+".")
-		})
-		if !covered {
+		path := f.Path
+		for !covered[path] && strings.HasPrefix(path, "spec.parameters[") {
+			path = path[:strings.LastIndexByte(path, '.')]
+		}
+		if !covered[path] {
 			v.faults = append(v.faults, f)
 		}
 	}
