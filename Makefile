@@ -20,6 +20,8 @@ GO_BUILD  := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w 
 PROTOS     = $(shell find api -name '*.proto')
 FUZZTIME  ?= 30s
 TESTFLAGS ?=
+# Tests run with -count=1, for the test cache does not see the files outside of the module that they
+# read, nor what the processes that they start read.
 
 .PHONY: help
 help: ## list the targets
@@ -38,7 +40,7 @@ demo: build ## tune a real training program to a printed best trial
 .PHONY: test
 test: ## run every test that this machine can run, and list what was skipped and why
 	@if python=$$(test/python); then export PATH="$$python:$$PATH"; fi; \
-	go test -json $(TESTFLAGS) ./... | go run ./test/report
+	go test -count=1 -json $(TESTFLAGS) ./... | go run ./test/report
 
 .PHONY: check
 check: static race ## everything that a change must pass
@@ -70,7 +72,7 @@ layers: ## who may import whom, and the rules on files
 .PHONY: race
 race: ## run the tests with the race detector
 	@if python=$$(test/python); then export PATH="$$python:$$PATH"; fi; \
-	go test -race -json $(TESTFLAGS) ./... | go run ./test/report
+	go test -count=1 -race -json $(TESTFLAGS) ./... | go run ./test/report
 
 .PHONY: gen
 gen: $(PROTOC_GO) $(PROTOC_GRPC) ## generate the Go code of api/ (needs protoc)

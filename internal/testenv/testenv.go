@@ -17,6 +17,9 @@ func Katib(t testing.TB, elem ...string) string {
 	if dir == "" {
 		Skip(t, "TUNED_KATIB_DATA names no folder with Katib's test data")
 	}
+	if _, err := os.Stat(dir); err != nil {
+		Skip(t, "TUNED_KATIB_DATA names no folder with Katib's test data: "+err.Error())
+	}
 	return filepath.Join(append([]string{dir}, elem...)...)
 }
 

@@ -1,0 +1,37 @@
+package testenv
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// recorder is a test that only notes how it was ended.
+type recorder struct {
+	testing.TB
+	ended string
+}
+
+func (r *recorder) Helper()                      {}
+func (r *recorder) Skip(args ...any)             { r.ended = "skipped: " + fmt.Sprint(args...) }
+func (r *recorder) Fatalf(f string, args ...any) { r.ended = "failed: " + fmt.Sprintf(f, args...) }
+
+func TestKatib(t *testing.T) {
+	there := t.TempDir()
+	gone := filepath.Join(there, "gone")
+	for _, test := range []struct{ dir, require, kind, says string }{
+		{there, "all", "", ""},
+		{gone, "", "skipped", gone},
+		{gone, "all", "failed", gone},
+		{"", "all", "failed", "TUNED_KATIB_DATA"},
+	} {
+		t.Setenv("TUNED_KATIB_DATA", test.dir)
+		t.Setenv("TUNED_TEST_REQUIRE", test.require)
+		r := &recorder{TB: t}
+		Katib(r, "x")
+		if !strings.HasPrefix(r.ended, test.kind) || !strings.Contains(r.ended, test.says) || (test.kind == "") != (r.ended == "") {
+			t.Errorf("data in %q, require %q: got %q, want it %s, with %q", test.dir, test.require, r.ended, test.kind, test.says)
+		}
+	}
+}
