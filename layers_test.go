@@ -74,7 +74,7 @@ var layers = []layer{
 	{"plugins/host", "it stands in for algorithms and knows nothing of experiments", []string{"plugins", "api", "algorithms", "pkg/searchspace"}},
 
 	{"cmd/tuned", "it alone joins everything", []string{"*"}},
-	{"cmd/trial-agent", "it is copied into the containers of trials: small, static, no daemon inside", []string{"api", "pkg/collector", "pkg/experiment", "pkg/trialrunner/trialdir"}},
+	{"cmd/trial-agent", "it is copied into the containers of trials: small, static, no daemon inside", []string{"api", "pkg/collector", "pkg/trialrunner/trialdir"}},
 
 	{"bench", "benchmarks measure algorithms without the daemon", []string{"algorithms", "algorithms/builtin", "pkg/searchspace"}},
 	{"bench/engine", "it measures the daemon from outside, and the store below it", []string{
@@ -331,6 +331,10 @@ func TestCheckPackages(t *testing.T) {
 		"own folders": {
 			pkg{ImportPath: at("algorithms/bayes"), Name: "bayes", Doc: "d", Imports: []string{at("algorithms/bayes/gp")}},
 			nil,
+		},
+		"domain in the agent": {
+			pkg{ImportPath: at("cmd/trial-agent"), Name: "main", Doc: "d", Imports: []string{at("pkg/collector"), at("pkg/experiment")}},
+			[]string{"cmd/trial-agent imports pkg/experiment: it is copied into the containers of trials: small, static, no daemon inside"},
 		},
 		"no layer": {
 			pkg{ImportPath: at("pkg/novel"), Name: "novel", Doc: "d"},
