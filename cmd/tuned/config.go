@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -118,4 +119,12 @@ func readInput(file string, stdin io.Reader) ([]byte, error) {
 		return nil, usage("read experiment from standard input: %w", err)
 	}
 	return text.Bytes(), nil
+}
+
+// slots returns the number of CPU slots.
+func (c *config) slots() int {
+	if c.CPUs == 0 {
+		return runtime.NumCPU()
+	}
+	return c.CPUs
 }

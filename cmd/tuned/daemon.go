@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -126,13 +125,9 @@ func (d *daemon) openRunner(a *app, c *config, secret []byte, log zerolog.Logger
 	if err != nil {
 		return nil, err
 	}
-	cpus := c.CPUs
-	if cpus == 0 {
-		cpus = runtime.NumCPU()
-	}
 	return local.New(local.Config{
 		Dir: d.dir.trials(), Agent: agent, Address: "unix:" + socket,
-		Secret: secret, CPUs: cpus, GPUs: len(c.GPUs), GPUIDs: c.GPUs, Log: log,
+		Secret: secret, CPUs: c.slots(), GPUs: len(c.GPUs), GPUIDs: c.GPUs, Log: log,
 	})
 }
 

@@ -24,7 +24,7 @@ func (a *app) prepare(given *pflag.FlagSet, f *runFlags, c *config, file string,
 	if err != nil {
 		return nil, err
 	}
-	return r.Experiment, preflight(r.Experiment)
+	return r.Experiment, preflight(r.Experiment, c)
 }
 
 // read reads an experiment, lays the flags over it and says how its trials run here. Warnings go to

@@ -12,14 +12,20 @@ import (
 )
 
 // preflight makes sure that the trials of an experiment can run here, before anything is stored:
-// it renders the first one and looks for its program.
-func preflight(e *experiment.Experiment) error {
+// it renders the first one, and looks for its slots and its program.
+func preflight(e *experiment.Experiment, c *config) error {
 	if external(e) {
 		return nil
 	}
 	spec, err := example(e)
 	if err != nil {
 		return usage("prepare trials: %w", err)
+	}
+	if have := c.slots(); spec.Limits.CPUs > have {
+		return usage("spec.tuned.cpus: a trial wants %d CPU slots, this machine has %d; give more by --cpus", spec.Limits.CPUs, have)
+	}
+	if have := len(c.GPUs); spec.Limits.GPUs > have {
+		return usage("spec.tuned.gpus: a trial wants %d GPU slots, this machine has %d; name those to use by --gpus, such as --gpus 0,1", spec.Limits.GPUs, have)
 	}
 	if _, err := local.Resolve(spec); err != nil {
 		return usage("prepare trials: %s", reason(err))
