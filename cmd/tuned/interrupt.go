@@ -77,3 +77,7 @@ func (a *app) interrupt(ended context.Context, t interrupter, s tuner.Snapshot, 
 	fmt.Fprintf(a.stderr, "tuned: %s is not finished: run the same command again to go on\n", key.Name)
 	return exit{exitInterrupted, nil}
 }
+
+// outliveReader makes writing to a pipe that nobody reads any more an error, which views ignore, in
+// place of the end of the program. The signal is caught, not ignored: trials would inherit that.
+func outliveReader() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

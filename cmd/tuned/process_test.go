@@ -280,3 +280,19 @@ func TestDeleteEndsWhatAKilledRunLeft(t *testing.T) {
 		t.Errorf("logs left after the experiment was deleted: %v", err)
 	}
 }
+
+func TestRunOutlivesItsReader(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	defer w.Close()
+	c := program(t, writeExperiment(t), "run", "--data-dir", "d", "--progress", "plain", "work.yaml", "--", "echo", "loss=${trialParameters.x}")
+	c.Stdout = w
+	var stderr strings.Builder
+	c.Stderr = &stderr
+	if err := c.Run(); err != nil || stderr.Len() > 0 {
+		t.Errorf("run without a reader = %v, standard error %q; want success in silence", err, stderr.String())
+	}
+}

@@ -73,6 +73,7 @@ func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) 
 	}
 	ctx, second, stop := interruptible(c.Context())
 	defer stop()
+	outliveReader()
 	ctx, d, err := a.startDaemon(ctx, &cfg)
 	if err != nil {
 		return fmt.Errorf("run experiment: %w", err)
