@@ -158,6 +158,8 @@ func pbt() algorithms.Definition {
 		Name: "resample_probability", Type: algorithms.FloatSetting, Max: 1,
 		Help: "probability of a new draw instead of a perturbation",
 	}
+	// Katib's service knows the name and fails on every value, so that dialect lacks it.
+	settings := inDialect("tuned", resample)
 	return algorithms.Definition{
 		Name:      "pbt",
 		Summary:   "population based training: trials take over the state of better ones",
@@ -166,8 +168,7 @@ func pbt() algorithms.Definition {
 			{Name: "suggestion_trial_dir", Type: algorithms.StringSetting, Required: true, Help: "folder of the checkpoints"},
 			{Name: "n_population", Type: algorithms.IntSetting, Min: 5, Max: algorithms.Unbounded, Required: true, Help: "trials per generation"},
 			{Name: "truncation_threshold", Type: algorithms.FloatSetting, Max: 1, Required: true, Help: "share of a generation that is replaced"},
-			// Katib's service knows the name and fails on every value, so that dialect lacks it.
-		}, inDialect("tuned", resample)...),
+		}, settings...),
 	}
 }
 

@@ -56,7 +56,7 @@ func Read(file string, text []byte, o Options) Result {
 	infinite := func(f Fault) bool { // reported already
 		return slices.ContainsFunc(faults, func(g Fault) bool { return g.Type == SyntaxError && g.Path == f.Path })
 	}
-	d.faults = append(faults, slices.DeleteFunc(d.faults, infinite)...)
+	d.faults = slices.Concat(faults, slices.DeleteFunc(d.faults, infinite))
 	if err != nil {
 		d.faults = append(d.faults, Fault{Type: Invalid, Detail: err.Error()})
 		return place(Result{Faults: d.faults}, file, d)

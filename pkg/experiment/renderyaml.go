@@ -1,10 +1,8 @@
 package experiment
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -13,8 +11,8 @@ import (
 )
 
 // RenderYAML renders a template that is YAML text, as from a ConfigMap, like Render. A placeholder
-// that is a whole scalar without quotes (replicas: ${trialParameters.n}) becomes a number or boolean
-// when its value is written as one in JSON, and text otherwise; all else is text. It fails for text
+// that is a whole scalar without quotes (replicas: ${trialParameters.n}) becomes a number, a
+// boolean or null when its value reads as one in YAML, and text otherwise; all else is text. It fails for text
 // that is no YAML object.
 func RenderYAML(template string, params []TrialParameter, t TrialContext) (map[string]any, error) {
 	tree, err := parseTemplate(template)
@@ -27,19 +25,28 @@ func RenderYAML(template string, params []TrialParameter, t TrialContext) (map[s
 // unquoted is a text of a template that is one placeholder, written without quotes.
 type unquoted string
 
-// typed returns a text as the number or boolean that it is in JSON, else the text.
+// typed returns what sigs.k8s.io/yaml makes of a text that stands without quotes: a number, a
+// boolean or null if it reads as one, else the text.
 func typed(text string) any {
-	if text == "true" || text == "false" {
-		return text == "true"
+	if text == "" || strings.ContainsAny(text, "\r\n#&*!") || strings.TrimSpace(text) != text {
+		return text // no scalar, or one of which YAML would leave something out
 	}
-	if text == "" || !strings.Contains("-0123456789", text[:1]) || !json.Valid([]byte(text)) {
+	js, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
 		return text
 	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n
-	}
-	if x, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(x, 0) {
-		return x
+	switch scalar := strings.TrimSpace(string(js)); scalar {
+	case "null":
+		return nil
+	case "true", "false":
+		return scalar == "true"
+	default:
+		if n, err := strconv.ParseInt(scalar, 10, 64); err == nil {
+			return n
+		}
+		if x, err := strconv.ParseFloat(scalar, 64); err == nil {
+			return x
+		}
 	}
 	return text
 }

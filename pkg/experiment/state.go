@@ -60,13 +60,18 @@ func MarkFailed(s Status, reason, message string, now time.Time) Status {
 	return s
 }
 
+// restartable reports whether a completed experiment may be given more trials under the policy.
+func (s *Status) restartable(policy ResumePolicy) bool {
+	return s.Succeeded() && s.Reason() == reasonMaxTrials && (policy == LongRunning || policy == FromVolume)
+}
+
 // Restart returns the status of a completed experiment whose spec has just been given more trials.
 // It is refused, with Katib's words, unless the experiment succeeded because its trials were used up
 // and its resume policy is LongRunning or FromVolume. NextStatus then takes it to Running.
 func Restart(e *Experiment, now time.Time) (Status, error) {
 	s := e.Status
 	policy := e.Spec.ResumePolicy
-	if !s.Succeeded() || s.Reason() != reasonMaxTrials || policy != LongRunning && policy != FromVolume {
+	if !s.restartable(policy) {
 		return Status{}, fmt.Errorf("spec.resumePolicy: Invalid value: %q: Experiment can be restarted if it is in succeeded state "+
 			"by reaching max trials and spec.resumePolicy = LongRunning or spec.resumePolicy = FromVolume", policy)
 	}

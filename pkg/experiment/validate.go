@@ -56,9 +56,7 @@ func ValidateUpdate(updated, old *Experiment, o Options) Faults {
 }
 
 func (v *validator) restart(old *Experiment) {
-	s, policy := &old.Status, old.Spec.ResumePolicy
-	restartable := s.Succeeded() && s.Reason() == reasonMaxTrials && (policy == LongRunning || policy == FromVolume)
-	if s.Completed() && !restartable {
+	if s := &old.Status; s.Completed() && !s.restartable(old.Spec.ResumePolicy) {
 		v.add("spec.resumePolicy", Invalid, "a completed experiment can be restarted only if it succeeded by reaching "+
 			"spec.maxTrialCount and spec.resumePolicy is LongRunning or FromVolume")
 	}
@@ -156,8 +154,8 @@ func (v *validator) objective() {
 		v.add(path, Required, "must be specified: type and objectiveMetricName")
 		return
 	}
-	if o.Type != "minimize" && o.Type != "maximize" {
-		v.addValue(path+".type", "must be minimize or maximize", o.Type, "minimize", "maximize")
+	if o.Type != objectiveMinimize && o.Type != objectiveMaximize {
+		v.addValue(path+".type", "must be minimize or maximize", o.Type, objectiveMinimize, objectiveMaximize)
 	}
 	if o.ObjectiveMetricName == "" {
 		v.add(path+".objectiveMetricName", Required, "must be specified")
@@ -169,8 +167,8 @@ func (v *validator) objective() {
 		return
 	}
 	for i, s := range o.MetricStrategies {
-		if s.Value != "min" && s.Value != "max" && s.Value != "latest" {
-			v.addValue(fmt.Sprintf("%s.metricStrategies[%d].value", path, i), "must be min, max or latest", s.Value, "min", "max", "latest")
+		if known := []string{strategyMin, strategyMax, strategyLatest}; !slices.Contains(known, s.Value) {
+			v.addValue(fmt.Sprintf("%s.metricStrategies[%d].value", path, i), "must be min, max or latest", s.Value, known...)
 		}
 	}
 }
