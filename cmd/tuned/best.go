@@ -44,7 +44,7 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 		fmt.Fprintln(a.stdout, b.Flags)
 		return nil
 	}
-	fmt.Fprintf(a.stdout, "Best trial:  %s\nMetrics:     %s\nParameters:  %s\n", b.Trial, b.metricText(), b.Flags)
+	fmt.Fprintf(a.stdout, "Best trial:  %s\nMetrics:     %s\nParameters:  %s\n", b.Trial, b.metricText(), visible(b.Flags))
 	if b.Log != "" {
 		fmt.Fprintf(a.stdout, "Log:         %s\n", b.Log)
 	}

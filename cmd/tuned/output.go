@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
@@ -56,13 +58,18 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 func (t *table) print(w io.Writer, format string) error {
 	if format == "csv" {
 		c := csv.NewWriter(w)
+		for _, row := range t.rows {
+			for j := range row {
+				row[j] = visibleLines(row[j])
+			}
+		}
 		return c.WriteAll(append([][]string{t.header}, t.rows...))
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for i, row := range append([][]string{t.header}, t.rows...) {
 		cells := make([]string, len(row))
 		for j, cell := range row {
-			cells[j] = strings.Map(oneCell, cell)
+			cells[j] = visible(cell)
 		}
 		if i == 0 {
 			cells = strings.Split(strings.ToUpper(strings.Join(t.header, "\t")), "\t")
@@ -72,12 +79,28 @@ func (t *table) print(w io.Writer, format string) error {
 	return tw.Flush()
 }
 
-// oneCell keeps a value from breaking out of its cell or driving the terminal.
-func oneCell(r rune) rune {
-	if r < ' ' || r == 0x7f {
-		return ' '
+// visible writes control characters as Go does (\n, \x1b), so that no value breaks out of its line
+// or drives the terminal.
+func visible(text string) string { return escape(text, unicode.IsControl) }
+
+// visibleLines is visible that keeps line breaks.
+func visibleLines(text string) string {
+	return escape(text, func(r rune) bool { return r != '\n' && unicode.IsControl(r) })
+}
+
+func escape(text string, control func(rune) bool) string {
+	if strings.IndexFunc(text, control) < 0 {
+		return text
 	}
-	return r
+	var b strings.Builder
+	for _, r := range text {
+		if control(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // indent writes the table as columns, two spaces in.

@@ -30,6 +30,8 @@ type plain struct {
 	out  io.Writer
 	seen int    // finished trials already printed
 	last string // last line of progress, without its time
+	// troubled is set from the line that says that a step is put off to the one that says it went on.
+	troubled bool
 }
 
 func (v *plain) begin(p progress) {
@@ -49,6 +51,7 @@ func (v *plain) change(p progress) {
 		fmt.Fprintf(v.out, "[%4s] %s\n", clock(p.Elapsed), trialLine(&p, i))
 	}
 	v.seen = p.Done
+	v.trouble(&p)
 	line := progressLine(&p)
 	if line == v.last {
 		return
@@ -60,6 +63,22 @@ func (v *plain) change(p progress) {
 	}
 	fmt.Fprintf(v.out, "[%4s] %s%s\n", clock(p.Elapsed), line, eta)
 }
+
+// trouble says once that a step is put off, and once that it is over.
+func (v *plain) trouble(p *progress) {
+	if v.troubled == (p.Trouble != "") {
+		return
+	}
+	v.troubled = p.Trouble != ""
+	line := "goes on"
+	if v.troubled {
+		line = troubleLine(p)
+	}
+	fmt.Fprintf(v.out, "[%4s] %s\n", clock(p.Elapsed), line)
+}
+
+// troubleLine says why nothing goes on.
+func troubleLine(p *progress) string { return "waits and tries again: " + firstLine(p.Trouble) }
 
 func (v *plain) end() {}
 
@@ -90,12 +109,13 @@ func trialLine(p *progress, i int) string {
 	if d, ok := duration(t); ok {
 		line += " in " + clock(d)
 	}
-	return line + " " + flags(t.Assignment)
+	return line + " " + visible(flags(t.Assignment))
 }
 
 // firstLine cuts a message for one line of a view.
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
+	line = visible(line)
 	const most = 160
 	if r := []rune(line); len(r) > most {
 		return string(r[:most-1]) + "…"

@@ -25,6 +25,7 @@ type progress struct {
 	BestValue float64            // NaN without Best
 	Finished  []experiment.Trial // in the order in which they finished
 	Values    []float64          // objective of each of Finished; NaN where there is none
+	Trouble   string             // why a step is put off; "" when all is well
 	Elapsed   time.Duration
 	ETA       time.Duration // valid when ETAKnown
 	ETAKnown  bool
@@ -35,7 +36,7 @@ func newProgress(s tuner.Snapshot, start, now time.Time) progress {
 	spec := &s.Experiment.Spec
 	p := progress{
 		Key: s.Experiment.Key(), Objective: spec.Objective, State: s.Experiment.Status.State(),
-		External: s.External, Budget: count(spec.MaxTrialCount, 0), Best: s.Best, BestValue: math.NaN(),
+		External: s.External, Trouble: s.Trouble, Budget: count(spec.MaxTrialCount, 0), Best: s.Best, BestValue: math.NaN(),
 		Elapsed: now.Sub(start),
 	}
 	var durations, ages []time.Duration

@@ -70,7 +70,7 @@ func TestNewProgressWithoutTrials(t *testing.T) {
 	if p.Done != 0 || p.ETAKnown || !math.IsNaN(p.BestValue) {
 		t.Errorf("progress = %+v, want nothing done, no ETA, no best value", p)
 	}
-	for _, draw := range []string{progressLine(&p), draw(&p, 0, 40)} {
+	for _, draw := range []string{progressLine(&p), draw(&p, 0, 40, 30)} {
 		if strings.Contains(draw, "NaN") {
 			t.Errorf("shows NaN where there is no value: %q", draw)
 		}
@@ -190,5 +190,43 @@ func TestGroupFailures(t *testing.T) {
 	want := []string{"2 trials failed: x-1 x-2", "1 trial without metrics: x-3"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)
+	}
+}
+
+func TestPlainSaysThatAStepIsPutOffOnce(t *testing.T) {
+	var b strings.Builder
+	v := &plain{out: &b}
+	s := fixture()
+	s.Trials, s.Best = nil, nil
+	for _, trouble := range []string{"", "no space\nleft", "no space", ""} {
+		s.Trouble = trouble
+		v.change(newProgress(s, start, start))
+	}
+	want := `[ 0ms] 0/8 done, 0 running, 0 failed
+[ 0ms] waits and tries again: no space
+[ 0ms] goes on
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("plain view (-want +got):\n%s", diff)
+	}
+}
+
+func TestControlCharactersAreWritten(t *testing.T) {
+	p := newProgress(fixture(), start, start)
+	p.Finished[0].Assignment[1].Value = "a\x1b[31m\nb\u009b"
+	line := trialLine(&p, 0)
+	if want := `'--opt=a\x1b[31m\nb\u009b'`; !strings.HasSuffix(line, want) {
+		t.Errorf("line = %q, want its end %q", line, want)
+	}
+	rows := table{header: []string{"x"}, rows: [][]string{{"a\x1b\nb"}}}
+	var text, separated strings.Builder
+	if err := rows.print(&text, "table"); err != nil {
+		t.Fatal(err)
+	}
+	if err := rows.print(&separated, "csv"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := text.String()+separated.String(), "X\na\\x1b\\nb\nx\n\"a\\x1b\nb\"\n"; got != want {
+		t.Errorf("table and csv = %q, want %q", got, want)
 	}
 }

@@ -131,7 +131,7 @@ func (r *result) print(w io.Writer) {
 	if r.Best != nil {
 		fmt.Fprintf(w, "Best trial:  %s\n", r.Best.Trial)
 		fmt.Fprintf(w, "Metrics:     %s\n", r.Best.metricText())
-		fmt.Fprintf(w, "Parameters:  %s\n", r.Best.Flags)
+		fmt.Fprintf(w, "Parameters:  %s\n", visible(r.Best.Flags))
 	}
 	fmt.Fprintf(w, "Trials:      %s\n", r.trialText())
 	fmt.Fprintf(w, "Duration:    %s\n", clock(time.Duration(float64(r.Seconds)*float64(time.Second))))

@@ -31,7 +31,7 @@ type terminal struct {
 func newTerminal(out io.Writer, more ...tea.ProgramOption) *terminal {
 	v := &terminal{done: make(chan struct{})}
 	options := append([]tea.ProgramOption{tea.WithOutput(out), tea.WithInput(nil), tea.WithoutSignalHandler()}, more...)
-	v.program = tea.NewProgram(picture{width: 80}, options...)
+	v.program = tea.NewProgram(picture{width: 80, height: 24}, options...)
 	return v
 }
 
@@ -56,6 +56,7 @@ type picture struct {
 	have     bool
 	age      time.Duration // since progress was computed
 	width    int           // columns
+	height   int           // rows
 }
 
 type tick struct{}
@@ -76,7 +77,8 @@ func (m picture) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		m.age += time.Second
 		return m, everySecond()
 	case tea.WindowSizeMsg:
-		m.width = max(20, msg.Width)
+		m.width, m.height = max(20, msg.Width), msg.Height
+		return m, tea.ClearScreen // lines that the terminal wrapped anew cannot be found again
 	}
 	return m, nil
 }
@@ -85,31 +87,35 @@ func (m picture) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (m picture) View() tea.View {
 	v := tea.NewView("")
 	if m.have {
-		v = tea.NewView(draw(&m.progress, m.age, m.width))
+		v = tea.NewView(draw(&m.progress, m.age, m.width, m.height))
 	}
 	v.DisableBracketedPasteMode = true
 	return v
 }
 
-// draw returns the picture of a progress that is age old, width columns wide.
-func draw(p *progress, age time.Duration, width int) string {
+// draw returns the picture of a progress that is age old, width columns wide and less than height
+// rows high. What matters least is left out first: trials, then curve and bar.
+func draw(p *progress, age time.Duration, width, height int) string {
 	title := fmt.Sprintf("%s  %s %s", p.Key.Name, p.Objective.Type, p.Objective.ObjectiveMetricName)
 	if p.Objective.Goal != nil {
 		title += fmt.Sprintf(" to %s", exact(*p.Objective.Goal))
 	}
-	rows := []string{boldStyle.Render(title), bestRow(p), countsRow(p, age), barRow(p, width)}
+	rows := append([]string{boldStyle.Render(title)}, bestRows(p, width, height)...)
+	rows = append(rows, countsRows(p, age, width)...)
+	if p.Trouble != "" {
+		rows = append(rows, badStyle.Render(troubleLine(p)))
+	}
+	if p.Budget > 0 {
+		rows = append(rows, barRow(p, width))
+	}
 	if len(p.Values) > 0 {
 		rows = append(rows, busyStyle.Render(sparkline(bestSoFar(p.Values, p.better), width-2)))
 	}
-	for i := max(0, p.Done-shownTrials); i < p.Done; i++ {
-		row := trialLine(p, i)
-		if failed(p.Finished[i].State) {
-			row = badStyle.Render(row)
-		} else {
-			row = faintStyle.Render(row)
-		}
-		rows = append(rows, row)
+	room := max(1, height-1) // the cursor stands in the last row
+	for i := max(0, p.Done-min(shownTrials, max(0, room-len(rows)))); i < p.Done; i++ {
+		rows = append(rows, trialRow(p, i))
 	}
+	rows = rows[:min(room, len(rows))]
 	line := lipgloss.NewStyle().MaxWidth(width)
 	for i := range rows {
 		rows[i] = line.Render(rows[i])
@@ -117,24 +123,50 @@ func draw(p *progress, age time.Duration, width int) string {
 	return strings.Join(rows, "\n") + "\n"
 }
 
-func bestRow(p *progress) string {
-	if p.Best == nil {
-		return faintStyle.Render("no result yet")
+// trialRow is a finished trial; its end is cut off in a narrow terminal, parameters first.
+func trialRow(p *progress, i int) string {
+	style := faintStyle
+	if failed(p.Finished[i].State) {
+		style = badStyle
 	}
-	value := goodStyle.Bold(true).Render(fmt.Sprintf("%s=%s", p.Objective.ObjectiveMetricName, short(p.BestValue)))
-	return "best " + value + "  " + flags(p.Best.Assignment) + faintStyle.Render("  "+p.Best.Name)
+	return style.Render(trialLine(p, i))
 }
 
-func countsRow(p *progress, age time.Duration) string {
+// bestRows are the best value and, in a second row when one is too narrow and there is room, where it
+// was found.
+func bestRows(p *progress, width, height int) []string {
+	if p.Best == nil {
+		return []string{faintStyle.Render("no result yet")}
+	}
+	value := goodStyle.Bold(true).Render(fmt.Sprintf("%s=%s", p.Objective.ObjectiveMetricName, short(p.BestValue)))
+	where := visible(flags(p.Best.Assignment)) + faintStyle.Render("  "+p.Best.Name)
+	rows := inRows("best "+value, "  ", where, width)
+	const high = 9 // rows, enough for all but trials
+	if height < high {
+		rows = rows[:1]
+	}
+	return rows
+}
+
+// inRows joins two texts, or gives each its row when together they are too wide.
+func inRows(a, between, b string, width int) []string {
+	if joined := a + between + b; lipgloss.Width(joined) <= width {
+		return []string{joined}
+	}
+	return []string{a, "  " + b}
+}
+
+func countsRows(p *progress, age time.Duration, width int) []string {
 	done := fmt.Sprint(p.Done)
 	if p.Budget > 0 {
 		done += fmt.Sprintf("/%d", p.Budget)
 	}
-	row := fmt.Sprintf("%s done, %d running, %d failed  %s", done, p.Running, p.Failed, clock(p.Elapsed+age))
+	counts := fmt.Sprintf("%s done, %d running, %d failed", done, p.Running, p.Failed)
+	clocks := clock(p.Elapsed + age)
 	if p.ETAKnown {
-		row += ", about " + clock(p.ETA-age) + " left"
+		clocks += ", about " + clock(p.ETA-age) + " left"
 	}
-	return row
+	return inRows(counts, "  ", clocks, width)
 }
 
 // barRow draws the budget: what ended well, what failed, what runs, what is left.
