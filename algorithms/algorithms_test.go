@@ -40,7 +40,8 @@ var parseCases = []struct {
 	{"twice", "folder=f count=1 count=1", "", nil, "setting count is given twice"},
 	{
 		"Python's numbers", "folder=f count=0_5 rate=-1_0.5_0 share=.2_5", "one",
-		Values{"folder": "f", "count": int64(5), "rate": -10.5, "share": 0.25, "mode": "x"}, "",
+		Values{"folder": "f", "count": int64(5), "rate": -10.5, "share": 0.25, "mode": "x"},
+		"",
 	},
 	{"not of Python", "folder=f count=_5 rate=1__0", "one", nil, "count must be a whole\nrate must be a finite"},
 	{"beyond what is held", "folder=f rate=-inf", "one", Values{"folder": "f", "count": int64(3), "mode": "x", "rate": -math.MaxFloat64}, ""},
