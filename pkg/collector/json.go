@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -16,7 +15,6 @@ import (
 // JSON finds metrics in lines that are JSON objects. Values may be numbers or strings.
 type JSON struct {
 	metrics []string
-	whole   bool // Katib's rules for a whole file: any text is a value, and wholeFileTime
 	near    nearJSON
 }
 
@@ -52,21 +50,13 @@ func (c *JSON) Near() string {
 }
 
 func (c *JSON) parse(line string) ([]Sample, error) {
-	if c.whole && strings.TrimSpace(line) == "null" {
-		return nil, nil
-	}
 	object, err := decodeObject(line)
 	if err != nil {
 		return nil, err
 	}
 	var samples []Sample
 	for _, m := range c.metrics {
-		v := lookup(object, m)
-		text, ok := scalarText(v)
-		if written, isText := v.(string); c.whole && isText {
-			text, ok = written, true
-		}
-		if ok && (c.whole || isNumber(text)) {
+		if text, ok := scalarText(lookup(object, m)); ok && isNumber(text) {
 			samples = append(samples, Sample{Metric: m, Text: text})
 		}
 	}
@@ -74,9 +64,6 @@ func (c *JSON) parse(line string) ([]Sample, error) {
 		return nil, nil
 	}
 	at, step := jsonTime(object["timestamp"]), jsonStep(object)
-	if c.whole {
-		at = wholeFileTime(object["timestamp"])
-	}
 	for i := range samples {
 		samples[i].Time, samples[i].Step = at, step
 	}
@@ -195,31 +182,4 @@ func unixTime(seconds float64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(int64(math.Round(seconds * 1e6))).UTC()
-}
-
-// wholeFileTime reads "timestamp" as Katib does: text must be RFC 3339, and the digits after the
-// decimal point of a number are a count of nanoseconds, so that 1.25 is 1 s and 25 ns. Zero for
-// anything else.
-func wholeFileTime(v any) time.Time {
-	switch v := v.(type) {
-	case string:
-		t, err := time.Parse(time.RFC3339Nano, v)
-		if err != nil {
-			return time.Time{}
-		}
-		return t
-	case json.Number:
-		f, err := v.Float64()
-		if err != nil {
-			return time.Time{}
-		}
-		whole, fraction, _ := strings.Cut(strconv.FormatFloat(f, 'f', -1, 64), ".")
-		seconds, err := strconv.ParseInt(whole, 10, 64)
-		if err != nil {
-			return time.Time{}
-		}
-		nanoseconds, _ := strconv.ParseInt(fraction, 10, 64) // "" is 0
-		return time.Unix(seconds, nanoseconds).UTC()
-	}
-	return time.Time{}
 }

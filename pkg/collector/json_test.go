@@ -87,16 +87,6 @@ func TestJSONTimeAndStep(t *testing.T) {
 	}
 }
 
-func TestWholeFileTime(t *testing.T) {
-	c := NewJSON([]string{"loss"})
-	c.whole = true
-	samples := c.Line(`{"loss": 1, "timestamp": 1638422847.28721}`)
-	want := time.Unix(1638422847, 28721)
-	if got := samples[0].Time; !got.Equal(want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
 func TestJSONNear(t *testing.T) {
 	tests := []struct {
 		name, objective string
@@ -142,7 +132,6 @@ func FuzzJSON(f *testing.F) {
 			}
 		}
 		c.Near()
-		c.whole = true
-		c.Line(line)
+		_, _ = ParseMetricLog(strings.NewReader(line), []string{"loss"}, nil, "JSON")
 	})
 }

@@ -13,7 +13,6 @@ type Text struct {
 	metrics []string // the objective first
 	spelled []spelling
 	filters []filter // nil: the built-in recognition
-	whole   bool     // Katib's rule for a whole file: only firstToken is a time
 	json    *JSON    // for lines that are JSON objects
 	near    near
 	epoch   int64 // of the last line that named nothing but the epoch
@@ -113,10 +112,7 @@ func (c *Text) complete(line string, samples []Sample) []Sample {
 	if len(samples) == 0 {
 		return nil
 	}
-	at, step := firstToken(line), stepIn(line)
-	if !c.whole {
-		at = stampAt(line)
-	}
+	at, step := stampAt(line), stepIn(line)
 	if step == 0 {
 		step = c.epoch
 	}

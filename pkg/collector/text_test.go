@@ -229,8 +229,6 @@ func TestTextStep(t *testing.T) {
 	}
 }
 
-const katibFilter = `([\w|-]+)\s*=\s*([+-]?\d*(\.\d+)?([Ee][+-]?\d+)?)`
-
 func TestTextCustomFilters(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -18,8 +18,9 @@ func TestWholeFileTimestamp(t *testing.T) {
 		{`"2024-03-04 17:55:08"`, time.Time{}},
 		{`"2024-03-04T17:55:08"`, time.Time{}},
 		{`"[2024-03-04T17:55:08Z]"`, time.Time{}},
+		{`1638422847.28721`, time.Unix(1638422847, 28721)},
 	} {
-		line := `{"loss": 1, "timestamp": ` + c.stamp + "}\n"
+		line := `{"loss": "1", "timestamp": ` + c.stamp + "}\n"
 		got, err := ParseMetricLog(strings.NewReader(line), []string{"loss"}, nil, "JSON")
 		if err != nil || len(got) != 1 || !got[0].Time.Equal(c.want) {
 			t.Errorf("timestamp %s: got %v, %v, want one sample at %v", c.stamp, got, err, c.want)
