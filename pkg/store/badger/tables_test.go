@@ -9,7 +9,7 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
-// TestCheckTable damages each byte of a table in turn.
+// TestCheckTable cuts a table at each byte, and flips a bit of each.
 func TestCheckTable(t *testing.T) {
 	dir := t.TempDir()
 	newOne(t, dir, 0) // closing it writes a table
@@ -35,13 +35,12 @@ func TestCheckTable(t *testing.T) {
 		if err := check(whole[:i]); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("cut at %d of %d: got %v, want ErrCorrupt", i, len(whole), err)
 		}
-		for bit := range 8 {
-			whole[i] ^= 1 << bit
-			if err := check(whole); !errors.Is(err, store.ErrCorrupt) {
-				t.Errorf("byte %d of %d, bit %d: got %v, want ErrCorrupt", i, len(whole), bit, err)
-			}
-			whole[i] ^= 1 << bit
+		bit := i % 8
+		whole[i] ^= 1 << bit
+		if err := check(whole); !errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("byte %d of %d, bit %d: got %v, want ErrCorrupt", i, len(whole), bit, err)
 		}
+		whole[i] ^= 1 << bit
 	}
 }
 
