@@ -33,7 +33,11 @@ func TestTextNear(t *testing.T) {
 		{"abbreviation", "accuracy", nil, "acc = 0.9", `metric "accuracy" was not found; lines read: 1; line 1 "acc = 0.9" looks close: the metric name "acc" would have matched`},
 		{"longer name", "loss", nil, "val_loss: 0.3", `metric "loss" was not found; lines read: 1; line 1 "val_loss: 0.3" looks close: the metric name "val_loss" would have matched`},
 		{"no number", "loss", nil, "loss=0x10", `metric "loss" was not found; lines read: 1; line 1 "loss=0x10" has the name, but no number that can be read`},
-		{"table", "test_acc", nil, "│  test_acc  │  0.98  │", `metric "test_acc" was not found; lines read: 1; line 1 "│  test_acc  │  0.98  │" looks close: metricsFormat '(test_acc)\s+│\s+` + number + `' would have matched`},
+		{
+			"a fraction, in other letters", "accuracy", nil, "Average loss: 0.0442, Accuracy: 9842/10000 (98%)",
+			`metric "accuracy" was not found; lines read: 1; line 1 "Average loss: 0.0442, Accuracy: 9842/10000 (98%)" has the name, but no number that can be read`,
+		},
+		{"table", "test_acc", nil, "¦  test_acc  ¦  0.98  ¦", `metric "test_acc" was not found; lines read: 1; line 1 "¦  test_acc  ¦  0.98  ¦" looks close: metricsFormat '(test_acc)\s+¦\s+` + number + `' would have matched`},
 		{
 			"filters that do not fit", "loss",
 			[]string{`(loss) -> (\d+)`, "(it's) (x)"},

@@ -37,7 +37,7 @@ func (n *near) propose(line string) (proposal, int) {
 		}
 		i += length - 1
 	}
-	if score == 0 && strings.Contains(line, n.objective) {
+	if score == 0 && strings.Contains(strings.ToLower(line), strings.ToLower(n.objective)) {
 		return proposal{name: n.objective}, n.score(n.objective)
 	}
 	return best, score

@@ -88,11 +88,32 @@ func valueOf(line string, from, to int) (start, end int, ok bool) {
 		return 0, 0, false
 	case mark == ':':
 		return valueFrom(line, at+1, true)
+	case bar(line[at:]) > 0 && inTable(line[:from]):
+		return valueFrom(line, at+bar(line[at:]), true)
 	case blank > 0 && listed(line[:from]):
 		start, end, ok = valueFrom(line, at, true)
 		return start, end, ok && strings.ContainsAny(line[start:end], ".eEnN")
 	}
 	return 0, 0, false
+}
+
+// bars separate the columns of printed tables.
+var bars = []string{"│", "┃", "║", "|"}
+
+// bar returns the length of the bar that s begins with, 0 if there is none.
+func bar(s string) int {
+	for _, b := range bars {
+		if strings.HasPrefix(s, b) {
+			return len(b)
+		}
+	}
+	return 0
+}
+
+// inTable tells whether a name after prefix is the content of a table's cell.
+func inTable(prefix string) bool {
+	prefix = strings.TrimRight(prefix, " \t")
+	return slices.ContainsFunc(bars, func(b string) bool { return strings.HasSuffix(prefix, b) })
 }
 
 // valueFrom reads the value at line[at:] after white space.
