@@ -1,11 +1,13 @@
 // Package testenv tells tests what the machine at hand offers, and makes a missing part visible:
-// a skipped test, or a failed one when TUNED_TEST_REQUIRE=all.
+// a skipped test, or a failed one when it is required. TUNED_TEST_REQUIRE=all requires everything,
+// TUNED_TEST_REQUIRE=machine all that can be installed, which Katib's test data cannot.
 package testenv
 
 import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -15,10 +17,10 @@ func Katib(t testing.TB, elem ...string) string {
 	t.Helper()
 	dir := os.Getenv("TUNED_KATIB_DATA")
 	if dir == "" {
-		Skip(t, "TUNED_KATIB_DATA names no folder with Katib's test data")
+		skip(t, "TUNED_KATIB_DATA names no folder with Katib's test data", "all")
 	}
 	if _, err := os.Stat(dir); err != nil {
-		Skip(t, "TUNED_KATIB_DATA names no folder with Katib's test data: "+err.Error())
+		skip(t, "TUNED_KATIB_DATA names no folder with Katib's test data: "+err.Error(), "all", "machine")
 	}
 	return filepath.Join(append([]string{dir}, elem...)...)
 }
@@ -42,10 +44,17 @@ func PythonModule(t testing.TB, module string) {
 	}
 }
 
-// Skip ends the test as skipped for the given reason, or as failed when everything is required.
+// Skip ends the test as skipped for the given reason, or as failed when what the machine lacks is
+// required.
 func Skip(t testing.TB, reason string) {
 	t.Helper()
-	if os.Getenv("TUNED_TEST_REQUIRE") == "all" {
+	skip(t, reason, "all", "machine")
+}
+
+// skip fails the test instead where TUNED_TEST_REQUIRE has one of the given values.
+func skip(t testing.TB, reason string, required ...string) {
+	t.Helper()
+	if slices.Contains(required, os.Getenv("TUNED_TEST_REQUIRE")) {
 		t.Fatalf("required, but cannot run: %s", reason)
 	}
 	t.Skip(reason)

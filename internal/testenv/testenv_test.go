@@ -23,6 +23,17 @@ func (r *recorder) note(how string) {
 	}
 }
 
+func TestSkip(t *testing.T) {
+	for require, want := range map[string]string{"": "skipped: why", "all": "failed: required, but cannot run: why", "machine": "failed: required, but cannot run: why"} {
+		t.Setenv("TUNED_TEST_REQUIRE", require)
+		r := &recorder{TB: t}
+		Skip(r, "why")
+		if r.ended != want {
+			t.Errorf("require %q: got %q, want %q", require, r.ended, want)
+		}
+	}
+}
+
 func TestKatib(t *testing.T) {
 	there := t.TempDir()
 	gone := filepath.Join(there, "gone")
@@ -31,6 +42,8 @@ func TestKatib(t *testing.T) {
 		{gone, "", "skipped", gone},
 		{gone, "all", "failed", gone},
 		{"", "all", "failed", "TUNED_KATIB_DATA"},
+		{"", "machine", "skipped", "TUNED_KATIB_DATA"},
+		{gone, "machine", "failed", gone},
 	} {
 		t.Setenv("TUNED_KATIB_DATA", test.dir)
 		t.Setenv("TUNED_TEST_REQUIRE", test.require)
