@@ -47,6 +47,7 @@ func (a *app) read(given *pflag.FlagSet, f *runFlags, c *config, file string, co
 	}
 	e := r.Experiment
 	f.override(given, e, c)
+	f.lower(given, e, a.stderr)
 	if e.Local.Dir, err = os.Getwd(); err != nil {
 		return r, fmt.Errorf("find working directory: %w", err)
 	}
@@ -73,6 +74,7 @@ func (f *runFlags) remaining(given *pflag.FlagSet, faults experiment.Faults) exp
 	flagOf := map[string]string{
 		"metadata.name": "name", "metadata.namespace": "namespace",
 		"spec.parallelTrialCount": "parallel", "spec.maxTrialCount": "max-trials",
+		"spec.maxFailedTrialCount": "max-failed",
 	}
 	return slices.DeleteFunc(slices.Clone(faults), func(x experiment.Fault) bool {
 		flag, ok := flagOf[x.Path]

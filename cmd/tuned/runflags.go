@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -26,6 +28,7 @@ type runFlags struct {
 	seed            uint64
 	parallel        int32
 	maxTrials       int32
+	maxFailed       int32
 	trialTimeout    time.Duration
 	progressTimeout time.Duration
 
@@ -44,6 +47,7 @@ func (f *runFlags) registerExperiment(c *cobra.Command) {
 	s.Uint64Var(&f.seed, "seed", 0, "seed of all randomness, in place of spec.tuned.seed")
 	s.Int32Var(&f.parallel, "parallel", 0, "trials at the same time, in place of spec.parallelTrialCount")
 	s.Int32Var(&f.maxTrials, "max-trials", 0, "number of trials, in place of spec.maxTrialCount")
+	s.Int32Var(&f.maxFailed, "max-failed", 0, "failed trials that fail the experiment, in place of spec.maxFailedTrialCount")
 	s.DurationVar(&f.trialTimeout, "trial-timeout", 0, "longest time of one trial, in place of spec.tuned.trialTimeout")
 	s.DurationVar(&f.progressTimeout, "progress-timeout", 0, "longest silence of a trial's metrics, in place of spec.tuned.progressTimeout")
 	s.BoolVar(&f.strict, "strict", false, "take unknown fields and aliases for faults")
@@ -122,6 +126,9 @@ func (f *runFlags) override(given *pflag.FlagSet, e *experiment.Experiment, c *c
 	if given.Changed("max-trials") {
 		e.Spec.MaxTrialCount = &f.maxTrials
 	}
+	if given.Changed("max-failed") {
+		e.Spec.MaxFailedTrialCount = &f.maxFailed
+	}
 	x := experiment.Extension{}
 	if e.Spec.Tuned != nil {
 		x = *e.Spec.Tuned
@@ -155,6 +162,8 @@ func (f *runFlags) checkOverrides(given *pflag.FlagSet) error {
 		return usage("--parallel: want at least 1, got %d", f.parallel)
 	case given.Changed("max-trials") && f.maxTrials < 1:
 		return usage("--max-trials: want at least 1, got %d", f.maxTrials)
+	case f.maxFailed < 0:
+		return usage("--max-failed: want at least 0, got %d", f.maxFailed)
 	case f.trialTimeout < 0:
 		return usage("--trial-timeout: want at least 0s, got %v", f.trialTimeout)
 	case f.progressTimeout < 0:
@@ -163,4 +172,23 @@ func (f *runFlags) checkOverrides(given *pflag.FlagSet) error {
 		return usage("--name: want a name")
 	}
 	return nil
+}
+
+// lower brings counts of the file down to --max-trials, which they must not exceed, and says so.
+func (f *runFlags) lower(given *pflag.FlagSet, e *experiment.Experiment, warn io.Writer) {
+	if !given.Changed("max-trials") {
+		return
+	}
+	for _, c := range []struct {
+		flag, path string
+		count      **int32
+	}{
+		{"parallel", "spec.parallelTrialCount", &e.Spec.ParallelTrialCount},
+		{"max-failed", "spec.maxFailedTrialCount", &e.Spec.MaxFailedTrialCount},
+	} {
+		if n := *c.count; n != nil && *n > f.maxTrials && !given.Changed(c.flag) {
+			fmt.Fprintf(warn, "warning: %s: lowered from %d to %d, the --max-trials\n", c.path, *n, f.maxTrials)
+			*c.count = &f.maxTrials
+		}
+	}
 }
