@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
 // Exit codes, as docs/cli.md states them.
@@ -67,9 +70,28 @@ func (a *app) code(err error) int {
 	}
 	errors.As(err, &e)
 	if e.err != nil {
-		fmt.Fprintf(a.stderr, "tuned: %v\n", err)
+		fmt.Fprintf(a.stderr, "tuned: %s\n", plainText(err))
 	}
 	return e.code
+}
+
+// plainText is an error without the kinds that errors carry for callers at their ends.
+func plainText(err error) string {
+	text := err.Error()
+	for _, kind := range []error{store.ErrConflict, store.ErrInvalid} {
+		text = strings.TrimSuffix(text, ": "+kind.Error())
+	}
+	return text
+}
+
+// words accepts from least to most words, which what names.
+func words(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return usage("%s: want %s, got %d words; see %s --help", c.Name(), what, len(args), c.CommandPath())
+		}
+		return nil
+	}
 }
 
 func (a *app) root() *cobra.Command {

@@ -140,7 +140,7 @@ func (p *place) get(ctx context.Context, from archive, name string) (*experiment
 // dir returns the data directory, which must exist.
 func (p *place) dir() (dataDir, error) {
 	if p.dataDir == "" {
-		return "", usage("find data directory: neither XDG_STATE_HOME nor HOME is set; give --data-dir")
+		return "", usage("find data directory: it is empty; give --data-dir, or set HOME or XDG_STATE_HOME")
 	}
 	d := dataDir(absolute(p.dataDir))
 	if _, err := os.Stat(d.store()); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (a *app) askCommand() *cobra.Command {
 		Short: "Ask for trials to evaluate yourself",
 		Long: `Ask for trials of an experiment that has no command to run. Evaluate them, then
 report each with "tuned tell". A "tuned run" of the experiment must be waiting.`,
-		Args: cobra.ExactArgs(1),
+		Args: words(1, 1, "NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			answer, err := p.ask(c.Context(), args[0], count, request)
 			if err != nil {
@@ -114,7 +115,7 @@ func (a *app) tellCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tell NAME TRIAL METRIC=VALUE...",
 		Short: "Tell the result of a trial you asked for",
-		Args:  cobra.MinimumNArgs(2),
+		Args:  words(2, math.MaxInt, "NAME TRIAL METRIC=VALUE..."),
 		RunE: func(c *cobra.Command, args []string) error {
 			request := &tunedv1.TellRequest{
 				Namespace: p.namespace, Experiment: args[0], Trial: args[1],
@@ -137,6 +138,9 @@ func (p *place) tell(ctx context.Context, request *tunedv1.TellRequest, values [
 		metric, value, ok := strings.Cut(text, "=")
 		if !ok || metric == "" || value == "" {
 			return usage("%q: want METRIC=VALUE", text)
+		}
+		if math.IsNaN(experiment.ParseValue(value)) && !strings.EqualFold(value, "nan") {
+			return usage("%q: %q is no number", text, value)
 		}
 		request.Measurements = append(request.Measurements,
 			&tunedv1.Measurement{Seq: uint64(i + 1), Time: now, Metric: metric, Text: value})

@@ -16,7 +16,7 @@ func (a *app) bestCommand() *cobra.Command {
 		Short: "Print the best trial of an experiment",
 		Long: `Print the best trial of an experiment: its metrics and its parameters.
 -o flags prints the parameters alone, as --name=value, for use in another command.`,
-		Args: cobra.ExactArgs(1),
+		Args: words(1, 1, "NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.best(c, &p, args[0], format)
 		},

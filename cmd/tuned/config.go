@@ -54,7 +54,7 @@ func (c *config) validate() error {
 			faults = append(faults, fmt.Errorf(format, args...))
 		}
 	}
-	fault(c.DataDir == "", "dataDir: neither XDG_STATE_HOME nor HOME is set; give --data-dir")
+	fault(c.DataDir == "", "dataDir: it is empty; give --data-dir, or set HOME or XDG_STATE_HOME")
 	fault(c.CPUs < 0, "cpus: want at least 0, got %d", c.CPUs)
 	fault(c.StopGrace < 0, "stopGrace: want at least 0s, got %v", time.Duration(c.StopGrace))
 	fault(c.TrialTimeout < 0, "trialTimeout: want at least 0s, got %v", time.Duration(c.TrialTimeout))

@@ -22,7 +22,7 @@ func (a *app) deleteCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete an experiment with its trials, measurements and logs",
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1, "NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := a.delete(c, &p, args[0], yes); err != nil {
 				return fmt.Errorf("delete experiment: %w", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ type experimentRecord struct {
 	Trials    int32                    `json:"trials"`
 	Budget    int                      `json:"budget"` // 0 means unlimited
 	BestTrial string                   `json:"bestTrial"`
+	BestValue string                   `json:"bestValue"` // of the objective, as text; "" while there is none
 	Created   *time.Time               `json:"created"`
 }
 
@@ -53,13 +55,13 @@ func (a *app) list(c *cobra.Command, p *place, format string) error {
 	if format == "json" || format == "yaml" {
 		return printAs(a.stdout, format, records)
 	}
-	t := table{header: []string{"namespace", "name", "state", "algorithm", "trials", "budget", "best"}}
+	t := table{header: []string{"namespace", "name", "state", "algorithm", "trials", "budget", "best", "value"}}
 	for _, r := range records {
 		budget := fmt.Sprint(r.Budget)
 		if r.Budget == 0 {
 			budget = "unlimited"
 		}
-		t.add(r.Namespace, r.Name, string(r.State), r.Algorithm, fmt.Sprint(r.Trials), budget, r.BestTrial)
+		t.add(r.Namespace, r.Name, string(r.State), r.Algorithm, fmt.Sprint(r.Trials), budget, r.BestTrial, r.BestValue)
 	}
 	return t.print(a.stdout, format)
 }
@@ -74,6 +76,9 @@ func newExperimentRecord(e *experiment.Experiment) experimentRecord {
 	}
 	if best := e.Status.CurrentOptimalTrial; best != nil {
 		r.BestTrial = best.BestTrialName
+		if v, ok := best.Observation.Value(e.Spec.Objective.ObjectiveMetricName, e.Spec.Objective); ok {
+			r.BestValue = strconv.FormatFloat(v, 'g', -1, 64)
+		}
 	}
 	return r
 }

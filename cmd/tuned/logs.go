@@ -41,7 +41,7 @@ func (a *app) logsCommand() *cobra.Command {
 		Use:   "logs NAME TRIAL",
 		Short: "Print what a trial's command printed",
 		Long:  "Print what a trial's command printed. TRIAL is a trial's name or number.",
-		Args:  cobra.ExactArgs(2),
+		Args:  words(2, 2, "NAME TRIAL"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := a.logs(c, &p, args[0], args[1]); err != nil {
 				return fmt.Errorf("print log: %w", err)

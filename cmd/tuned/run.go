@@ -50,11 +50,11 @@ func fileAndCommand(c *cobra.Command, args []string) error {
 	if dash := c.ArgsLenAtDash(); dash >= 0 {
 		before = dash
 		if dash == len(args) {
-			return errors.New("run: no command follows --; want tuned run FILE -- COMMAND [ARG...]")
+			return usage("%s: no command follows --; want FILE -- COMMAND [ARG...]", c.Name())
 		}
 	}
 	if before != 1 {
-		return fmt.Errorf("run: want one FILE, got %d; a command goes after --", before)
+		return usage("%s: want one FILE, got %d; a command goes after --", c.Name(), before)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func (a *app) trialsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trials NAME",
 		Short: "List the trials of an experiment",
-		Args:  cobra.ExactArgs(1),
+		Args:  words(1, 1, "NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			e, trials, err := p.read(c.Context(), args[0])
 			if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,7 @@ func (a *app) validateCommand() *cobra.Command {
 		Short: "Check experiments and report every fault",
 		Long: `Check experiments and report every fault with file, line and column, and the
 nearest known name. - reads standard input. Exit code 2 when any file has a fault.`,
-		Args: cobra.MinimumNArgs(1),
+		Args: words(1, math.MaxInt, "FILE..."),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.validate(args, options(strict, command, templates), format)
 		},
