@@ -49,7 +49,7 @@ type interrupter interface {
 }
 
 // interrupt stops the running trials of an experiment, or leaves them when a second signal says
-// so. The returned error carries the exit code.
+// so. The returned error carries the exit code; nil means that the experiment had ended before.
 func (a *app) interrupt(ended context.Context, t interrupter, s tuner.Snapshot, second <-chan os.Signal) error {
 	key := s.Experiment.Key()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ended))
@@ -73,6 +73,9 @@ func (a *app) interrupt(ended context.Context, t interrupter, s tuner.Snapshot, 
 	}
 	if err != nil {
 		return exit{exitInterrupted, fmt.Errorf("stop trials of %s: %w; the next run takes them up again", key, err)}
+	}
+	if s.Experiment.Status.Completed() {
+		return nil
 	}
 	fmt.Fprintf(a.stderr, "tuned: %s is not finished: run the same command again to go on\n", key.Name)
 	return exit{exitInterrupted, nil}

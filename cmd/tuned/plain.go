@@ -57,6 +57,9 @@ func (v *plain) change(p progress) {
 		return
 	}
 	v.last = line
+	if draining := drainLine(&p); draining != "" {
+		line += " | " + draining
+	}
 	eta := ""
 	if p.ETAKnown {
 		eta = " | ETA " + clock(p.ETA)
@@ -79,6 +82,19 @@ func (v *plain) trouble(p *progress) {
 
 // troubleLine says why nothing goes on.
 func troubleLine(p *progress) string { return "waits and tries again: " + firstLine(p.Trouble) }
+
+// drainLine says, once the experiment has ended, which trials it waits for; "" when there are none.
+func drainLine(p *progress) string {
+	switch {
+	case p.Running == 0:
+		return ""
+	case p.State == experiment.Succeeded:
+		return fmt.Sprintf("ended: waits for %d running trials, Ctrl-C stops them", p.Running)
+	case p.State == experiment.Failed:
+		return fmt.Sprintf("failed: stops %d running trials", p.Running)
+	}
+	return ""
+}
 
 func (v *plain) end() {}
 

@@ -296,3 +296,25 @@ func TestRunOutlivesItsReader(t *testing.T) {
 		t.Errorf("run without a reader = %v, standard error %q; want success in silence", err, stderr.String())
 	}
 }
+
+// TestInterruptAfterTheGoal stops a run that has reached its goal and waits for the other trial.
+func TestInterruptAfterTheGoal(t *testing.T) {
+	dir := writeExperiment(t)
+	text := strings.Replace(twoParameters, "minimize,", "minimize, goal: 5,", 1)
+	if err := os.WriteFile(filepath.Join(dir, "work.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := startRun(t, dir, "work.yaml", "--", "sh", "-c", `mkdir first 2>/dev/null && { echo loss=1; exit; }; while :; do sleep 0.05; done`)
+	run.until("with the goal reached", func(e event) bool { return e.Done == 1 })
+	if err := run.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	e := run.until("of the result", ended)
+	if e.Trials["Succeeded"] != 1 || e.Trials["Killed"] != 1 {
+		t.Errorf("result = %+v, want 1 succeeded and 1 killed", e)
+	}
+	run.exits(exitOK)
+	if strings.Contains(run.stderr.String(), "not finished") {
+		t.Errorf("a run that has reached its goal says %q", run.stderr.String())
+	}
+}

@@ -230,3 +230,20 @@ func TestControlCharactersAreWritten(t *testing.T) {
 		t.Errorf("table and csv = %q, want %q", got, want)
 	}
 }
+
+func TestDrainLine(t *testing.T) {
+	for _, tt := range []struct {
+		state   experiment.ConditionType
+		running int
+		want    string
+	}{
+		{experiment.Running, 3, ""},
+		{experiment.Succeeded, 0, ""},
+		{experiment.Succeeded, 3, "ended: waits for 3 running trials, Ctrl-C stops them"},
+		{experiment.Failed, 2, "failed: stops 2 running trials"},
+	} {
+		if got := drainLine(&progress{State: tt.state, Running: tt.running}); got != tt.want {
+			t.Errorf("%s with %d running: got %q, want %q", tt.state, tt.running, got, tt.want)
+		}
+	}
+}

@@ -98,7 +98,13 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 	case err == nil:
 		return a.conclude(s, d.dir, mode)
 	case errors.Is(cause, errInterrupted):
-		return a.interrupt(ctx, d.tuner, s, second)
+		if err := a.interrupt(ctx, d.tuner, s, second); err != nil {
+			return err
+		}
+		if s, err = d.tuner.Snapshot(e.Key()); err != nil {
+			return fmt.Errorf("run experiment: %w", err)
+		}
+		return a.conclude(s, d.dir, mode)
 	case cause != nil:
 		return fmt.Errorf("run experiment: %w", cause)
 	}

@@ -102,6 +102,9 @@ func draw(p *progress, age time.Duration, width, height int) string {
 	}
 	rows := append([]string{boldStyle.Render(title)}, bestRows(p, width, height)...)
 	rows = append(rows, countsRows(p, age, width)...)
+	if draining := drainLine(p); draining != "" {
+		rows = append(rows, draining)
+	}
 	if p.Trouble != "" {
 		rows = append(rows, badStyle.Render(troubleLine(p)))
 	}
