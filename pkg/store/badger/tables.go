@@ -8,12 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/fb"
 	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tuned-hpo/tuned/pkg/store"
@@ -31,12 +33,17 @@ func checkTables(dir string, o Options) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("read MANIFEST: %w: %w; %s", err, store.ErrCorrupt, adviceRestore)
 	}
+	var group errgroup.Group
+	group.SetLimit(runtime.NumCPU())
 	for id := range manifest.Tables {
-		if err := checkTable(table.NewFilename(id, dir)); err != nil {
-			return fmt.Errorf("table %s: %w; %s", table.IDToFilename(id), err, adviceRestore)
-		}
+		group.Go(func() error {
+			if err := checkTable(table.NewFilename(id, dir)); err != nil {
+				return fmt.Errorf("table %s: %w; %s", table.IDToFilename(id), err, adviceRestore)
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // checkTable returns store.ErrCorrupt unless all of a table is what its checksums say. Its layout,
