@@ -16,15 +16,31 @@ const (
 	earlyStoppingName = "spec.earlyStopping.algorithmName"
 )
 
-// adviseEarlyStopping says what a spec will not get.
-func adviseEarlyStopping(s *experiment.Spec) experiment.Faults {
-	if s.EarlyStopping == nil || s.EarlyStopping.AlgorithmName != medianStop {
-		return nil
+// advise says what a spec will not get on this machine.
+func advise(s *experiment.Spec) (warnings experiment.Faults) {
+	if s.EarlyStopping != nil && s.EarlyStopping.AlgorithmName == medianStop {
+		warnings = append(warnings, experiment.Fault{
+			Path: earlyStoppingName, Type: experiment.NotSupported,
+			Detail: "early stopping is not built yet: every trial runs to its end",
+		})
 	}
-	return experiment.Faults{{
-		Path: earlyStoppingName, Type: experiment.NotSupported,
-		Detail: "early stopping is not built yet: every trial runs to its end",
-	}}
+	if path, ok := sharedPath(s); ok && count(s.ParallelTrialCount, 1) > 1 {
+		warnings = append(warnings, experiment.Fault{
+			Path: "spec.metricsCollectorSpec.source.fileSystemPath.path", Type: experiment.NotSupported,
+			Detail: "trials run here one at a time, because each writes its metrics to " + path,
+		})
+	}
+	return warnings
+}
+
+// sharedPath returns the file or folder that all trials write their metrics to.
+func sharedPath(s *experiment.Spec) (path string, ok bool) {
+	m := s.MetricsCollectorSpec
+	if m == nil || m.Collector == nil || m.Source == nil || m.Source.FileSystemPath == nil {
+		return "", false
+	}
+	kind := m.Collector.Kind
+	return m.Source.FileSystemPath.Path, kind == experiment.File || kind == experiment.TensorFlowEvent
 }
 
 // checkAlgorithm reports what the registry has against a spec's algorithm and early stopping.

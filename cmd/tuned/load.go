@@ -13,7 +13,7 @@ import (
 // options are those of reading an experiment here.
 func options(strict, command bool, templates string) experiment.Options {
 	return experiment.Options{
-		Strict: strict, CommandGiven: command, CheckAlgorithm: checkAlgorithm, Advise: adviseEarlyStopping,
+		Strict: strict, CommandGiven: command, CheckAlgorithm: checkAlgorithm, Advise: advise,
 		ConfigMaps: configMaps(templates).template,
 	}
 }
