@@ -21,7 +21,7 @@ type logs string // folder of the experiment; "" when there are no logs
 
 // logsOf returns where an experiment's logs are below a data directory.
 func logsOf(e *experiment.Experiment, dir string) logs {
-	if external(e) {
+	if e.External() {
 		return ""
 	}
 	return logs(filepath.Join(dataDir(absolute(dir)).trials(), e.Metadata.Namespace, e.Metadata.Name))

@@ -90,7 +90,7 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 		return exit{exitInterrupted, nil}
 	case err != nil:
 		return fmt.Errorf("run experiment: %w", err)
-	case external(e):
+	case e.External():
 		a.sayHowToAsk(e.Key(), d.dir)
 	}
 	s, err := follow(ctx, d.tuner, e.Key(), a.newView(mode), time.Now)

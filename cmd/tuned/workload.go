@@ -14,7 +14,7 @@ import (
 // preflight makes sure that the trials of an experiment can run here, before anything is stored:
 // it renders the first one, and looks for its slots and its program.
 func preflight(e *experiment.Experiment, c *config) error {
-	if external(e) {
+	if e.External() {
 		return nil
 	}
 	spec, err := example(e)
@@ -38,11 +38,6 @@ func reason(err error) string {
 	return strings.TrimSuffix(err.Error(), ": "+trialrunner.ErrUnsupported.Error())
 }
 
-// external reports whether clients evaluate the trials.
-func external(e *experiment.Experiment) bool {
-	return e.Spec.TrialTemplate == nil && len(e.Local.Command) == 0
-}
-
 // example is the first trial of an experiment as the runner gets it.
 func example(e *experiment.Experiment) (trialrunner.Spec, error) {
 	pairs, err := firstTrial(&e.Spec)
@@ -54,7 +49,7 @@ func example(e *experiment.Experiment) (trialrunner.Spec, error) {
 
 func explainWorkload(w io.Writer, e *experiment.Experiment) error {
 	heading(w, "What runs")
-	if external(e) {
+	if e.External() {
 		fmt.Fprintln(w, "  nothing: trials are handed out by tuned ask, their results come by tuned tell")
 		return nil
 	}
