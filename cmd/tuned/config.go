@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,15 +20,33 @@ import (
 
 // config is what a run takes from --config and flags; flags win.
 type config struct {
-	DataDir         string              `json:"dataDir"`         // all state; created with mode 0700
-	TemplateDir     string              `json:"templateDir"`     // stands in for ConfigMaps; "" for none
-	Images          map[string]string   `json:"images"`          // image to the command that stands in for its program
-	CPUs            int                 `json:"cpus"`            // CPU slots for all trials together; 0 means one per CPU
-	GPUs            []string            `json:"gpus"`            // GPU ids for all trials together
-	LogLevel        string              `json:"logLevel"`        // of the daemon's log
-	StopGrace       experiment.Duration `json:"stopGrace"`       // between TERM and KILL, where the experiment sets none; 0 for 10s
-	TrialTimeout    experiment.Duration `json:"trialTimeout"`    // of a trial, where the experiment sets none; 0 for no limit
-	ProgressTimeout experiment.Duration `json:"progressTimeout"` // of silence, where the experiment sets none; 0 for no limit
+	DataDir         string                 `json:"dataDir"`         // all state; created with mode 0700
+	TemplateDir     string                 `json:"templateDir"`     // stands in for ConfigMaps; "" for none
+	Images          map[string]commandLine `json:"images"`          // image to the command that stands in for its program
+	CPUs            int                    `json:"cpus"`            // CPU slots for all trials together; 0 means one per CPU
+	GPUs            []string               `json:"gpus"`            // GPU ids for all trials together
+	LogLevel        string                 `json:"logLevel"`        // of the daemon's log
+	StopGrace       experiment.Duration    `json:"stopGrace"`       // between TERM and KILL, where the experiment sets none; 0 for 10s
+	TrialTimeout    experiment.Duration    `json:"trialTimeout"`    // of a trial, where the experiment sets none; 0 for no limit
+	ProgressTimeout experiment.Duration    `json:"progressTimeout"` // of silence, where the experiment sets none; 0 for no limit
+}
+
+// commandLine is a command as one text, see splitWords. In YAML it may be a list of words too.
+type commandLine string
+
+// UnmarshalJSON reads a text or a list of words.
+func (c *commandLine) UnmarshalJSON(b []byte) error {
+	var words []string
+	if json.Unmarshal(b, &words) == nil {
+		*c = commandLine(quoteWords(words))
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return fmt.Errorf("a command is a text or a list of words, got %s", b)
+	}
+	*c = commandLine(text)
+	return nil
 }
 
 // defaultConfig returns the settings of a run without --config and flags.
@@ -78,7 +97,7 @@ func (c *config) images() (map[string][]string, error) {
 	out := map[string][]string{}
 	var faults []error
 	for image, command := range c.Images {
-		words, err := splitWords(command)
+		words, err := splitWords(string(command))
 		switch {
 		case image == "":
 			err = errors.New("want IMAGE=COMMAND, the image is empty")
@@ -100,7 +119,8 @@ func (c *config) readConfig(file string) error {
 		return usage("read config: %w", err)
 	}
 	if err := yaml.UnmarshalStrict(text, c); err != nil {
-		return usage("read config %s: %w", file, err)
+		text := strings.TrimPrefix(err.Error(), "error unmarshaling JSON: while decoding JSON: ")
+		return usage("read config %s: %s; tuned run --help and docs/cli.md name its fields", file, strings.TrimPrefix(text, "json: "))
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func TestConfigFaultsComeTogether(t *testing.T) {
 	c := defaultConfig(noEnv)
 	c.CPUs, c.LogLevel, c.TrialTimeout = -1, "loud", experiment.Duration(-time.Second)
 	c.GPUs = []string{"0", "0"}
-	c.Images = map[string]string{"a": `"open`}
+	c.Images = map[string]commandLine{"a": `"open`}
 	err := c.validate()
 	if err == nil {
 		t.Fatal("a config with many faults is valid")
@@ -81,7 +81,7 @@ func configured(t *testing.T, file string, args ...string) (config, error) {
 }
 
 func TestFlagsWinOverConfigFile(t *testing.T) {
-	got, err := configured(t, "dataDir: /a\ncpus: 4\nimages: {one: python3 one.py, two: python3 two.py}\nstopGrace: 3s\n",
+	got, err := configured(t, "dataDir: /a\ncpus: 4\nimages: {three: [python3, my three.py], one: python3 one.py, two: python3 two.py}\nstopGrace: 3s\n",
 		"--data-dir", "/b", "--image", "two='my python' two.py", "--gpus", "0,1")
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +93,8 @@ func TestFlagsWinOverConfigFile(t *testing.T) {
 	switch {
 	case got.DataDir != "/b", got.CPUs != 4, got.StopGrace != experiment.Duration(3*time.Second), !slices.Equal(got.GPUs, []string{"0", "1"}):
 		t.Errorf("config = %+v", got)
+	case !slices.Equal(images["three"], []string{"python3", "my three.py"}):
+		t.Errorf("a list of words: images = %q", images)
 	case !slices.Equal(images["one"], []string{"python3", "one.py"}), !slices.Equal(images["two"], []string{"my python", "two.py"}):
 		t.Errorf("images = %q", images)
 	}

@@ -93,9 +93,9 @@ func (f *runFlags) configure(given *pflag.FlagSet, getenv func(string) string) (
 			return c, usage("--image %q: want IMAGE=COMMAND", text)
 		}
 		if c.Images == nil {
-			c.Images = map[string]string{}
+			c.Images = map[string]commandLine{}
 		}
-		c.Images[image] = command
+		c.Images[image] = commandLine(command)
 	}
 	if err := c.validate(); err != nil {
 		return c, usage("check settings: %w", err)
