@@ -40,14 +40,15 @@ var layers = []layer{
 	{"pkg/experiment", "the domain must not know who stores, runs or plans it", []string{"pkg/searchspace"}},
 
 	{"algorithms", "an algorithm is mathematics over a search space: no storage, no RPC, no experiment", []string{"pkg/searchspace"}},
-	{"algorithms/random", "methods share the contract, never each other", []string{"algorithms", "pkg/searchspace"}},
-	{"algorithms/bayes", "methods share the contract, never each other", []string{"algorithms", "pkg/searchspace"}},
-	{"algorithms/evolution", "methods share the contract, never each other", []string{"algorithms", "pkg/searchspace"}},
-	{"algorithms/multifidelity", "methods share the contract, never each other", []string{"algorithms", "pkg/searchspace"}},
-	{"algorithms/earlystop", "methods share the contract, never each other", []string{"algorithms", "pkg/searchspace"}},
+	{"algorithms/sampling", "what methods draw points with knows no method", []string{"algorithms", "pkg/searchspace"}},
+	{"algorithms/random", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
+	{"algorithms/bayes", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
+	{"algorithms/evolution", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
+	{"algorithms/multifidelity", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
+	{"algorithms/earlystop", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/algorithmtest", "the suite knows the contract, not who keeps it", []string{"algorithms", "pkg/searchspace"}},
 	{"algorithms/builtin", "it is the list of what is built in, and no more", []string{
-		"pkg/searchspace", "algorithms", "algorithms/random", "algorithms/bayes", "algorithms/evolution", "algorithms/multifidelity", "algorithms/earlystop",
+		"pkg/searchspace", "algorithms", "algorithms/sampling", "algorithms/random", "algorithms/bayes", "algorithms/evolution", "algorithms/multifidelity", "algorithms/earlystop",
 	}},
 
 	{"pkg/collector", "text in, observations out", []string{"pkg/experiment"}},

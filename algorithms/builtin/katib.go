@@ -7,7 +7,7 @@ import (
 	"math/big"
 
 	"github.com/tuned-hpo/tuned/algorithms"
-	"github.com/tuned-hpo/tuned/algorithms/random"
+	"github.com/tuned-hpo/tuned/algorithms/sampling"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
@@ -24,7 +24,7 @@ func bayesianOptimization() algorithms.Definition {
 			atLeast(algorithms.IntSetting, "n_initial_points", 0, "10", "points before the model is used"),
 			choice("acq_func", "gp_hedge", "what the next point maximizes", "gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"),
 			choice("acq_optimizer", "auto", "how it is maximized", "auto", "sampling", "lbfgs"),
-			random.SeedSetting(),
+			sampling.SeedSetting(),
 		},
 	}
 }
@@ -42,7 +42,7 @@ func tpe() algorithms.Definition {
 		Name:      "tpe",
 		Summary:   "tree-structured Parzen estimator, a model of where good trials lie",
 		Reference: "Bergstra, Bardenet, Bengio and Kegl 2011, Algorithms for hyper-parameter optimization",
-		Settings:  append(settings, random.SeedSetting()),
+		Settings:  append(settings, sampling.SeedSetting()),
 	}
 }
 
@@ -51,7 +51,7 @@ func multivariateTPE() algorithms.Definition {
 		Name:      "multivariate-tpe",
 		Summary:   "TPE with one joint model of all parameters",
 		Reference: "Falkner, Klein and Hutter 2018, BOHB, ICML 35",
-		Settings:  append(optunaTPE(), random.SeedSetting()),
+		Settings:  append(optunaTPE(), sampling.SeedSetting()),
 	}
 }
 
@@ -72,7 +72,7 @@ func cmaes() algorithms.Definition {
 		Reference: "Hansen 2016, The CMA evolution strategy: a tutorial, arXiv:1604.00772",
 		Settings: append(settings,
 			atLeast(algorithms.FloatSetting, "sigma", 0, "", "first step size; 0 chooses one"),
-			random.SeedSetting()),
+			sampling.SeedSetting()),
 		Check: func(p algorithms.Problem, _ algorithms.Values) error {
 			numeric := 0
 			for _, param := range p.Space.Parameters() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/sampling"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
@@ -12,7 +13,7 @@ import (
 // searchspace.Space.Cell: parameters by name, the last one fastest. It ends with
 // algorithms.ErrExhausted after the last cell.
 func Grid() algorithms.Definition {
-	state := SeedSetting()
+	state := sampling.SeedSetting()
 	state.Help = "accepted as in Katib; the order of the grid is fixed"
 	return algorithms.Definition{
 		Name:     "grid",

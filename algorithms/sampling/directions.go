@@ -1,4 +1,4 @@
-package random
+package sampling
 
 import (
 	"math/bits"
@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// maxDimensions is the number of primitive polynomials over GF(2) up to degree 13, and the first
+// MaxDimensions is the number of primitive polynomials over GF(2) up to degree 13, and the first
 // axis, which needs none.
-const maxDimensions = 1111
+const MaxDimensions = 1111
 
 // directions holds the direction numbers found so far. They are the same in every process, found
 // when they are first asked for.
@@ -18,7 +18,7 @@ var directions struct {
 	polynomial uint64 // the last one, bit k is the coefficient of x^k
 }
 
-// directionNumbers returns those of the first n axes, n at most maxDimensions. Number k, of bit k
+// directionNumbers returns those of the first n axes, n at most MaxDimensions. Number k, of bit k
 // of the index, is a fraction of 2^64.
 func directionNumbers(n int) [][64]uint64 {
 	directions.Lock()

@@ -1,4 +1,4 @@
-package random
+package sampling
 
 import (
 	"math"
@@ -7,57 +7,59 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
-// visits knows which points were tried, so that none is tried twice while others are left.
+// Visits knows which points were tried, so that none is tried twice while others are left.
 // Points are told apart by a 64-bit hash: two different ones that collide, which 10^6 points do
 // with probability 10^-7, cost no more than one point that is passed over.
-type visits struct {
+type Visits struct {
 	space   *searchspace.Space
 	told    map[uint64]struct{}
 	pending map[uint64]struct{} // and those of the batch at hand
 }
 
-func newVisits(space *searchspace.Space) visits {
-	return visits{space: space, told: make(map[uint64]struct{}), pending: make(map[uint64]struct{})}
+// NewVisits returns the record of a search that has tried nothing.
+func NewVisits(space *searchspace.Space) Visits {
+	return Visits{space: space, told: make(map[uint64]struct{}), pending: make(map[uint64]struct{})}
 }
 
-func (v *visits) tell(finished []algorithms.Trial) {
+// Tell takes in finished trials.
+func (v *Visits) Tell(finished []algorithms.Trial) {
 	for _, t := range finished {
 		v.told[hash(t.Point)] = struct{}{}
 	}
 }
 
-// open begins a batch.
-func (v *visits) open(pending []algorithms.Trial) {
+// Open begins a batch.
+func (v *Visits) Open(pending []algorithms.Trial) {
 	clear(v.pending)
 	for _, t := range pending {
 		v.pending[hash(t.Point)] = struct{}{}
 	}
 }
 
-// next returns p if it is new, else a random point that is, else, where all were tried, one that
+// Next returns p if it is new, else a random point that is, else, where all were tried, one that
 // is not pending, else, where all are, any. It takes the point into the batch.
-func (v *visits) next(p searchspace.Point, d *draws) searchspace.Point {
+func (v *Visits) Next(p searchspace.Point, d *Draws) searchspace.Point {
 	const redraws = 50 // finds a new point almost surely while one in ten is left
 	for range redraws {
-		if v.isNew(p) {
-			return v.take(p)
+		if v.IsNew(p) {
+			return v.Take(p)
 		}
-		p = d.point()
+		p = d.Point()
 	}
 	cells, finite := v.space.Cells()
 	if !finite {
-		return v.take(p)
+		return v.Take(p)
 	}
 	// One of any n+1 different points is not among n.
 	start := d.source.Uint64() % cells
 	for k := range min(cells, uint64(len(v.told)+len(v.pending)+1)) {
-		if q := v.space.Cell(around(start, k, cells)); v.isNew(q) {
-			return v.take(q)
+		if q := v.space.Cell(around(start, k, cells)); v.IsNew(q) {
+			return v.Take(q)
 		}
 	}
 	for k := range min(cells, uint64(len(v.pending)+1)) {
 		if q := v.space.Cell(around(start, k, cells)); !v.isPending(q) {
-			return v.take(q)
+			return v.Take(q)
 		}
 	}
 	return p
@@ -71,17 +73,19 @@ func around(start, k, n uint64) uint64 {
 	return start + k
 }
 
-func (v *visits) isNew(p searchspace.Point) bool {
+// IsNew tells whether p was never tried and is not in the batch.
+func (v *Visits) IsNew(p searchspace.Point) bool {
 	_, told := v.told[hash(p)]
 	return !told && !v.isPending(p)
 }
 
-func (v *visits) isPending(p searchspace.Point) bool {
+func (v *Visits) isPending(p searchspace.Point) bool {
 	_, pending := v.pending[hash(p)]
 	return pending
 }
 
-func (v *visits) take(p searchspace.Point) searchspace.Point {
+// Take takes p into the batch and returns it.
+func (v *Visits) Take(p searchspace.Point) searchspace.Point {
 	v.pending[hash(p)] = struct{}{}
 	return p
 }
