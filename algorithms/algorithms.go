@@ -37,6 +37,15 @@ type Problem struct {
 	Seed        uint64 // all randomness is a function of (Seed, trial ID)
 	MaxTrials   int    // budget; 0 means unlimited
 	Parallel    int    // trials that run at the same time, at least 1
+	// Priors are earlier experiments to learn from. Their losses need not be on the scale of this
+	// problem's; an algorithm that cannot use them ignores them.
+	Priors []Prior
+}
+
+// Prior is what an earlier experiment over the same space found.
+type Prior struct {
+	Name   string
+	Trials []Trial // finished, in the order in which they finished
 }
 
 // Trial is one trial as an algorithm sees it.
