@@ -18,13 +18,18 @@ type Problem struct {
 	Objectives  int // losses per evaluation, at least 1
 	Constraints int // feasible when all values are <= 0
 
+	// Reference is the point, one loss per objective, up to which a front of several objectives
+	// is measured; see Hypervolume. It is nil for one objective.
+	Reference []float64
+
 	// Eval evaluates the point of trial number trial of the run with the given seed. It is a
 	// function of its arguments: noise, too, is drawn by (seed, trial).
 	Eval func(p searchspace.Point, seed, trial uint64) Result
 
 	// Regret turns the noise-free first loss of the point that a run recommends into a regret, 0
-	// at the optimum. Reports compare log10(max(Regret, Floor)). With several objectives it takes
-	// the dominated hypervolume instead.
+	// at the optimum. A run that found no feasible point has the loss +Inf, and a finite regret, too.
+	// Reports compare log10(max(Regret, Floor)). With several objectives it takes the dominated
+	// hypervolume instead.
 	Regret func(loss float64) float64
 	Floor  float64
 
