@@ -120,6 +120,20 @@ func (a *axis) encode(v float64) float64 {
 	return (a.fraction(a.edge(k)) + a.fraction(a.edge(k+1))) / 2
 }
 
+// span is the interval of the values of u that decode to v.
+func (a *axis) span(v float64) (low, high float64) {
+	if a.cells == 0 {
+		u := a.encode(v)
+		return u, u
+	}
+	k := a.cellOf(v)
+	if a.list != nil || !a.log && !a.normal {
+		n := float64(a.cells)
+		return float64(k) / n, float64(k+1) / n
+	}
+	return a.fraction(a.edge(k)), a.fraction(a.edge(k + 1))
+}
+
 // middle is the middle of the cell of equal ones, or near it where cells are so narrow that the
 // middle is no float64. For up to 2^53 cells each has one that decodes to it.
 func (a *axis) middle(k uint64) float64 {

@@ -83,6 +83,11 @@ func (s *Space) Encode(p Point) []float64 {
 	return u
 }
 
+// Span returns the part of the unit interval that decodes to value v of parameter i: the cell of a
+// value of a grid or list, of one length for all cells but on a logarithmic or normal grid, and the
+// code itself for a continuous parameter.
+func (s *Space) Span(i int, v float64) (low, high float64) { return s.axes[i].span(v) }
+
 // Contains reports why p is not a point of the Space: a value out of range, off its grid or not of
 // its list, a parameter that should be active but is NaN, or the reverse. All faults are joined.
 func (s *Space) Contains(p Point) error {

@@ -344,3 +344,31 @@ func TestSpaceIsImmutable(t *testing.T) {
 		t.Errorf("c is found in a space of length %d", s.Len())
 	}
 }
+
+func TestSpansTileTheUnitInterval(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := spaces().Draw(t, "space")
+		p := s.Decode(cube(t, s))
+		for i, u := range s.Encode(p) {
+			if math.IsNaN(p[i]) {
+				continue
+			}
+			low, high := s.Span(i, p[i])
+			if !(low <= u && u <= high) {
+				t.Errorf("parameter %d, value %v: coded as %v outside [%v, %v]", i, p[i], u, low, high)
+			}
+			a := &s.axes[i]
+			if a.cells == 0 {
+				continue
+			}
+			const rounding = 64 * 0x1p-53 // as in TestGridCodes
+			if k := a.cellOf(p[i]); k+1 < a.cells {
+				if next, _ := s.Span(i, a.at(k+1)); math.Abs(next-high) > rounding {
+					t.Errorf("parameter %d: cell %d ends at %v, the next begins at %v", i, k, high, next)
+				}
+			} else if math.Abs(high-1) > rounding {
+				t.Errorf("parameter %d: the last cell ends at %v", i, high)
+			}
+		}
+	})
+}
