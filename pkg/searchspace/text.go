@@ -59,6 +59,36 @@ func (s *Space) Parse(a Assignment) (Point, error) {
 	return p, nil
 }
 
+// Project returns the point that an assignment of another space stands for in this one: unknown
+// names, and values of parameters that are not active here, are left out. The error says which
+// values are missing, no values of their parameter, or out of range.
+func (s *Space) Project(a Assignment) (Point, error) {
+	p := make(Point, len(s.params))
+	for i := range p {
+		p[i] = math.NaN()
+	}
+	unread := make([]error, len(p))
+	for _, pair := range a {
+		if i, ok := s.index[pair.Name]; ok {
+			p[i], unread[i] = s.axes[i].parse(pair.Value)
+		}
+	}
+	var faults []error
+	for _, i := range s.order {
+		switch {
+		case !s.active(i, p):
+			p[i] = math.NaN()
+		case unread[i] != nil:
+			p[i] = math.NaN()
+			faults = append(faults, fmt.Errorf("parameter %q: %w", s.params[i].Name, unread[i]))
+		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return p, s.Contains(p)
+}
+
 func (a *axis) format(v float64) string {
 	switch {
 	case a.labels != nil:

@@ -71,6 +71,34 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestProject(t *testing.T) {
+	full := Assignment{{"beta", "1"}, {"lr", "1e-3"}, {"n", "3"}, {"opt", "adam"}, {"width", "0.50"}}
+	with := func(more ...Pair) Assignment { return append(append(Assignment{}, full...), more...) } // the last one counts
+	tests := []struct {
+		name string
+		a    Assignment
+		want Point
+		says string
+	}{
+		{"as is", full, Point{1e-3, 3, 0, 0.5, 1}, ""},
+		{"unknown name", with(Pair{"m", "3"}), Point{1e-3, 3, 0, 0.5, 1}, ""},
+		{"inactive", with(Pair{"opt", ""}), Point{1e-3, 3, 2, 0.5, nan}, ""},
+		{"inactive that cannot be read", with(Pair{"opt", ""}, Pair{"beta", "high"}), Point{1e-3, 3, 2, 0.5, nan}, ""},
+		{"missing", full[1:], nil, "parameters[4] (beta): active, but has no value"},
+		{"out of range", with(Pair{"beta", "2"}), nil, "2 is outside [0, 1]"},
+		{"not in the list", with(Pair{"opt", "sgd"}), nil, `parameter "opt": "sgd" is not in the list`},
+	}
+	for _, tt := range tests {
+		got, err := textSpace(t).Project(tt.a)
+		if !matches(message(err), tt.says) {
+			t.Errorf("%s: got %q, want %q", tt.name, message(err), tt.says)
+		}
+		if diff := cmp.Diff(got, tt.want, cmpopts.EquateNaNs()); err == nil && diff != "" {
+			t.Errorf("%s: got (-), want (+):\n%s", tt.name, diff)
+		}
+	}
+}
+
 // FuzzParse checks that whatever is read is in the space and is written so that it reads back.
 func FuzzParse(f *testing.F) {
 	s := textSpace(f)
