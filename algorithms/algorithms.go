@@ -113,6 +113,11 @@ type Definition struct {
 	Settings  []Setting
 	Curves    bool // Tell needs Trial.Curve; it is empty otherwise
 	Seedless  bool // nothing is random: every seed gives the same suggestions
+	// What of a Problem the algorithm does justice to; users who state more are told that it is not
+	// looked at. A method that does not look at results at all serves every objective as well as one.
+	Objectives  bool // all objectives, not the first one alone
+	Constraints bool // which trials are feasible
+	Priors      bool // Problem.Priors
 	// Check reports what Settings cannot express: rules over several settings, the space or the
 	// budget. Nil means nothing more to check. The error is for the user.
 	Check func(Problem, Values) error

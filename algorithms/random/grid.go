@@ -16,11 +16,12 @@ func Grid() algorithms.Definition {
 	state := sampling.SeedSetting()
 	state.Help = "accepted as in Katib; the order of the grid is fixed"
 	return algorithms.Definition{
-		Name:     "grid",
-		Summary:  "every combination once; double parameters need a step",
-		Settings: []algorithms.Setting{state},
-		Seedless: true,
-		Check:    checkGrid,
+		Name:       "grid",
+		Summary:    "every combination once; double parameters need a step",
+		Settings:   []algorithms.Setting{state},
+		Seedless:   true,
+		Objectives: true, Constraints: true,
+		Check: checkGrid,
 		New: func(p algorithms.Problem, _ algorithms.Values) (algorithms.Suggester, error) {
 			g := &grid{space: p.Space}
 			g.cells, _ = p.Space.Cells()

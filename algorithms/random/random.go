@@ -13,10 +13,11 @@ import (
 // objective is measured again; use grid to stop after one visit each.
 func Random() algorithms.Definition {
 	return algorithms.Definition{
-		Name:      "random",
-		Summary:   "independent draws from the parameters' distributions",
-		Reference: "Bergstra and Bengio 2012, Random search for hyper-parameter optimization, JMLR 13",
-		Settings:  []algorithms.Setting{sampling.SeedSetting()},
+		Name:       "random",
+		Summary:    "independent draws from the parameters' distributions",
+		Reference:  "Bergstra and Bengio 2012, Random search for hyper-parameter optimization, JMLR 13",
+		Settings:   []algorithms.Setting{sampling.SeedSetting()},
+		Objectives: true, Constraints: true,
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return &sampler{visits: sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, sampling.Seed(p, v))}, nil
 		},

@@ -14,10 +14,11 @@ import (
 // was tried before is replaced by a random new one while there is one, as in Random.
 func Sobol() algorithms.Definition {
 	return algorithms.Definition{
-		Name:      "sobol",
-		Summary:   "evenly spread points of a scrambled Sobol' sequence",
-		Reference: "Sobol' 1967; Bratley and Fox 1988, Algorithm 659, ACM TOMS 14; Matousek 1998, J. Complexity 14",
-		Settings:  []algorithms.Setting{sampling.SeedSetting()},
+		Name:       "sobol",
+		Summary:    "evenly spread points of a scrambled Sobol' sequence",
+		Reference:  "Sobol' 1967; Bratley and Fox 1988, Algorithm 659, ACM TOMS 14; Matousek 1998, J. Complexity 14",
+		Settings:   []algorithms.Setting{sampling.SeedSetting()},
+		Objectives: true, Constraints: true,
 		Check: func(p algorithms.Problem, _ algorithms.Values) error {
 			if p.Space.Len() > sampling.MaxDimensions {
 				return fmt.Errorf("space has %d parameters, a Sobol' sequence at most %d", p.Space.Len(), sampling.MaxDimensions)
