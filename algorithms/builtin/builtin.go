@@ -3,6 +3,7 @@ package builtin
 
 import (
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/bayes"
 	"github.com/tuned-hpo/tuned/algorithms/random"
 )
 
@@ -13,8 +14,8 @@ func Registry() *algorithms.Registry {
 		random.Sobol(),
 		random.Grid(),
 		bayesianOptimization(),
-		tpe(),
-		multivariateTPE(),
+		bayes.TPE(),
+		bayes.MultivariateTPE(),
 		cmaes(),
 		hyperband(),
 		pbt(),

@@ -199,7 +199,7 @@ var makeCases = []struct {
 	{"sobol", nil, 3, "", ""},
 	{"grid", nil, 3, "", "algorithm grid: parameters[0] (lr): a grid needs a step for a double"},
 	{"bayesianoptimization", nil, 3, "", `algorithm "bayesianoptimization" is not built yet: use random, sobol or grid`},
-	{"tpe", []algorithms.RawSetting{{Name: "gamma", Value: "0.3"}, {Name: "n_startup_trials", Value: "3"}}, 3, "", "not built yet"},
+	{"tpe", []algorithms.RawSetting{{Name: "gamma", Value: "0.3"}, {Name: "n_startup_trials", Value: "3"}}, 3, "", ""},
 	{"tpe", []algorithms.RawSetting{{Name: "gamma", Value: "0"}}, 3, "", "setting gamma must be above 0 and below 1, got 0"},
 	{"cmaes", []algorithms.RawSetting{{Name: "restart_strategy", Value: "bipop"}}, 3, "", "not built yet"},
 	{"cmaes", []algorithms.RawSetting{{Name: "restart_strategy", Value: "bipop"}}, 3, "goptuna", "not built yet"},

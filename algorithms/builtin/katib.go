@@ -29,38 +29,6 @@ func bayesianOptimization() algorithms.Definition {
 	}
 }
 
-func tpe() algorithms.Definition {
-	prior := atLeast(algorithms.FloatSetting, "prior_weight", 0, "1", "weight of the prior in trials")
-	prior.OpenMin = true
-	gamma := algorithms.Setting{
-		Name: "gamma", Type: algorithms.FloatSetting, Max: 1, OpenMin: true, OpenMax: true, Default: "0.25",
-		Help: "share of the trials that count as good",
-	}
-	candidates := atLeast(algorithms.IntSetting, "n_EI_candidates", 1, "24", "candidates per suggestion")
-	settings := append(optunaTPE(), inDialect("hyperopt", gamma, prior, candidates)...)
-	return algorithms.Definition{
-		Name:      "tpe",
-		Summary:   "tree-structured Parzen estimator, a model of where good trials lie",
-		Reference: "Bergstra, Bardenet, Bengio and Kegl 2011, Algorithms for hyper-parameter optimization",
-		Settings:  append(settings, sampling.SeedSetting()),
-	}
-}
-
-func multivariateTPE() algorithms.Definition {
-	return algorithms.Definition{
-		Name:      "multivariate-tpe",
-		Summary:   "TPE with one joint model of all parameters",
-		Reference: "Falkner, Klein and Hutter 2018, BOHB, ICML 35",
-		Settings:  append(optunaTPE(), sampling.SeedSetting()),
-	}
-}
-
-func optunaTPE() []algorithms.Setting {
-	return inDialect("optuna",
-		atLeast(algorithms.IntSetting, "n_startup_trials", 0, "10", "random trials before the model is used"),
-		atLeast(algorithms.IntSetting, "n_ei_candidates", 0, "24", "candidates per suggestion"))
-}
-
 func cmaes() algorithms.Definition {
 	const help = "whether to restart with a larger population when it has converged"
 	wide := choice("restart_strategy", "none", help, "none", "None", "ipop", "bipop")

@@ -1,0 +1,138 @@
+package bayes
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
+)
+
+// shortTable is the length up to which the levels of a grid have a table of kernels. Kernels on
+// longer grids are taken as continuous: with a bandwidth of at least four cells the density in the
+// middle of a cell differs from the mean over the cell by less than (1/4)^2/24, some 0.3 %.
+const shortTable = 64
+
+// tpeDim is one parameter as the densities see it. Its coordinate x is that of the unit cube, or the
+// index of the level where edges are listed; NaN when it is not active.
+type tpeDim struct {
+	labels bool      // levels without order
+	edges  []float64 // of levels in the unit interval, one more than levels; nil otherwise
+}
+
+func (d *tpeDim) levels() int { return max(0, len(d.edges)-1) }
+
+// level returns the level of which u is inside or at the lower edge.
+func (d *tpeDim) level(u float64) int {
+	k, found := slices.BinarySearch(d.edges, u)
+	if !found {
+		k--
+	}
+	return max(0, min(k, d.levels()-1))
+}
+
+// tpeSpace is the parameters in blocks, each of which has one density.
+type tpeSpace struct {
+	space  *searchspace.Space
+	dims   []tpeDim
+	blocks []tpeBlock // those of parents before those of their children
+}
+
+// tpeBlock is parameters with one joint density. They are active together.
+type tpeBlock struct {
+	dims        []int
+	conditional bool
+}
+
+func newTPESpace(space *searchspace.Space, joint bool) *tpeSpace {
+	s := &tpeSpace{space: space}
+	params := space.Parameters()
+	for i, p := range params {
+		s.dims = append(s.dims, newTPEDim(space, i, p))
+	}
+	byCondition := make(map[string]int)
+	depth := make([]int, len(params))
+	for i := range params {
+		depth[i] = depthOf(space, params, i)
+	}
+	for level := 0; level <= slices.Max(append(depth, 0)); level++ {
+		for i, p := range params {
+			if depth[i] != level {
+				continue
+			}
+			key := conditionKey(p.ActiveWhen)
+			b, known := byCondition[key]
+			if !known || !joint {
+				b = len(s.blocks)
+				byCondition[key] = b
+				s.blocks = append(s.blocks, tpeBlock{conditional: p.ActiveWhen != nil})
+			}
+			s.blocks[b].dims = append(s.blocks[b].dims, i)
+		}
+	}
+	return s
+}
+
+// depthOf is the number of conditions above parameter i.
+func depthOf(space *searchspace.Space, params []searchspace.Parameter, i int) int {
+	depth := 0
+	for params[i].ActiveWhen != nil {
+		i, _ = space.Index(params[i].ActiveWhen.Parent)
+		depth++
+	}
+	return depth
+}
+
+// conditionKey tells conditions apart.
+func conditionKey(c *searchspace.Condition) string {
+	if c == nil {
+		return ""
+	}
+	values := slices.Clone(c.Values)
+	slices.Sort(values)
+	return fmt.Sprintf("%q%q", c.Parent, values)
+}
+
+func newTPEDim(space *searchspace.Space, i int, p searchspace.Parameter) tpeDim {
+	d := tpeDim{labels: p.Kind == searchspace.Categorical}
+	p.ActiveWhen = nil
+	alone, err := searchspace.New([]searchspace.Parameter{p})
+	if err != nil {
+		panic(err) // it is a parameter of a checked space
+	}
+	n, finite := alone.Cells()
+	if !finite || n > shortTable && !d.labels {
+		return d
+	}
+	d.edges = make([]float64, n+1)
+	for k := range n {
+		low, high := space.Span(i, alone.Cell(k)[0])
+		d.edges[k], d.edges[k+1] = low, high
+	}
+	return d
+}
+
+// encode writes the coordinates of a point to x.
+func (s *tpeSpace) encode(p searchspace.Point, x []float64) {
+	copy(x, s.space.Encode(p))
+	for i := range s.dims {
+		switch d := &s.dims[i]; {
+		case math.IsNaN(p[i]):
+			x[i] = math.NaN()
+		case d.edges != nil:
+			x[i] = float64(d.level(x[i]))
+		}
+	}
+}
+
+// decode returns the point of coordinates x.
+func (s *tpeSpace) decode(x, u []float64) searchspace.Point {
+	for i, v := range x {
+		if d := &s.dims[i]; d.edges != nil && isActive(v) {
+			k := int(v)
+			v = (d.edges[k] + d.edges[k+1]) / 2
+		}
+		u[i] = v
+	}
+	return s.space.Decode(u)
+}
