@@ -5,7 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"math/rand/v2"
+
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
 // Hash names what a run of the problem depends on: its name, space, budget and its values at some
@@ -19,23 +20,14 @@ func (p *Problem) Hash() string {
 
 // hashValues writes values rounded to 1e-9 of their size, so that all machines agree.
 func (p *Problem) hashValues(w io.Writer) {
-	const points = 5
-	source := rand.New(rand.NewPCG(1, 2))
-	u := make([]float64, p.Space.Len())
-	for trial := range uint64(points) {
-		for i := range u {
-			u[i] = source.Float64()
-		}
-		r := p.Eval(p.Space.Decode(u), 1, trial)
+	p.sample(5, func(_ searchspace.Point, r Result) {
 		for _, values := range [][]float64{r.Losses, r.Constraints, r.True} {
 			for _, v := range values {
 				fmt.Fprintf(w, "%.9e ", v)
 			}
 		}
-		if len(r.True) == 1 {
-			fmt.Fprintf(w, "%.9e ", p.Regret(r.True[0]))
-		}
-	}
+		fmt.Fprintf(w, "%.9e ", p.Regret(r.True[0]))
+	})
 }
 
 // conditionFree is the text of the parameters, with pointers followed.
@@ -65,4 +57,3 @@ func (s Suite) Hash() (string, error) {
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }
-

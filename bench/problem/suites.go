@@ -75,7 +75,15 @@ type family struct {
 	make    func(member string, dimension int, instance uint64) (*Problem, error)
 }
 
-var families = map[string]family{}
+var families = map[string]family{
+	"bbob24":     {bbobMembers(), makeBBOB},
+	"mixint24":   {bbobMembers(), makeMixint},
+	"cat24":      {bbobMembers(), makeCat},
+	"noisy24-1":  {bbobMembers(), makeNoisy("noisy24-1", 0.01)},
+	"noisy24-30": {bbobMembers(), makeNoisy("noisy24-30", 0.3)},
+	"fail24":     {bbobMembers(), makeFail},
+	"outlier24":  {bbobMembers(), makeOutlier},
+}
 
 // Families returns the names of the families, sorted.
 func Families() []string {
