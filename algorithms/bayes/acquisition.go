@@ -1,0 +1,44 @@
+package bayes
+
+import "math"
+
+// criterion is what the next point maximizes.
+type criterion uint8
+
+const (
+	upperBound  criterion = iota // mean + beta sd (Srinivas et al. 2010)
+	logEI                        // ln of the expected improvement over best
+	logPI                        // ln of the probability to improve on best
+	exploration                  // sd where the upper bound is good enough: PE of Google Vizier
+)
+
+// acquisition rates points by the posterior of the score there, which is to be maximized.
+type acquisition struct {
+	criterion criterion
+	beta      float64 // upperBound
+	best      float64 // logEI and logPI: the incumbent; exploration: the threshold
+}
+
+// rate returns the value of a point where the score has the given mean and standard deviation, and
+// its derivatives by both.
+func (a acquisition) rate(mean, sd float64) (value, byMean, bySD float64) {
+	switch a.criterion {
+	case logEI:
+		z := (mean - a.best) / sd
+		h, slope := logH(z)
+		return math.Log(sd) + h, slope / sd, (1 - z*slope) / sd
+	case logPI:
+		z := (mean - a.best) / sd
+		p, slope := logCDF(z)
+		return p, slope / sd, -z * slope / sd
+	case exploration:
+		// Song et al. 2024, arXiv:2408.11527, section 3.4, with its weights.
+		const optimism, penalty = 0.5, 10
+		if violation := mean + optimism*sd - a.best; violation < 0 {
+			return sd + penalty*violation, penalty, 1 + penalty*optimism
+		}
+		return sd, 0, 1
+	default:
+		return mean + a.beta*sd, 1, a.beta
+	}
+}
