@@ -1,10 +1,25 @@
 package gp
 
+import "math"
+
 // Options limit a minimisation. Zero values mean the defaults.
 type Options struct {
 	Iterations int     // default 50
 	Gradient   float64 // stop when no component of the projected gradient exceeds it; default 1e-5
-	Decrease   float64 // stop when an iteration decreases the value by less, relative to max(1, |value|); default 1e-9
+	Decrease   float64 // stop when an iteration gains less than this times max(1, |value|); default 1e-9
+}
+
+func (o Options) withDefaults() Options {
+	if o.Iterations == 0 {
+		o.Iterations = 50
+	}
+	if o.Gradient == 0 {
+		o.Gradient = 1e-5
+	}
+	if o.Decrease == 0 {
+		o.Decrease = 1e-9
+	}
+	return o
 }
 
 // Result is how a minimisation ended.
@@ -14,13 +29,183 @@ type Result struct {
 	Evaluations int
 }
 
-// Minimizer finds a local minimum in a box by projected L-BFGS (Nocedal 1980; Bertsekas 1982). It is
-// deterministic. It keeps scratch space: it is not for concurrent use, and once warm does not
-// allocate. The zero value is ready.
-type Minimizer struct{}
+// Func returns the value at x and writes the gradient there.
+type Func func(x, gradient []float64) float64
 
-// Minimize improves x, which it first moves into the box. f returns the value at a point and writes
-// the gradient there; a value that is NaN counts as +Inf. Value is never above that of the start.
-func (m *Minimizer) Minimize(f func(x, gradient []float64) float64, x, lower, upper []float64, o Options) Result {
-	panic("gp: not yet")
+// memory is how many steps L-BFGS remembers.
+const memory = 8
+
+// Minimizer finds a local minimum in a box by projected L-BFGS: the two-loop recursion (Nocedal 1980)
+// over the coordinates that are free to move, and a search along the projected path (Bertsekas 1982).
+// It is deterministic. It keeps scratch space: it is not for concurrent use, and once warm does not
+// allocate. The zero value is ready.
+type Minimizer struct {
+	g, d, next, nextG []float64
+	s, y              [memory][]float64
+	rho               [memory]float64
+	pairs             int // how many were ever stored since the last reset
+}
+
+// Minimize improves x, which it first moves into the box. A value that is not finite counts as +Inf.
+// The value is never above that of the start.
+func (m *Minimizer) Minimize(f Func, x, lower, upper []float64, o Options) Result {
+	o = o.withDefaults()
+	m.prepare(len(x))
+	project(x, x, nil, 0, lower, upper)
+	r := Result{Value: value(f(x, m.g)), Evaluations: 1}
+	for r.Iterations < o.Iterations && !math.IsInf(r.Value, 1) {
+		if m.projectedGradient(x, lower, upper) <= o.Gradient {
+			break
+		}
+		before := r.Value
+		if !m.step(f, x, lower, upper, &r) {
+			if m.pairs == 0 {
+				break
+			}
+			m.pairs = 0 // what was remembered may mislead: start again downhill
+			continue
+		}
+		r.Iterations++
+		if before-r.Value <= o.Decrease*max(1, math.Abs(before)) {
+			break
+		}
+	}
+	return r
+}
+
+func (m *Minimizer) prepare(n int) {
+	m.pairs = 0
+	if len(m.g) == n {
+		return
+	}
+	for _, v := range []*[]float64{&m.g, &m.d, &m.next, &m.nextG} {
+		*v = make([]float64, n)
+	}
+	for i := range memory {
+		m.s[i], m.y[i] = make([]float64, n), make([]float64, n)
+	}
+}
+
+// value counts what is not finite as +Inf.
+func value(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, -1) {
+		return math.Inf(1)
+	}
+	return v
+}
+
+// project writes x + t d, moved into the box.
+func project(to, x, d []float64, t float64, lower, upper []float64) {
+	for i := range to {
+		v := x[i]
+		if d != nil {
+			v = math.FMA(t, d[i], v)
+		}
+		to[i] = min(max(v, lower[i]), upper[i])
+	}
+}
+
+// blocked reports whether the gradient pushes coordinate i out of the box, at whose edge it is.
+func blocked(x, g, lower, upper []float64, i int) bool {
+	return x[i] <= lower[i] && g[i] >= 0 || x[i] >= upper[i] && g[i] <= 0
+}
+
+// projectedGradient returns the greatest component of the gradient that is not blocked.
+func (m *Minimizer) projectedGradient(x, lower, upper []float64) float64 {
+	var most float64
+	for i, g := range m.g {
+		if !blocked(x, m.g, lower, upper, i) {
+			most = max(most, math.Abs(g))
+		}
+	}
+	return most
+}
+
+// step moves x to a better point in the direction of descent, and reports whether it found one.
+func (m *Minimizer) step(f Func, x, lower, upper []float64, r *Result) bool {
+	const (
+		armijo = 1e-4 // least gain, of what the gradient promises
+		trials = 20
+	)
+	m.direction(x, lower, upper)
+	t := 1.0
+	for range trials {
+		project(m.next, x, m.d, t, lower, upper)
+		var promise float64
+		for i, g := range m.g {
+			promise = math.FMA(g, m.next[i]-x[i], promise)
+		}
+		if promise >= 0 {
+			return false
+		}
+		v := value(f(m.next, m.nextG))
+		r.Evaluations++
+		if v <= r.Value+armijo*promise {
+			m.remember(x)
+			copy(x, m.next)
+			m.g, m.nextG = m.nextG, m.g
+			r.Value = v
+			return true
+		}
+		// The least of the parabola through both values and the slope, within a tenth and a half.
+		t *= min(max(-promise/(2*(v-r.Value-promise)), 0.1), 0.5)
+	}
+	return false
+}
+
+// remember stores the step from x to next if the curvature along it is positive.
+func (m *Minimizer) remember(x []float64) {
+	s, y := m.s[m.pairs%memory], m.y[m.pairs%memory]
+	for i := range s {
+		s[i], y[i] = m.next[i]-x[i], m.nextG[i]-m.g[i]
+	}
+	if sy := dot(s, y); sy > 1e-12*dot(y, y) {
+		m.rho[m.pairs%memory] = 1 / sy
+		m.pairs++
+	}
+}
+
+// direction writes the direction of descent: -H g over the coordinates that are not blocked, H from
+// the steps remembered. Without any it is -g, at most 1 long.
+func (m *Minimizer) direction(x, lower, upper []float64) {
+	for i, g := range m.g {
+		m.d[i] = -g
+		if blocked(x, m.g, lower, upper, i) {
+			m.d[i] = 0
+		}
+	}
+	if m.pairs == 0 {
+		scale := 1 / max(1, math.Sqrt(dot(m.d, m.d)))
+		for i := range m.d {
+			m.d[i] *= scale
+		}
+		return
+	}
+	var a [memory]float64
+	first := max(0, m.pairs-memory)
+	for p := m.pairs - 1; p >= first; p-- {
+		k := p % memory
+		a[k] = m.rho[k] * dot(m.s[k], m.d)
+		axpy(-a[k], m.y[k], m.d)
+	}
+	k := (m.pairs - 1) % memory
+	scale := 1 / (m.rho[k] * dot(m.y[k], m.y[k]))
+	for i := range m.d {
+		m.d[i] *= scale
+	}
+	for p := first; p < m.pairs; p++ {
+		k := p % memory
+		axpy(a[k]-m.rho[k]*dot(m.y[k], m.d), m.s[k], m.d)
+	}
+	var slope float64
+	for i, g := range m.g {
+		if blocked(x, m.g, lower, upper, i) {
+			m.d[i] = 0
+		}
+		slope = math.FMA(g, m.d[i], slope)
+	}
+	if slope >= 0 { // not downhill
+		m.pairs = 0
+		m.direction(x, lower, upper)
+	}
 }

@@ -1,0 +1,159 @@
+package gp
+
+import "math"
+
+// factor is the Cholesky factor L of a covariance matrix, row-major, in storage that grows. Every
+// element is computed by one formula, in one order of summation, whether its row came alone or with
+// others. So a factor depends on the matrix alone, to the bit.
+type factor struct {
+	l       []float64 // the upper triangle is arbitrary
+	inverse []float64 // 1 / diagonal
+	stride  int       // rows and columns there is room for, a multiple of lanes
+	n       int
+}
+
+// panel is how many rows are solved together: what they need of L is read once for all of them.
+const panel = 32
+
+// room makes room for n rows and keeps those there are.
+func (f *factor) room(n int) {
+	if n <= f.stride {
+		return
+	}
+	stride := roundUp(max(n, f.stride+f.stride/2))
+	l := make([]float64, stride*stride)
+	inverse := make([]float64, stride)
+	for i := range f.n {
+		copy(l[i*stride:], f.row(i))
+	}
+	copy(inverse, f.inverse[:f.n])
+	f.l, f.inverse, f.stride = l, inverse, stride
+}
+
+// row returns row i up to the diagonal.
+func (f *factor) row(i int) []float64 { return f.l[i*f.stride:][:i+1] }
+
+// extend factors the rows from f.n to m, which hold those of a covariance matrix up to the diagonal.
+// A pivot is the variance of its row given the rows before, and so at least the row's noise; rounding
+// may say less.
+func (f *factor) extend(m int, noise []float64) {
+	for f.n < m {
+		first, last := f.n, min(roundDown(f.n)+panel, m)
+		f.solve(f.l[first*f.stride:], f.stride, last-first, roundDown(first))
+		for j := roundDown(first); j < last; j += lanes {
+			for i := max(j, first); i < min(j+lanes, last); i++ {
+				f.pivot(i, j, noise[i])
+			}
+			for i := max(j+lanes, first); i < last; i += 2 {
+				f.block(f.l[i*f.stride:], f.stride, min(2, last-i), 0, j, lanes)
+			}
+		}
+		f.n = last
+	}
+}
+
+// pivot completes row i, which is solved up to column j, the last multiple of lanes.
+func (f *factor) pivot(i, j int, noise float64) {
+	row := f.row(i)
+	var sums [8]float64
+	dots(&sums, j, f.l[j*f.stride:], f.stride, row, 0)
+	for c := j; c <= i; c++ {
+		v := row[c] - sums[c-j]
+		for t, l := range f.l[c*f.stride+j:][:c-j] {
+			v = math.FMA(-l, row[j+t], v)
+		}
+		if c < i {
+			row[c] = v * f.inverse[c]
+			continue
+		}
+		row[i] = math.Sqrt(max(v, noise))
+		f.inverse[i] = 1 / row[i]
+	}
+}
+
+// solve replaces the first n elements of m rows b by L^-1 b, L being the leading n rows. Rows begin
+// stride apart.
+func (f *factor) solve(b []float64, stride, m, n int) {
+	for top := 0; top < m; top += panel {
+		for j := 0; j < n; j += lanes {
+			for r := top; r < min(top+panel, m); r += 2 {
+				f.block(b[r*stride:], stride, min(2, m-r), 0, j, min(lanes, n-j))
+			}
+		}
+	}
+}
+
+// block solves columns j to j+w of one or two rows, w <= lanes, of which those before begin are 0
+// and those from begin to j are solved. begin and j are multiples of lanes.
+func (f *factor) block(b []float64, stride, rows, begin, j, w int) {
+	if rows == 1 {
+		stride = 0
+	}
+	var sums [8]float64
+	dots(&sums, j-begin, f.l[j*f.stride+begin:], f.stride, b[begin:], stride)
+	for r := range rows {
+		x := b[r*stride+j:][:w]
+		for c := range x {
+			v := x[c] - sums[lanes*r+c]
+			for t, l := range f.l[(j+c)*f.stride+j:][:c] {
+				v = math.FMA(-l, x[t], v)
+			}
+			x[c] = v * f.inverse[j+c]
+		}
+	}
+}
+
+// solveTransposed replaces b by L^-T b, L being the leading len(b) rows.
+func (f *factor) solveTransposed(b []float64) {
+	for i := len(b) - 1; i >= 0; i-- {
+		b[i] *= f.inverse[i]
+		axpy(-b[i], f.l[i*f.stride:][:i], b[:i])
+	}
+}
+
+// invert writes L^-T: row c holds column c of L^-1, from its multiple of lanes, on to a multiple of
+// lanes at or after n, padded with 0.
+func (f *factor) invert(v []float64, stride int) {
+	for top := 0; top < f.n; top += panel {
+		last := min(top+panel, f.n)
+		for c := top; c < last; c++ {
+			row := v[c*stride:][:roundUp(f.n)]
+			clear(row[roundDown(c):])
+			row[c] = 1
+		}
+		for j := top; j < f.n; j += lanes {
+			for c := top; c < min(j+lanes, last); c += 2 {
+				f.block(v[c*stride:], stride, min(2, last-c), roundDown(c), j, min(lanes, f.n-j))
+			}
+		}
+	}
+}
+
+// remove takes out row i. What the rows after it had in column i is added back to their factor by
+// plane rotations (Golub and Van Loan 2013, section 6.5.4).
+func (f *factor) remove(i int) {
+	n := f.n - 1
+	x := make([]float64, n-i)
+	for r := i; r < n; r++ {
+		next := f.row(r + 1)
+		x[r-i] = next[i]
+		copy(f.row(r), next[:i])
+		copy(f.row(r)[i:], next[i+1:])
+	}
+	f.n = n
+	for k := i; k < n; k++ {
+		f.rotate(k, x[k-i:])
+	}
+}
+
+// rotate adds x x^T to the trailing factor, as far as column k goes, and leaves in x what remains.
+func (f *factor) rotate(k int, x []float64) {
+	diagonal := f.row(k)[k]
+	length := math.Hypot(diagonal, x[0])
+	c, s := diagonal/length, x[0]/length
+	f.l[k*f.stride+k], f.inverse[k] = length, 1/length
+	for r := 1; r < len(x); r++ {
+		e := &f.l[(k+r)*f.stride+k]
+		*e, x[r] = math.FMA(c, *e, float64(s*x[r])), math.FMA(c, x[r], -float64(s**e))
+	}
+}
