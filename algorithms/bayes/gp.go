@@ -1,6 +1,7 @@
 package bayes
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -26,25 +27,19 @@ type optimizer struct {
 	design   sampling.Sobol
 	search   *search
 
-	rows   []float64 // told trials: n by d, features
-	losses []float64 // told trials: n, NaN when failed
-	pruned []bool
-	newest newest
+	rows    []float64 // told trials: n by d, features
+	told    int       // n
+	outputs []*output // objectives, then constraints
+	newest  newest
 
-	surrogate    *surrogate
-	lower, upper []float64 // of theta
-	warper       warper
-	cleaned      []float64
-	scores       []float64
+	lower, upper []float64 // of the hyperparameters of all outputs
 
 	// Of the Ask at hand.
 	pending []float64 // k by d, features
 	memo    memo
 	ready   bool
-	sure    bool // no result is newer than the newest pending trial
-
-	means, variances []float64 // of known points, pending ones last
-	known            []float64
+	sure    bool      // no result is newer than the newest pending trial
+	known   []float64 // told and pending: k by d, features
 }
 
 func newOptimizer(p algorithms.Problem, s settings, seed uint64) *optimizer {
@@ -53,10 +48,14 @@ func newOptimizer(p algorithms.Problem, s settings, seed uint64) *optimizer {
 	o := &optimizer{
 		problem: p, settings: s, seed: seed, encoding: e,
 		visits: sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, seed),
-		search: newSearch(e, seed), surrogate: newSurrogate(model, p.Space.Len()),
-		warper: warper{off: !s.warp},
+		search: newSearch(e, seed),
 	}
-	o.lower, o.upper = model.Bounds()
+	lower, upper := model.Bounds()
+	for k := range p.Objectives + p.Constraints {
+		out := &output{surrogate: newSurrogate(model, p.Space.Len()), constraint: k >= p.Objectives, warper: warper{off: !s.warp}}
+		o.outputs = append(o.outputs, out)
+		o.lower, o.upper = append(o.lower, lower...), append(o.upper, upper...)
+	}
 	return o
 }
 
@@ -70,12 +69,19 @@ func (o *optimizer) Tell(finished []algorithms.Trial) {
 		}
 		o.rows = slices.Grow(o.rows, len(t.Point))[:len(o.rows)+len(t.Point)]
 		o.encoding.features(t.Point, o.rows[len(o.rows)-len(t.Point):])
-		loss := math.NaN()
-		if t.State != algorithms.Failed && len(t.Losses) > 0 {
-			loss = t.Losses[0]
+		o.told++
+		for k, out := range o.outputs {
+			switch {
+			case t.State == algorithms.Failed:
+				out.tell(math.NaN(), false)
+			case k < len(t.Losses):
+				out.tell(t.Losses[k], t.State == algorithms.Pruned)
+			case out.constraint && k-o.problem.Objectives < len(t.Constraints):
+				out.tell(t.Constraints[k-o.problem.Objectives], false)
+			default:
+				out.tell(math.NaN(), false)
+			}
 		}
-		o.losses = append(o.losses, loss)
-		o.pruned = append(o.pruned, t.State == algorithms.Pruned)
 	}
 }
 
@@ -87,7 +93,7 @@ func (o *optimizer) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.
 		o.draws.Begin(id)
 		var point searchspace.Point
 		var carried []byte
-		if k := len(o.losses) + len(o.pending)/max(1, len(o.encoding.axes)); k < o.settings.initial || o.successes() < 2 || len(o.encoding.axes) == 0 {
+		if k := o.told + len(o.pending)/max(1, len(o.encoding.axes)); k < o.settings.initial || o.successes() < 2 || len(o.encoding.axes) == 0 {
 			point = o.initial(k)
 		} else {
 			point = o.promising(id)
@@ -113,10 +119,10 @@ func (o *optimizer) open(pending []algorithms.Trial) {
 	latest := o.newest
 	latest.see(pending)
 	o.memo, _ = decodeMemo(latest.memo, o.lower, o.upper)
-	if o.memo.told > len(o.losses) {
+	if o.memo.told > o.told {
 		o.memo = memo{}
 	}
-	o.sure = len(pending) > 0 && o.memo.told == len(o.losses) && o.memo.theta != nil
+	o.sure = len(pending) > 0 && o.memo.told == o.told && o.memo.theta != nil
 }
 
 func (o *optimizer) addPending(p searchspace.Point) {
@@ -125,15 +131,12 @@ func (o *optimizer) addPending(p searchspace.Point) {
 	o.encoding.features(p, o.pending[at:])
 }
 
-// successes is the number of told trials with a loss, counted up to 2.
+// successes is the number of told trials with all losses, counted up to 2.
 func (o *optimizer) successes() int {
 	n := 0
-	for _, v := range o.losses {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+	for i := 0; i < o.told && n < 2; i++ {
+		if !slices.ContainsFunc(o.outputs, func(out *output) bool { return !out.constraint && !isFinite(out.values[i]) }) {
 			n++
-		}
-		if n == 2 {
-			break
 		}
 	}
 	return n
@@ -160,15 +163,10 @@ func (o *optimizer) promising(id uint64) searchspace.Point {
 	random := rand.New(rand.NewPCG(o.seed, id))
 	o.condition()
 	d := len(o.encoding.axes)
-	post := o.surrogate.posterior
-	post.Truncate(len(o.rows) / d)
-	for k := 0; k < len(o.pending); k += d {
-		post.Append(o.pending[k:k+d], 0)
-	}
 	o.assess()
 
 	s := o.search
-	s.rater = &acquired{posterior: post, acquisition: o.acquisition(random), dMean: make([]float64, d), dVariance: make([]float64, d)}
+	s.rater = newJoint(o.wish(random), o.outputs, d)
 	s.random = random
 	s.trust = newTrust(o.encoding, o.known, len(o.known)/d)
 	if !o.settings.trust {
@@ -196,17 +194,26 @@ func (o *optimizer) condition() {
 		return
 	}
 	o.ready = true
-	n := len(o.losses)
-	o.scores = grow(o.scores, n)
-	o.clean()
-	o.warper.warp(o.cleaned, o.scores)
-	if o.memo.theta == nil || o.stale(n) {
-		cold := n < 30 || n%10 == 0
-		o.memo.theta = o.surrogate.fit(o.rows, o.scores, o.memo.theta, cold)
-		o.memo.fitted = n
+	fit := o.memo.theta == nil || o.stale(o.told)
+	cold := o.memo.theta == nil || o.told < 30 || o.told%10 == 0
+	each := len(o.lower) / len(o.outputs)
+	var theta []float64
+	for k, out := range o.outputs {
+		out.score()
+		var own []float64
+		if o.memo.theta != nil {
+			own = o.memo.theta[k*each : (k+1)*each]
+		}
+		if fit {
+			own = out.surrogate.fit(o.rows, out.scores, own, cold)
+		}
+		theta = append(theta, own...)
+		out.surrogate.condition(own, o.rows, out.scores)
 	}
-	o.memo.told = n
-	o.surrogate.condition(o.memo.theta, o.rows, o.scores)
+	if fit {
+		o.memo.fitted = o.told
+	}
+	o.memo.told, o.memo.theta = o.told, theta
 }
 
 // stale tells whether the hyperparameters should be fitted anew to n trials.
@@ -216,38 +223,22 @@ func (o *optimizer) stale(n int) bool {
 	return since > 0 && (n <= often || since >= (n+49)/50)
 }
 
-// clean writes the losses to model. A pruned trial counts as no better than the median of those
-// that succeeded.
-func (o *optimizer) clean() {
-	o.cleaned = o.cleaned[:0]
-	for i, v := range o.losses {
-		if !o.pruned[i] && !math.IsNaN(v) && !math.IsInf(v, 0) {
-			o.cleaned = append(o.cleaned, v)
-		}
-	}
-	slices.Sort(o.cleaned)
-	median := math.Inf(-1)
-	if n := len(o.cleaned); n > 0 {
-		median = o.cleaned[n/2]/2 + o.cleaned[(n-1)/2]/2
-	}
-	o.cleaned = append(o.cleaned[:0], o.losses...)
-	for i, v := range o.cleaned {
-		if o.pruned[i] && v < median {
-			o.cleaned[i] = median
-		}
-	}
-}
-
-// assess predicts the score at all known points, pending ones last.
+// assess takes in the pending points, and predicts the outputs at all known points, pending ones
+// last.
 func (o *optimizer) assess() {
 	d := len(o.encoding.axes)
 	o.known = append(append(o.known[:0], o.rows...), o.pending...)
-	k := len(o.known) / d
-	o.means, o.variances = grow(o.means, k), grow(o.variances, k)
-	o.surrogate.posterior.PredictBatch(o.known, o.means, o.variances)
+	for _, out := range o.outputs {
+		out.assess(o.known, o.told, d)
+	}
 }
 
-// acquisition draws what to maximize.
+// wish draws what is wanted of the next point.
+func (o *optimizer) wish(random *rand.Rand) wish {
+	return single{o.acquisition(random)}
+}
+
+// acquisition draws what to maximize of one objective.
 func (o *optimizer) acquisition(random *rand.Rand) acquisition {
 	coin := random.Float64()
 	a := acquisition{criterion: upperBound, beta: o.settings.beta}
@@ -255,67 +246,32 @@ func (o *optimizer) acquisition(random *rand.Rand) acquisition {
 	case o.sure && coin < 0.75 || !o.sure && coin < -1:
 		a.criterion = exploration
 		top := math.Inf(-1)
-		for i, m := range o.means {
-			if v := m + a.beta*math.Sqrt(max(o.variances[i], 0)); v > top {
+		out := o.outputs[0]
+		for i, m := range out.means {
+			if v := m + a.beta*deviation(out.variances[i]); v > top {
 				top, a.best = v, m
 			}
 		}
 	case o.settings.acquisition == "ei", o.settings.acquisition == "mix" && random.Float64() >= o.settings.mix:
 		a.criterion = logEI
-		a.best = slices.Max(o.means[:len(o.losses)])
+		a.best = slices.Max(o.outputs[0].means[:o.told])
 	}
 	o.sure = true // those that follow in this Ask have seen the same results
 	return a
 }
 
-// best returns the n known points of the highest mean, best first.
+// best returns the n told points of the highest mean, best first.
 func (o *optimizer) best(n int) []float64 {
 	d := len(o.encoding.axes)
-	order := make([]int, len(o.losses))
+	means := o.outputs[0].means
+	order := make([]int, o.told)
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(i, j int) int {
-		switch {
-		case o.means[i] > o.means[j]:
-			return -1
-		case o.means[i] < o.means[j]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(means[j], means[i]) })
 	var out []float64
 	for _, i := range order[:min(n, len(order))] {
 		out = append(out, o.rows[i*d:(i+1)*d]...)
 	}
 	return out
 }
-
-// acquired rates points by the posterior of one score.
-type acquired struct {
-	posterior        *gp.Posterior
-	acquisition      acquisition
-	dMean, dVariance []float64
-	mean, variance   []float64
-}
-
-func (a *acquired) rateAll(x, values []float64) {
-	a.mean, a.variance = grow(a.mean, len(values)), grow(a.variance, len(values))
-	a.posterior.PredictBatch(x, a.mean, a.variance)
-	for i := range values {
-		values[i], _, _ = a.acquisition.rate(a.mean[i], deviation(a.variance[i]))
-	}
-}
-
-func (a *acquired) rate(x, gradient []float64) float64 {
-	mean, variance := a.posterior.PredictGradient(x, a.dMean, a.dVariance)
-	sd := deviation(variance)
-	value, byMean, bySD := a.acquisition.rate(mean, sd)
-	for i := range gradient {
-		gradient[i] = byMean*a.dMean[i] + bySD*a.dVariance[i]/(2*sd)
-	}
-	return value
-}
-
-// deviation is the square root of a variance that rounding may have made negative.
-func deviation(variance float64) float64 { return math.Sqrt(max(variance, 1e-12)) }
