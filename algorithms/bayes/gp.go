@@ -1,7 +1,6 @@
 package bayes
 
 import (
-	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -27,10 +26,11 @@ type optimizer struct {
 	design   sampling.Sobol
 	search   *search
 
-	rows    []float64 // told trials: n by d, features
-	told    int       // n
-	outputs []*output // objectives, then constraints
-	newest  newest
+	rows     []float64 // told trials: n by d, features
+	told     int       // n
+	outputs  []*output // objectives, then constraints
+	feasible []bool    // told trials: with all losses, and all constraints met
+	newest   newest
 
 	lower, upper []float64 // of the hyperparameters of all outputs
 
@@ -70,6 +70,7 @@ func (o *optimizer) Tell(finished []algorithms.Trial) {
 		o.rows = slices.Grow(o.rows, len(t.Point))[:len(o.rows)+len(t.Point)]
 		o.encoding.features(t.Point, o.rows[len(o.rows)-len(t.Point):])
 		o.told++
+		o.feasible = append(o.feasible, o.isFeasible(t))
 		for k, out := range o.outputs {
 			switch {
 			case t.State == algorithms.Failed:
@@ -233,11 +234,6 @@ func (o *optimizer) assess() {
 	}
 }
 
-// wish draws what is wanted of the next point.
-func (o *optimizer) wish(random *rand.Rand) wish {
-	return single{o.acquisition(random)}
-}
-
 // acquisition draws what to maximize of one objective.
 func (o *optimizer) acquisition(random *rand.Rand) acquisition {
 	coin := random.Float64()
@@ -254,24 +250,8 @@ func (o *optimizer) acquisition(random *rand.Rand) acquisition {
 		}
 	case o.settings.acquisition == "ei", o.settings.acquisition == "mix" && random.Float64() >= o.settings.mix:
 		a.criterion = logEI
-		a.best = slices.Max(o.outputs[0].means[:o.told])
+		a.best = o.incumbent()
 	}
 	o.sure = true // those that follow in this Ask have seen the same results
 	return a
-}
-
-// best returns the n told points of the highest mean, best first.
-func (o *optimizer) best(n int) []float64 {
-	d := len(o.encoding.axes)
-	means := o.outputs[0].means
-	order := make([]int, o.told)
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(means[j], means[i]) })
-	var out []float64
-	for _, i := range order[:min(n, len(order))] {
-		out = append(out, o.rows[i*d:(i+1)*d]...)
-	}
-	return out
 }

@@ -10,6 +10,7 @@ type output struct {
 	constraint bool
 	surrogate  *surrogate
 	warper     warper
+	limit      float64 // of a constraint: the score of 0
 
 	values []float64 // told trials: NaN when failed
 	pruned []bool    // told trials: the value is the last known one
@@ -26,6 +27,10 @@ func (o *output) tell(value float64, pruned bool) {
 // score turns the values told into scores.
 func (o *output) score() {
 	o.scores = grow(o.scores, len(o.values))
+	if o.constraint {
+		o.limit = scoreConstraint(o.values, o.scores)
+		return
+	}
 	o.clean()
 	o.warper.warp(o.cleaned, o.scores)
 }
@@ -66,3 +71,47 @@ func (o *output) assess(known []float64, n, d int) {
 
 // isFinite tells whether v is neither NaN nor infinite.
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// scoreConstraint writes the scores of the values of a constraint, and returns that of 0: the lower
+// the better.
+func scoreConstraint(values, scores []float64) (limit float64) {
+	var sizes []float64
+	for _, v := range values {
+		if isFinite(v) && v != 0 {
+			sizes = append(sizes, math.Abs(v))
+		}
+	}
+	scale := 1.0
+	if n := len(sizes); n > 0 {
+		slices.Sort(sizes)
+		scale = sizes[n/2]
+	}
+	worst := math.Inf(-1)
+	for i, v := range values {
+		if isFinite(v) {
+			scores[i] = math.Copysign(math.Log1p(math.Abs(v)/scale), v)
+			worst = max(worst, scores[i])
+		}
+	}
+	for i, v := range values {
+		switch {
+		case math.IsNaN(v), math.IsInf(v, 1):
+			scores[i] = max(worst, 1)
+		case math.IsInf(v, -1):
+			scores[i] = -1
+		}
+	}
+	mean := 0.0
+	for _, v := range scores {
+		mean += v
+	}
+	mean /= float64(len(scores))
+	sd := rms(scores, mean)
+	if sd == 0 {
+		sd = 1
+	}
+	for i, v := range scores {
+		scores[i] = (v - mean) / sd
+	}
+	return -mean / sd
+}

@@ -68,16 +68,16 @@ func (w *direction) rate(mean, sd, byMean, bySD []float64) float64 {
 	return least
 }
 
-// feasible adds to a wish for the first outputs, or to none, the logarithm of the probability that
+// feasibly adds to a wish for the first outputs, or to none, the logarithm of the probability that
 // each of the outputs after them is at most its threshold (Gardner et al. 2014, Bayesian
 // optimization with inequality constraints, eq. 5).
-type feasible struct {
+type feasibly struct {
 	wish       wish // nil while nothing is known to be feasible
 	objectives int
 	thresholds []float64
 }
 
-func (w *feasible) rate(mean, sd, byMean, bySD []float64) float64 {
+func (w *feasibly) rate(mean, sd, byMean, bySD []float64) float64 {
 	m := w.objectives
 	clear(byMean)
 	clear(bySD)

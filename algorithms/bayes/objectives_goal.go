@@ -1,0 +1,124 @@
+package bayes
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/tuned-hpo/tuned/algorithms"
+)
+
+// isFeasible tells whether a trial has all losses and meets all constraints.
+func (o *optimizer) isFeasible(t algorithms.Trial) bool {
+	return t.State != algorithms.Failed && len(t.Losses) == o.problem.Objectives && len(t.Constraints) == o.problem.Constraints &&
+		!slices.ContainsFunc(t.Losses, func(v float64) bool { return !isFinite(v) }) &&
+		!slices.ContainsFunc(t.Constraints, func(v float64) bool { return !(v <= 0) })
+}
+
+// wish draws what is wanted of the next point.
+func (o *optimizer) wish(random *rand.Rand) wish {
+	objectives, constraints := o.outputs[:o.problem.Objectives], o.outputs[o.problem.Objectives:]
+	f := &feasibly{objectives: len(objectives)}
+	if slices.Contains(o.feasible, true) {
+		if len(objectives) == 1 {
+			f.wish = single{o.acquisition(random)}
+		} else {
+			f.wish = o.several(random)
+		}
+	}
+	if len(constraints) == 0 {
+		return f.wish
+	}
+	for _, out := range constraints {
+		f.thresholds = append(f.thresholds, out.limit)
+	}
+	return f
+}
+
+// several draws what is wanted of several objectives.
+func (o *optimizer) several(random *rand.Rand) wish {
+	front := o.front()
+	reference := referencePoint(front)
+	if random.Float64() < o.settings.dev.Float("mo_mix", 0.5) {
+		for k, v := range reference {
+			reference[k] = -v
+		}
+		return newDirection(random, reference, o.settings.beta)
+	}
+	return &improvement{newEHVI(front, reference), make([]float64, len(reference))}
+}
+
+// front returns the losses, as negative scores, that the models expect at feasible points, and at
+// pending ones.
+func (o *optimizer) front() [][]float64 {
+	var points [][]float64
+	for i := range o.outputs[0].means {
+		if i < o.told && !o.feasible[i] {
+			continue
+		}
+		p := make([]float64, o.problem.Objectives)
+		for k := range p {
+			p[k] = -o.outputs[k].means[i]
+		}
+		points = append(points, p)
+	}
+	return points
+}
+
+// incumbent is the highest mean of the first score at a feasible point.
+func (o *optimizer) incumbent() float64 {
+	best := math.Inf(-1)
+	for i, v := range o.outputs[0].means[:o.told] {
+		if o.feasible[i] {
+			best = max(best, v)
+		}
+	}
+	return best
+}
+
+// best returns told points worth a search about them, at most n: feasible ones of the highest mean
+// first, then those that are infeasible with the least violation.
+func (o *optimizer) best(n int) []float64 {
+	d := len(o.encoding.axes)
+	order := make([]int, o.told)
+	for i := range order {
+		order[i] = i
+	}
+	rank := o.rank()
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(rank[i], rank[j]) })
+	var out []float64
+	for _, i := range order[:min(n, len(order))] {
+		out = append(out, o.rows[i*d:(i+1)*d]...)
+	}
+	return out
+}
+
+// rank returns how bad each told point is.
+func (o *optimizer) rank() []float64 {
+	out := make([]float64, o.told)
+	several := o.problem.Objectives > 1
+	if several {
+		points := make([][]float64, o.told)
+		for i := range points {
+			for _, objective := range o.outputs[:o.problem.Objectives] {
+				points[i] = append(points[i], -objective.means[i])
+			}
+		}
+		for i, r := range ranks(points) {
+			out[i] = float64(r)
+		}
+	}
+	for i := range out {
+		if !several {
+			out[i] = -o.outputs[0].means[i]
+		}
+		if !o.feasible[i] {
+			out[i] = 1e6
+			for _, c := range o.outputs[o.problem.Objectives:] {
+				out[i] += max(0, c.means[i]-c.limit)
+			}
+		}
+	}
+	return out
+}
