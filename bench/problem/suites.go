@@ -4,6 +4,7 @@ import (
 	_ "embed" // for suites.json
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -76,21 +77,20 @@ type family struct {
 }
 
 var families = map[string]family{
-	"bbob24":     {bbobMembers(), makeBBOB},
-	"mixint24":   {bbobMembers(), makeMixint},
-	"cat24":      {bbobMembers(), makeCat},
-	"noisy24-1":  {bbobMembers(), makeNoisy("noisy24-1", 0.01)},
-	"noisy24-30": {bbobMembers(), makeNoisy("noisy24-30", 0.3)},
-	"fail24":     {bbobMembers(), makeFail},
-	"outlier24":  {bbobMembers(), makeOutlier},
+	"bbob24":      {bbobMembers(), makeBBOB},
+	"mixint24":    {bbobMembers(), makeMixint},
+	"cat24":       {bbobMembers(), makeCat},
+	"noisy24-1":   {bbobMembers(), makeNoisy("noisy24-1", 0.01)},
+	"noisy24-30":  {bbobMembers(), makeNoisy("noisy24-30", 0.3)},
+	"fail24":      {bbobMembers(), makeFail},
+	"outlier24":   {bbobMembers(), makeOutlier},
+	"cond8":       {sortedNames(trees), makeCond},
+	"hpotab15":    {sortedNames(tables), makeTable},
+	"constrained": {sortedNames(bounds), makeBounded},
+	"multi":       {sortedNames(multis), makeMulti},
 }
 
 // Families returns the names of the families, sorted.
-func Families() []string {
-	var names []string
-	for name := range families {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func Families() []string { return sortedNames(families) }
+
+func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
