@@ -24,11 +24,39 @@ func advise(s *experiment.Spec) (warnings experiment.Faults) {
 			Detail: "early stopping is not built yet: every trial runs to its end",
 		})
 	}
+	warnings = append(warnings, notLookedAt(s)...)
 	if path, ok := sharedPath(s); ok && count(s.ParallelTrialCount, 1) > 1 {
 		warnings = append(warnings, experiment.Fault{
 			Path: "spec.metricsCollectorSpec.source.fileSystemPath.path", Type: experiment.NotSupported,
 			Detail: "trials run here one at a time, because each writes its metrics to " + path,
 		})
+	}
+	return warnings
+}
+
+// notLookedAt names what of spec.tuned the algorithm does no justice to.
+func notLookedAt(s *experiment.Spec) (warnings experiment.Faults) {
+	if s.Algorithm == nil || s.Tuned == nil {
+		return nil
+	}
+	def, err := builtin.Registry().Lookup(s.Algorithm.AlgorithmName)
+	if err != nil {
+		return nil
+	}
+	for _, x := range []struct {
+		field         string
+		given, served bool
+		detail        string
+	}{
+		{"objectives", len(s.Tuned.Objectives) > 0, def.Objectives, "minds spec.objective alone; the others are recorded, and the front is found among what it tries"},
+		{"constraints", len(s.Tuned.Constraints) > 0, def.Constraints, "does not look at constraints; the best is found among the feasible trials of what it tries"},
+		{"warmStart", len(s.Tuned.WarmStart) > 0, def.Priors, "learns nothing from other experiments"},
+	} {
+		if x.given && !x.served {
+			warnings = append(warnings, experiment.Fault{
+				Path: "spec.tuned." + x.field, Type: experiment.NotSupported, Detail: fmt.Sprintf("algorithm %s %s", def.Name, x.detail),
+			})
+		}
 	}
 	return warnings
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 func (a *app) bestCommand() *cobra.Command {
@@ -14,8 +12,10 @@ func (a *app) bestCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "best NAME",
 		Short: "Print the best trial of an experiment",
-		Long: `Print the best trial of an experiment: its metrics and its parameters.
--o flags prints the parameters alone, as --name=value, for use in another command.`,
+		Long: `Print the best trial of an experiment: its metrics and its parameters. With several
+objectives it is the Pareto front, a table of the trials that none beats in all of them.
+-o flags prints the parameters alone, as --name=value, for use in another command; with
+several objectives those of the trial that is the best by spec.objective.`,
 		Args: words(1, 1, "NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.best(c, &p, args[0], format)
@@ -31,22 +31,27 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 	if err != nil {
 		return fmt.Errorf("find best trial: %w", err)
 	}
-	t, ok := experiment.Best(trials, e.Spec.Objective)
-	if !ok {
+	best := newChosen(e, trials, logsOf(e, p.dataDir))
+	switch {
+	case best.Best == nil && infeasible(best.Kept):
+		return fmt.Errorf("find best trial: no trial of %s is feasible yet: %s", e.Key(), keptText(best.Kept))
+	case best.Best == nil:
 		return fmt.Errorf("find best trial: no trial of %s has a value of %s yet", e.Key(), e.Spec.Objective.ObjectiveMetricName)
 	}
-	b := newBestTrial(&t, e.Spec.Objective)
-	b.Log = logsOf(e, p.dataDir).file(&t)
 	switch format {
 	case "json", "yaml":
-		return printAs(a.stdout, format, b)
+		return printAs(a.stdout, format, struct {
+			*bestTrial
+			Front []bestTrial `json:"front,omitempty"`
+			Kept  []kept      `json:"constraints,omitempty"`
+		}{best.Best, best.Front, best.Kept})
 	case "flags":
-		fmt.Fprintln(a.stdout, b.Flags)
+		fmt.Fprintln(a.stdout, best.Best.Flags)
 		return nil
 	}
-	fmt.Fprintf(a.stdout, "Best trial:  %s\nMetrics:     %s\nParameters:  %s\n", b.Trial, b.metricText(), visible(b.Flags))
-	if b.Log != "" {
-		fmt.Fprintf(a.stdout, "Log:         %s\n", b.Log)
+	best.print(a.stdout)
+	if best.Best.Log != "" && best.Front == nil {
+		fmt.Fprintf(a.stdout, "Log:         %s\n", best.Best.Log)
 	}
 	return nil
 }

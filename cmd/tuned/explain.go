@@ -42,7 +42,7 @@ func (a *app) explain(c *cobra.Command, f *runFlags, file string, command []stri
 	}
 	e := r.Experiment
 	fmt.Fprintf(a.stdout, "Experiment %s\n", e.Key())
-	explainObjective(a.stdout, e.Spec.Objective)
+	explainObjective(a.stdout, &e.Spec)
 	if err := explainSpace(a.stdout, &e.Spec); err != nil {
 		return err
 	}
@@ -60,21 +60,36 @@ func (a *app) explain(c *cobra.Command, f *runFlags, file string, command []stri
 
 func heading(w io.Writer, text string) { fmt.Fprintf(w, "\n%s\n", text) }
 
-func explainObjective(w io.Writer, o *experiment.Objective) {
+func explainObjective(w io.Writer, s *experiment.Spec) {
+	o := s.Objective
 	heading(w, "Objective")
 	fmt.Fprintf(w, "  %s %s\n", o.Type, o.ObjectiveMetricName)
 	if o.Goal != nil {
-		fmt.Fprintf(w, "  goal %s: the experiment ends as soon as a trial reaches it\n", exact(*o.Goal))
+		fmt.Fprintf(w, "  goal %s: the experiment ends as soon as a trial reaches it%s\n", exact(*o.Goal), feasibly(s))
 	} else {
 		fmt.Fprintln(w, "  no goal: the experiment ends when its budget is used up")
 	}
 	if len(o.AdditionalMetricNames) > 0 {
 		fmt.Fprintf(w, "  also recorded: %s\n", strings.Join(o.AdditionalMetricNames, ", "))
 	}
+	for _, x := range s.Objectives()[1:] {
+		fmt.Fprintf(w, "  and %s %s: the result is the front of trials that none beats in all of these\n", x.Type, x.MetricName)
+	}
+	for i := range s.Constraints() {
+		fmt.Fprintf(w, "  a trial counts as feasible only with %s\n", bounds(&s.Constraints()[i]))
+	}
 	of := map[string]string{"min": "least", "max": "greatest", "latest": "latest"}
 	for _, s := range o.MetricStrategies {
 		fmt.Fprintf(w, "  of a trial's values of %s the %s counts\n", s.Name, of[s.Value])
 	}
+}
+
+// feasibly qualifies what only feasible trials do.
+func feasibly(s *experiment.Spec) string {
+	if len(s.Constraints()) == 0 {
+		return ""
+	}
+	return " and keeps the constraints"
 }
 
 func explainSpace(w io.Writer, s *experiment.Spec) error {
@@ -162,6 +177,9 @@ func explainAlgorithm(w io.Writer, s *experiment.Spec) error {
 		fmt.Fprintf(w, "  %s\n", def.Reference)
 	}
 	fmt.Fprintf(w, "  seed %d: the same experiment with the same seed tries the same points\n", p.Seed)
+	if x := s.Tuned; x != nil && len(x.WarmStart) > 0 {
+		fmt.Fprintf(w, "  it begins with what is known when the experiment is created from %s\n", strings.Join(x.WarmStart, ", "))
+	}
 	if len(def.Settings) > 0 {
 		explainSettings(w, def.Settings, values, s.Algorithm.AlgorithmSettings)
 	}

@@ -34,6 +34,8 @@ type progressEvent struct {
 	Failed     int                      `json:"failed"`
 	BestTrial  string                   `json:"bestTrial"`
 	BestValue  number                   `json:"bestValue"`
+	Front      int                      `json:"front,omitempty"` // trials on it, with several objectives
+	Infeasible int                      `json:"infeasible,omitempty"`
 	Elapsed    number                   `json:"elapsedSeconds"`
 	ETA        *number                  `json:"etaSeconds"` // null when not known
 }
@@ -52,7 +54,7 @@ func (v *lines) begin(p progress) {
 
 func (v *lines) change(p progress) {
 	for i := v.seen; i < p.Done; i++ {
-		r := newTrialRecord(p.Key, &p.Finished[i], p.Objective)
+		r := newTrialRecord(p.Key, &p.Finished[i], p.Spec)
 		r.Event = "trial"
 		writeJSON(v.out, r)
 	}
@@ -60,6 +62,7 @@ func (v *lines) change(p progress) {
 	e := progressEvent{
 		Event: "progress", Experiment: p.Key.String(), State: p.State, Budget: p.Budget,
 		Done: p.Done, Running: p.Running, Failed: p.Failed, BestValue: number(p.BestValue),
+		Front: p.Front, Infeasible: p.Infeasible,
 	}
 	if p.Best == nil {
 		e.BestValue = 0 // comparable; written as null below

@@ -12,15 +12,17 @@ import (
 
 // experimentRecord is one experiment as programs get it from the list command.
 type experimentRecord struct {
-	Namespace string                   `json:"namespace"`
-	Name      string                   `json:"name"`
-	State     experiment.ConditionType `json:"state"`
-	Algorithm string                   `json:"algorithm"`
-	Trials    int32                    `json:"trials"`
-	Budget    int                      `json:"budget"` // 0 means unlimited
-	BestTrial string                   `json:"bestTrial"`
-	BestValue string                   `json:"bestValue"` // of the objective, as text; "" while there is none
-	Created   *time.Time               `json:"created"`
+	Namespace  string                   `json:"namespace"`
+	Name       string                   `json:"name"`
+	State      experiment.ConditionType `json:"state"`
+	Algorithm  string                   `json:"algorithm"`
+	Trials     int32                    `json:"trials"`
+	Budget     int                      `json:"budget"` // 0 means unlimited
+	BestTrial  string                   `json:"bestTrial"`
+	BestValue  string                   `json:"bestValue"`            // of the objective, as text; "" while there is none
+	Front      int32                    `json:"front,omitempty"`      // trials on the Pareto front, with several objectives
+	Infeasible int32                    `json:"infeasible,omitempty"` // trials that do not keep the constraints
+	Created    *time.Time               `json:"created"`
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -61,7 +63,15 @@ func (a *app) list(c *cobra.Command, p *place, format string) error {
 		if r.Budget == 0 {
 			budget = "unlimited"
 		}
-		t.add(r.Namespace, r.Name, string(r.State), r.Algorithm, fmt.Sprint(r.Trials), budget, r.BestTrial, r.BestValue)
+		value := r.BestValue
+		switch {
+		case format == "csv":
+		case r.Front > 0:
+			value += fmt.Sprintf(" (front of %d)", r.Front)
+		case r.Infeasible > 0 && r.BestTrial == "":
+			value = noneFeasible(int(r.Infeasible))
+		}
+		t.add(r.Namespace, r.Name, string(r.State), r.Algorithm, fmt.Sprint(r.Trials), budget, r.BestTrial, value)
 	}
 	return t.print(a.stdout, format)
 }
@@ -73,6 +83,12 @@ func newExperimentRecord(e *experiment.Experiment) experimentRecord {
 	}
 	if e.Spec.Algorithm != nil {
 		r.Algorithm = e.Spec.Algorithm.AlgorithmName
+	}
+	if x := e.Status.Tuned; x != nil {
+		r.Infeasible = x.TrialsInfeasible
+		if several(&e.Spec) {
+			r.Front = x.TrialsOnFront
+		}
 	}
 	if best := e.Status.CurrentOptimalTrial; best != nil {
 		r.BestTrial = best.BestTrialName

@@ -106,8 +106,14 @@ func progressLine(p *progress) string {
 		fmt.Fprintf(&b, "/%d", p.Budget)
 	}
 	fmt.Fprintf(&b, " done, %d running, %d failed", p.Running, p.Failed)
-	if p.Best != nil {
+	if p.Front > 0 {
+		fmt.Fprintf(&b, " | front of %d", p.Front)
+	}
+	switch {
+	case p.Best != nil:
 		fmt.Fprintf(&b, " | best %s=%s (%s)", p.Objective.ObjectiveMetricName, short(p.BestValue), p.Best.Name)
+	case p.Infeasible > 0:
+		fmt.Fprint(&b, " | "+noneFeasible(p.Infeasible))
 	}
 	return b.String()
 }
@@ -120,7 +126,12 @@ func trialLine(p *progress, i int) string {
 	case failed(t.State):
 		line += " (" + firstLine(t.Message) + ")"
 	case t.State == experiment.TrialSucceeded || t.State == experiment.TrialEarlyStopped:
-		line += fmt.Sprintf(" %s=%s", p.Objective.ObjectiveMetricName, short(p.Values[i]))
+		for _, o := range p.Spec.Objectives() {
+			line += fmt.Sprintf(" %s=%s", o.MetricName, short(metricOf(t, o.MetricName, p.Objective)))
+		}
+		if broken := brokenBy(p.Spec, t); len(broken) > 0 {
+			line += " (infeasible: " + strings.Join(broken, ", ") + ")"
+		}
 	}
 	if d, ok := duration(t); ok {
 		line += " in " + clock(d)

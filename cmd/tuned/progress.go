@@ -13,31 +13,37 @@ import (
 
 // progress is what all views show of an experiment at one moment, computed once.
 type progress struct {
-	Key       experiment.Key
-	Objective *experiment.Objective
-	State     experiment.ConditionType
-	External  bool
-	Budget    int // trials in all; 0 means unlimited
-	Done      int // trials that ended, however they did
-	Running   int
-	Failed    int                // of Done: those without a result
-	Best      *experiment.Trial  // nil while no trial qualifies
-	BestValue float64            // NaN without Best
-	Finished  []experiment.Trial // in the order in which they finished
-	Values    []float64          // objective of each of Finished; NaN where there is none
-	Trouble   string             // why a step is put off; "" when all is well
-	Elapsed   time.Duration
-	ETA       time.Duration // valid when ETAKnown
-	ETAKnown  bool
+	Key        experiment.Key
+	Spec       *experiment.Spec
+	Objective  *experiment.Objective // of Spec
+	State      experiment.ConditionType
+	External   bool
+	Budget     int // trials in all; 0 means unlimited
+	Done       int // trials that ended, however they did
+	Running    int
+	Failed     int                // of Done: those without a result
+	Infeasible int                // of Done: those that do not keep the constraints
+	Best       *experiment.Trial  // nil while no trial qualifies
+	BestValue  float64            // NaN without Best
+	Front      int                // trials on the Pareto front; 0 with one objective
+	Finished   []experiment.Trial // in the order in which they finished
+	Values     []float64          // objective of each of Finished; NaN where there is none, or it is infeasible
+	Trouble    string             // why a step is put off; "" when all is well
+	Elapsed    time.Duration
+	ETA        time.Duration // valid when ETAKnown
+	ETAKnown   bool
 }
 
 // newProgress computes the progress at now of a run that began at start.
 func newProgress(s tuner.Snapshot, start, now time.Time) progress {
 	spec := &s.Experiment.Spec
 	p := progress{
-		Key: s.Experiment.Key(), Objective: spec.Objective, State: s.Experiment.Status.State(),
+		Key: s.Experiment.Key(), Spec: spec, Objective: spec.Objective, State: s.Experiment.Status.State(), Infeasible: s.Infeasible,
 		External: s.External, Trouble: s.Trouble, Budget: count(spec.MaxTrialCount, 0), Best: s.Best, BestValue: math.NaN(),
 		Elapsed: now.Sub(start),
+	}
+	if several(spec) {
+		p.Front = len(s.Front)
 	}
 	var durations, ages []time.Duration
 	for i := range s.Trials {
@@ -59,7 +65,11 @@ func newProgress(s tuner.Snapshot, start, now time.Time) progress {
 		if failed(p.Finished[i].State) {
 			p.Failed++
 		}
-		p.Values = append(p.Values, objectiveOf(&p.Finished[i], p.Objective))
+		v := objectiveOf(&p.Finished[i], p.Objective)
+		if !spec.Feasible(spec.ValueOf(&p.Finished[i])) {
+			v = math.NaN()
+		}
+		p.Values = append(p.Values, v)
 	}
 	if p.Best != nil {
 		p.BestValue = objectiveOf(p.Best, p.Objective)

@@ -34,7 +34,7 @@ func fixture() tuner.Snapshot {
 		{Number: 4, Name: "digits-4", State: experiment.TrialRunning, Started: start.Add(10 * time.Second)},
 		{Number: 5, Name: "digits-5", State: experiment.TrialPending},
 	}}
-	if best, ok := experiment.Best(s.Trials, e.Spec.Objective); ok {
+	if best, ok := experiment.Best(s.Trials, &e.Spec); ok {
 		s.Best = &best
 	}
 	return s

@@ -14,15 +14,18 @@ type trialRecord struct {
 	State      experiment.TrialState `json:"state"`
 	Reason     string                `json:"reason"`
 	Message    string                `json:"message"`
-	Value      number                `json:"value"`      // of the objective; null without one
-	Metrics    map[string]number     `json:"metrics"`    // the objective and the additional metrics
-	Parameters map[string]string     `json:"parameters"` // as the trial got them
-	Seconds    number                `json:"seconds"`    // null until it has run
+	Value      number                `json:"value"`              // of the objective; null without one
+	Metrics    map[string]number     `json:"metrics"`            // the objective and the additional metrics
+	Parameters map[string]string     `json:"parameters"`         // as the trial got them
+	Seconds    number                `json:"seconds"`            // null until it has run
+	Feasible   *bool                 `json:"feasible,omitempty"` // with constraints, once it has all values
+	Front      *bool                 `json:"front,omitempty"`    // with several objectives: it is on the Pareto front
 
 	pairs []experiment.Pair
 }
 
-func newTrialRecord(key experiment.Key, t *experiment.Trial, o *experiment.Objective) trialRecord {
+func newTrialRecord(key experiment.Key, t *experiment.Trial, s *experiment.Spec) trialRecord {
+	o := s.Objective
 	r := trialRecord{
 		Experiment: key.String(), Trial: t.Name, Number: t.Number, Attempt: t.Attempt,
 		State: t.State, Reason: t.Reason, Message: t.Message, Value: number(objectiveOf(t, o)),
@@ -30,6 +33,9 @@ func newTrialRecord(key experiment.Key, t *experiment.Trial, o *experiment.Objec
 	}
 	for _, metric := range metricNames(o) {
 		r.Metrics[metric] = number(metricOf(t, metric, o))
+	}
+	if len(s.Constraints()) > 0 && hasResult(t, s) {
+		r.Feasible = new(s.Feasible(s.ValueOf(t)))
 	}
 	if d, ok := duration(t); ok {
 		r.Seconds = seconds(d)

@@ -11,21 +11,21 @@ import (
 
 // result is how an experiment stands or ended, for people and for programs.
 type result struct {
-	Event      string                        `json:"event"` // "result"
-	Experiment string                        `json:"experiment"`
-	State      experiment.ConditionType      `json:"state"`
-	Reason     string                        `json:"reason"`
-	Message    string                        `json:"message"`
-	Objective  string                        `json:"objective"` // metric
-	Type       string                        `json:"type"`
-	Goal       *number                       `json:"goal"` // null when none is set
-	Reached    bool                          `json:"goalReached"`
-	Best       *bestTrial                    `json:"best"` // null when no trial qualifies
-	Trials     map[experiment.TrialState]int `json:"trials"`
-	Seconds    number                        `json:"seconds"` // from start to completion
-	Failures   []failure                     `json:"failures"`
-	Logs       string                        `json:"logs"` // folder
-	ExitCode   int                           `json:"exitCode"`
+	Event      string                   `json:"event"` // "result"
+	Experiment string                   `json:"experiment"`
+	State      experiment.ConditionType `json:"state"`
+	Reason     string                   `json:"reason"`
+	Message    string                   `json:"message"`
+	Objective  string                   `json:"objective"` // metric
+	Type       string                   `json:"type"`
+	Goal       *number                  `json:"goal"` // null when none is set
+	Reached    bool                     `json:"goalReached"`
+	chosen
+	Trials   map[experiment.TrialState]int `json:"trials"`
+	Seconds  number                        `json:"seconds"` // from start to completion
+	Failures []failure                     `json:"failures"`
+	Logs     string                        `json:"logs"` // folder
+	ExitCode int                           `json:"exitCode"`
 }
 
 // bestTrial is the best trial with all that it takes to use it.
@@ -47,18 +47,13 @@ func newResult(e *experiment.Experiment, trials []experiment.Trial, logs logs, n
 	r := result{
 		Event: "result", Experiment: e.Key().String(), State: e.Status.State(), Objective: o.ObjectiveMetricName,
 		Type: o.Type, Trials: map[experiment.TrialState]int{}, Seconds: seconds(age(e, now)),
-		Failures: groupFailures(trials, logs), Logs: string(logs),
+		Failures: groupFailures(trials, logs), Logs: string(logs), chosen: newChosen(e, trials, logs),
 	}
 	if n := len(e.Status.Conditions); n > 0 {
 		r.Reason, r.Message = e.Status.Conditions[n-1].Reason, e.Status.Conditions[n-1].Message
 	}
 	for i := range trials {
 		r.Trials[trials[i].State]++
-	}
-	if best, ok := experiment.Best(trials, o); ok {
-		b := newBestTrial(&best, o)
-		b.Log = logs.file(&best)
-		r.Best = &b
 	}
 	if o.Goal != nil {
 		goal := number(*o.Goal)
@@ -80,11 +75,11 @@ func age(e *experiment.Experiment, now time.Time) time.Duration {
 	return max(0, now.Sub(*e.Status.StartTime))
 }
 
-func newBestTrial(t *experiment.Trial, o *experiment.Objective) bestTrial {
+func newBestTrial(t *experiment.Trial, o *experiment.Objective, logs logs) bestTrial {
 	b := bestTrial{
 		Trial: t.Name, Number: t.Number, Value: number(objectiveOf(t, o)),
 		Metrics: map[string]number{}, Parameters: parameterMap(t.Assignment), Flags: flags(t.Assignment),
-		order: metricNames(o),
+		Log: logs.file(t), order: metricNames(o),
 	}
 	for _, metric := range b.order {
 		b.Metrics[metric] = number(metricOf(t, metric, o))
@@ -114,6 +109,8 @@ func (r *result) headline() string {
 		return "failed: " + strings.TrimPrefix(r.Message, "Experiment has failed because ")
 	case r.State != experiment.Succeeded:
 		return "not finished: " + strings.ToLower(string(r.State))
+	case r.Best == nil && infeasible(r.Kept):
+		return "ended without a feasible trial: each one with a result breaks a constraint"
 	case r.Best == nil:
 		return "ended without a result: no trial has a usable value of " + r.Objective
 	case r.Reached:
@@ -128,11 +125,7 @@ func (r *result) headline() string {
 func (r *result) print(w io.Writer) {
 	_, name, _ := strings.Cut(r.Experiment, "/")
 	fmt.Fprintf(w, "\n%s: %s\n", name, r.headline())
-	if r.Best != nil {
-		fmt.Fprintf(w, "Best trial:  %s\n", r.Best.Trial)
-		fmt.Fprintf(w, "Metrics:     %s\n", r.Best.metricText())
-		fmt.Fprintf(w, "Parameters:  %s\n", visible(r.Best.Flags))
-	}
+	r.chosen.print(w)
 	fmt.Fprintf(w, "Trials:      %s\n", r.trialText())
 	fmt.Fprintf(w, "Duration:    %s\n", clock(time.Duration(float64(r.Seconds)*float64(time.Second))))
 	if r.Logs != "" {

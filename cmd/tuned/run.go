@@ -84,7 +84,7 @@ func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) 
 
 // tune drives one experiment to its end and prints its result.
 func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mode string, second <-chan os.Signal) error {
-	_, err := d.tuner.Submit(ctx, e)
+	submitted, err := d.tuner.Submit(ctx, e)
 	switch {
 	case err != nil && errors.Is(context.Cause(ctx), errInterrupted):
 		return exit{exitInterrupted, nil}
@@ -93,6 +93,7 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 	case e.External():
 		a.sayHowToAsk(e.Key(), d.dir)
 	}
+	a.sayWhatIsKnown(submitted)
 	s, err := follow(ctx, d.tuner, e.Key(), a.newView(mode), time.Now)
 	switch cause := context.Cause(ctx); {
 	case err == nil:
@@ -123,6 +124,19 @@ func (a *app) conclude(s tuner.Snapshot, dir dataDir, mode string) error {
 		return nil
 	}
 	return exit{r.ExitCode, nil}
+}
+
+// sayWhatIsKnown tells what an experiment has learned from earlier ones.
+func (a *app) sayWhatIsKnown(e *experiment.Experiment) {
+	for i := range e.Priors {
+		p := &e.Priors[i]
+		if len(p.Trials) == 0 {
+			fmt.Fprintf(a.stderr, "warning: nothing is learned from %s: none of its %d trials with a result lies in this search space and has a value of %s\n",
+				p.Key(), p.Finished, e.Spec.Objective.ObjectiveMetricName)
+			continue
+		}
+		fmt.Fprintf(a.stderr, "%s learns from %d of the %d trials with a result of %s\n", e.Metadata.Name, len(p.Trials), p.Finished, p.Key())
+	}
 }
 
 // sayHowToAsk tells how an experiment without a command is evaluated.

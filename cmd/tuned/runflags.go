@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -139,7 +140,7 @@ func (f *runFlags) override(given *pflag.FlagSet, e *experiment.Experiment, c *c
 	x.TrialTimeout = limit(x.TrialTimeout, c.TrialTimeout, given.Changed("trial-timeout"), f.trialTimeout)
 	x.ProgressTimeout = limit(x.ProgressTimeout, c.ProgressTimeout, given.Changed("progress-timeout"), f.progressTimeout)
 	x.StopGrace = limit(x.StopGrace, c.StopGrace, false, 0)
-	if e.Spec.Tuned != nil || x != (experiment.Extension{}) {
+	if e.Spec.Tuned != nil || !reflect.ValueOf(x).IsZero() {
 		e.Spec.Tuned = &x
 	}
 }

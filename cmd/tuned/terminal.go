@@ -100,6 +100,9 @@ func draw(p *progress, age time.Duration, width, height int) string {
 	if p.Objective.Goal != nil {
 		title += fmt.Sprintf(" to %s", exact(*p.Objective.Goal))
 	}
+	for _, o := range p.Spec.Objectives()[1:] {
+		title += fmt.Sprintf(", %s %s", o.Type, o.MetricName)
+	}
 	rows := append([]string{boldStyle.Render(title)}, bestRows(p, width, height)...)
 	rows = append(rows, countsRows(p, age, width)...)
 	if draining := drainLine(p); draining != "" {
@@ -138,11 +141,17 @@ func trialRow(p *progress, i int) string {
 // bestRows are the best value and, in a second row when one is too narrow and there is room, where it
 // was found.
 func bestRows(p *progress, width, height int) []string {
-	if p.Best == nil {
+	switch {
+	case p.Best == nil && p.Infeasible > 0:
+		return []string{badStyle.Render(noneFeasible(p.Infeasible))}
+	case p.Best == nil:
 		return []string{faintStyle.Render("no result yet")}
 	}
 	value := goodStyle.Bold(true).Render(fmt.Sprintf("%s=%s", p.Objective.ObjectiveMetricName, short(p.BestValue)))
 	where := visible(flags(p.Best.Assignment)) + faintStyle.Render("  "+p.Best.Name)
+	if p.Front > 0 {
+		value += fmt.Sprintf(", front of %d", p.Front)
+	}
 	rows := inRows("best "+value, "  ", where, width)
 	const high = 9 // rows, enough for all but trials
 	if height < high {

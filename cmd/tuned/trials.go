@@ -46,7 +46,11 @@ func (p *place) read(ctx context.Context, name string) (e *experiment.Experiment
 func (a *app) printTrials(e *experiment.Experiment, trials []experiment.Trial, format string) error {
 	records := make([]trialRecord, len(trials))
 	for i := range trials {
-		records[i] = newTrialRecord(e.Key(), &trials[i], e.Spec.Objective)
+		records[i] = newTrialRecord(e.Key(), &trials[i], &e.Spec)
+	}
+	if several(&e.Spec) {
+		tally := experiment.NewTally(&e.Spec, trials)
+		markFront(records, tally.Front())
 	}
 	if format == "json" || format == "yaml" {
 		return printAs(a.stdout, format, records)
@@ -56,20 +60,32 @@ func (a *app) printTrials(e *experiment.Experiment, trials []experiment.Trial, f
 	for _, spec := range e.Spec.Parameters {
 		t.header = append(t.header, spec.Name)
 	}
+	if len(e.Spec.Constraints()) > 0 {
+		t.header = append(t.header, "feasible")
+	}
+	if several(&e.Spec) {
+		t.header = append(t.header, "front")
+	}
 	t.header = append(t.header, "duration", "message")
 	for i := range records {
-		t.add(trialCells(&records[i], metrics, e.Spec.Parameters, format)...)
+		t.add(trialCells(&records[i], metrics, &e.Spec, format)...)
 	}
 	return t.print(a.stdout, format)
 }
 
-func trialCells(r *trialRecord, metrics []string, params []experiment.ParameterSpec, format string) []string {
+func trialCells(r *trialRecord, metrics []string, s *experiment.Spec, format string) []string {
 	cells := []string{fmt.Sprint(r.Number), r.Trial, string(r.State)}
 	for _, m := range metrics {
 		cells = append(cells, metricCell(r, m))
 	}
-	for _, spec := range params {
+	for _, spec := range s.Parameters {
 		cells = append(cells, r.Parameters[spec.Name])
+	}
+	if len(s.Constraints()) > 0 {
+		cells = append(cells, yesNo(r.Feasible))
+	}
+	if several(s) {
+		cells = append(cells, yesNo(r.Front))
 	}
 	took, message := "", r.Message
 	if finite(float64(r.Seconds)) {

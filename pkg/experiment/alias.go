@@ -25,6 +25,9 @@ var aliases = map[alias]string{
 
 // hints say what became of fields that have no counterpart of the same form.
 var hints = map[alias]string{
+	{reflect.TypeFor[Spec](), "objectives"}:          "further objectives stand under spec.tuned.objectives",
+	{reflect.TypeFor[Spec](), "constraints"}:         "it stands under spec.tuned",
+	{reflect.TypeFor[Spec](), "warmStart"}:           "it stands under spec.tuned",
 	{reflect.TypeFor[TrialTemplate](), "goTemplate"}: "it belongs to kubeflow.org/v1alpha3; write the template under trialSpec",
 }
 
@@ -39,7 +42,7 @@ var ignored = map[reflect.Type][]string{
 
 // hidden are fields that the daemon adds to an experiment; users cannot write them.
 var hidden = map[reflect.Type][]string{
-	reflect.TypeFor[Experiment](): {"local", "revision"},
+	reflect.TypeFor[Experiment](): {"local", "priors", "revision"},
 }
 
 // hoist moves fields of the spec that are nested under spec.algorithm to where they belong, unless

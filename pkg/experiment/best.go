@@ -7,8 +7,10 @@ const (
 )
 
 // Loss returns the value as something to minimise: negated when the objective is to maximise.
-func (o *Objective) Loss(value float64) float64 {
-	if o.Type == objectiveMaximize {
+func (o *Objective) Loss(value float64) float64 { return loss(o.Type, value) }
+
+func loss(objectiveType string, value float64) float64 {
+	if objectiveType == objectiveMaximize {
 		return -value
 	}
 	return value
@@ -20,10 +22,12 @@ func GoalReached(o *Objective, value float64) bool {
 	return o.Goal != nil && o.Loss(value) <= o.Loss(*o.Goal)
 }
 
-// Best returns the trial with the least loss among the succeeded and early stopped ones; ties go to
-// the lower number, else to the earlier in the list. A trial whose value is NaN, unavailable or no number never wins. False
-// means none qualifies. (Katib looks at trials in any state, but only these two come to have a value.)
-func Best(trials []Trial, o *Objective) (Trial, bool) {
-	tally := NewTally(o, trials)
+// Best returns the trial with the least loss of spec.objective among the succeeded and early stopped
+// ones that keep the constraints; ties go to the lesser losses of the further objectives, in their
+// order, then to the lower number. A trial of which a needed metric is NaN, unavailable or no number never
+// wins. False means none qualifies. (Katib looks at trials in any state, but only these two come to
+// have a value.)
+func Best(trials []Trial, s *Spec) (Trial, bool) {
+	tally := NewTally(s, trials)
 	return tally.Best()
 }

@@ -44,8 +44,7 @@ func TestBest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			o := &Objective{Type: tt.kind, ObjectiveMetricName: "m"}
-			got, found := Best(tt.trials, o)
+			got, found := Best(tt.trials, &Spec{Objective: &Objective{Type: tt.kind, ObjectiveMetricName: "m"}})
 			if got.Name != tt.want || found != (tt.want != "") {
 				t.Errorf("got %q %v, want %q", got.Name, found, tt.want)
 			}
@@ -106,7 +105,7 @@ func TestBestBeatsAll(t *testing.T) {
 			}
 			return o.Loss(v)
 		}
-		best, found := Best(trials, o)
+		best, found := Best(trials, &Spec{Objective: o})
 		if found && math.IsNaN(loss(best)) {
 			t.Fatalf("trial %s without a value won", best.Name)
 		}

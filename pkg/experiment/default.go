@@ -42,7 +42,8 @@ func SetDefaults(e *Experiment) []Default {
 		e.Spec.ResumePolicy = Never
 		d.note("spec.resumePolicy", string(Never), "a completed experiment stays as it is")
 	}
-	d.objective(e.Spec.Objective)
+	d.furtherMetrics(&e.Spec)
+	d.objective(&e.Spec)
 	d.trialTemplate(e.Spec.TrialTemplate)
 	d.metricsCollector(&e.Spec)
 	for i := range e.Spec.Parameters {
@@ -66,31 +67,68 @@ func (d *defaulter) text(field *string, path, value, reason string) {
 	}
 }
 
-// objective gives each metric a strategy: the best value in the direction of the objective, for
-// the additional metrics too. Without a direction it is the latest value.
-func (d *defaulter) objective(o *Objective) {
+// furtherMetrics makes the metrics of spec.tuned's objectives and constraints be collected.
+func (d *defaulter) furtherMetrics(s *Spec) {
+	o := s.Objective
 	if o == nil {
 		return
 	}
-	value, reason := "latest", "spec.objective.type says neither minimize nor maximize"
-	switch o.Type {
-	case "minimize":
-		value, reason = "min", "the objective is minimized"
-	case "maximize":
-		value, reason = "max", "the objective is maximized"
+	for _, m := range s.furtherMetrics() {
+		if m.name == o.ObjectiveMetricName || slices.Contains(o.AdditionalMetricNames, m.name) {
+			continue
+		}
+		d.note(fmt.Sprintf("spec.objective.additionalMetricNames[%d]", len(o.AdditionalMetricNames)), m.name, m.path+" needs it")
+		o.AdditionalMetricNames = append(o.AdditionalMetricNames, m.name)
+	}
+}
+
+// objective gives each metric a strategy: the best value in the direction of its objective, for
+// additional metrics as Katib in the direction of spec.objective. Without a direction it is the latest
+// value, and so it is for a constraint's metric: what the program ends with has to keep the bounds.
+func (d *defaulter) objective(s *Spec) {
+	o := s.Objective
+	if o == nil {
+		return
 	}
 	given := make(map[string]bool)
 	for _, s := range o.MetricStrategies {
 		given[s.Name] = true
 	}
+	further := make(map[string]furtherMetric)
+	for _, m := range slices.Backward(s.furtherMetrics()) { // objectives, which come first, win
+		further[m.name] = m
+	}
 	for _, name := range append([]string{o.ObjectiveMetricName}, o.AdditionalMetricNames...) {
 		if given[name] {
 			continue
+		}
+		value, reason := strategyOf(o.Type, "the objective", "spec.objective")
+		if m, ok := further[name]; ok && name != o.ObjectiveMetricName {
+			value, reason = m.strategy()
 		}
 		path := fmt.Sprintf("spec.objective.metricStrategies[%d]", len(o.MetricStrategies))
 		o.MetricStrategies = append(o.MetricStrategies, MetricStrategy{Name: name, Value: value})
 		d.note(path, value+" of "+name, reason)
 	}
+}
+
+// strategyOf returns the strategy that suits an objective's type, and why.
+func strategyOf(objectiveType, what, path string) (value, reason string) {
+	switch objectiveType {
+	case objectiveMinimize:
+		return strategyMin, what + " is minimized"
+	case objectiveMaximize:
+		return strategyMax, what + " is maximized"
+	}
+	return strategyLatest, path + ".type says neither minimize nor maximize"
+}
+
+// strategy returns the metric's strategy where the experiment does not say, and why.
+func (m furtherMetric) strategy() (value, reason string) {
+	if m.objectiveType == "" {
+		return strategyLatest, m.path + " bounds what the program ends with"
+	}
+	return strategyOf(m.objectiveType, m.path, m.path)
 }
 
 // trialTemplate says when a job of a known kind has ended, and which pod of it runs the training.

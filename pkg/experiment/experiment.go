@@ -24,6 +24,8 @@ type Experiment struct {
 
 	// Local is how trials run as processes of this machine; zero elsewhere.
 	Local Local `json:"local,omitzero"`
+	// Priors are what it learned from when it was created, for spec.tuned.warmStart.
+	Priors []Prior `json:"priors,omitempty"`
 	// Revision counts the commits that changed the experiment.
 	Revision uint64 `json:"revision,omitempty"`
 }
@@ -84,6 +86,10 @@ type Extension struct {
 	CPUs            int          `json:"cpus,omitempty"`            // CPU slots per trial
 	GPUs            int          `json:"gpus,omitempty"`            // GPU slots per trial
 	OnCompletion    OnCompletion `json:"onCompletion,omitempty"`    // of trials that still run; default Drain
+
+	Objectives  []FurtherObjective `json:"objectives,omitempty"`  // beside spec.objective
+	Constraints []Constraint       `json:"constraints,omitempty"` // that a trial must keep to be the best
+	WarmStart   []string           `json:"warmStart,omitempty"`   // experiments to learn from: NAME or NAMESPACE/NAME
 }
 
 // OnCompletion is what happens to running trials once the experiment has succeeded.

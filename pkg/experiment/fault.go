@@ -112,10 +112,10 @@ func (fs Faults) uncovered(others Faults) Faults {
 	})
 }
 
-// nearest returns the name of known that a person may have meant by given: the same but for case,
+// Nearest returns the name of known that a person may have meant by given: the same but for case,
 // else the one at the least edit distance, of at most a third of its length, else the only one of
 // which it is a part or that is part of it. "" means none is near.
-func nearest(given string, known []string) string {
+func Nearest(given string, known []string) string {
 	given = strings.ToLower(given)
 	best, least := "", min(max(2, len(given)/3+1), len(given))
 	var parts []string

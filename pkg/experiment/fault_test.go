@@ -57,7 +57,7 @@ func TestNearest(t *testing.T) {
 		{"", ""},
 		{strings.Repeat("x", 1000), ""},
 	} {
-		if got := nearest(tt.given, fields); got != tt.want {
+		if got := Nearest(tt.given, fields); got != tt.want {
 			t.Errorf("nearest to %q: got %q, want %q", tt.given, got, tt.want)
 		}
 	}

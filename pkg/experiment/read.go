@@ -61,7 +61,7 @@ func Read(file string, text []byte, o Options) Result {
 		d.faults = append(d.faults, Fault{Type: Invalid, Detail: err.Error()})
 		return place(Result{Faults: d.faults}, file, d)
 	}
-	if e.Kind != "" && e.Kind != kind && nearest(e.Kind, []string{kind}) == "" {
+	if e.Kind != "" && e.Kind != kind && Nearest(e.Kind, []string{kind}) == "" {
 		return place(Result{Faults: identity(e)}, file, d) // something else altogether
 	}
 	d.lenient = append(d.lenient, modernise(e)...)
@@ -71,10 +71,12 @@ func Read(file string, text []byte, o Options) Result {
 	} else {
 		r.Warnings = d.lenient
 	}
+	misspelt := metricWarnings(e)
 	r.Defaults = SetDefaults(e)
 	// A value that could not be read is not missing as well.
 	r.Faults = append(r.Faults, d.faults.uncovered(Validate(e, o))...)
 	keepTemplate(e, o)
+	r.Warnings = append(r.Warnings, misspelt...)
 	r.Warnings = append(r.Warnings, shellWarnings(e)...)
 	r.Warnings = append(r.Warnings, variableWarnings(e)...)
 	if o.Advise != nil {
@@ -105,7 +107,7 @@ func identity(e *Experiment) Faults {
 		{"kind", e.Kind, kind},
 	} {
 		f := Fault{Path: field.path, Type: NotSupported, Detail: "want " + field.want, Value: field.got}
-		f.Nearest = nearest(field.got, []string{field.want})
+		f.Nearest = Nearest(field.got, []string{field.want})
 		if field.got == "" {
 			f.Type = Required
 		}

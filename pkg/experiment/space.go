@@ -67,7 +67,7 @@ func (s *Spec) placed(f *searchspace.Fault) Fault {
 	case "activeWhen":
 		if parent := s.Parameters[f.Index].ActiveWhen.Parameter; !slices.Contains(s.names(), parent) {
 			field += ".parameter"
-			out.Nearest = nearest(parent, s.names())
+			out.Nearest = Nearest(parent, s.names())
 		}
 	}
 	out.Path = fmt.Sprintf("spec.parameters[%d].%s", f.Index, field)

@@ -43,7 +43,7 @@ func (s *Status) Succeeded() bool { return s.has(Succeeded) }
 //
 // Its time is linear in the number of trials.
 func NextStatus(e *Experiment, trials []Trial, exhausted bool, now time.Time) Status {
-	tally := NewTally(e.Spec.Objective, trials)
+	tally := NewTally(&e.Spec, trials)
 	s := tally.Next(e, exhausted, now)
 	s.setLists(trials)
 	return s

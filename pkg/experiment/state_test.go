@@ -332,7 +332,7 @@ func checkStep(t *rapid.T, e *Experiment, trials []Trial, exhausted bool, now ti
 	if sum != next.Trials || int(sum) != len(trials) {
 		t.Fatalf("states sum up to %d, status says %d, want %d", sum, next.Trials, len(trials))
 	}
-	best, found := Best(trials, e.Spec.Objective)
+	best, found := Best(trials, &e.Spec)
 	if o := next.CurrentOptimalTrial; found != (o != nil) || found && o.BestTrialName != best.Name {
 		t.Fatalf("optimal trial: got %+v, want %s", o, best.Name)
 	}
@@ -358,10 +358,10 @@ func BenchmarkTally(b *testing.B) {
 		trials[i] = trialOf(uint64(i+1), TrialSucceeded, fmt.Sprint(float64(i%977)/7))
 	}
 	e := experimentOf(Spec{MaxTrialCount: limit(200_000)})
-	tally := NewTally(e.Spec.Objective, trials)
+	tally := NewTally(&e.Spec, trials)
 	b.ReportAllocs()
 	for b.Loop() {
-		tally.Update(e.Spec.Objective, TrialSucceeded, &trials[7])
+		tally.Update(&e.Spec, TrialRunning, &trials[7])
 		e.Status = tally.Next(e, false, epoch)
 	}
 }
@@ -369,7 +369,7 @@ func BenchmarkTally(b *testing.B) {
 // TestTallyKeepsUp changes trials one by one: the tally kept along says what one made anew says.
 func TestTallyKeepsUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := experimentOf(Spec{}).Spec.Objective
+		o := &experimentOf(Spec{}).Spec
 		var trials []Trial
 		var kept Tally
 		for range rapid.IntRange(1, 30).Draw(t, "changes") {

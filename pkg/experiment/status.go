@@ -25,6 +25,18 @@ type Status struct {
 	TrialsRunning           int32 `json:"trialsRunning,omitempty"`
 	TrialsEarlyStopped      int32 `json:"trialsEarlyStopped,omitempty"`
 	TrialMetricsUnavailable int32 `json:"trialMetricsUnavailable,omitempty"` // Katib's spelling
+
+	// Tuned is what Katib's status does not have; nil for one objective without constraints.
+	Tuned *StatusExtension `json:"tuned,omitempty"`
+}
+
+// StatusExtension is status.tuned: how trials fare by several objectives and by constraints.
+type StatusExtension struct {
+	// TrialsOnFront counts the trials that keep the constraints and of which none is as good as
+	// another one in all objectives.
+	TrialsOnFront int32 `json:"trialsOnFront"`
+	// TrialsInfeasible counts those with a value of each objective that do not keep the constraints.
+	TrialsInfeasible int32 `json:"trialsInfeasible"`
 }
 
 // ConditionType is a state of an experiment.

@@ -80,7 +80,7 @@ func (v *validator) add(path string, t FaultType, detail string) {
 func (v *validator) addValue(path, detail, value string, known ...string) {
 	f := Fault{Path: path, Type: Invalid, Detail: detail, Value: value}
 	if len(v.faults) < maxFaults { // more are not shown
-		f.Nearest = nearest(value, known)
+		f.Nearest = Nearest(value, known)
 	}
 	v.faults = append(v.faults, f)
 }
@@ -207,30 +207,5 @@ func (v *validator) resumePolicy() {
 	default:
 		known := []string{string(Never), string(LongRunning), string(FromVolume)}
 		v.addValue("spec.resumePolicy", "want "+strings.Join(known, ", "), string(p), known...)
-	}
-}
-
-// extension checks spec.tuned.
-func (v *validator) extension() {
-	x := v.e.Spec.Tuned
-	if x == nil {
-		return
-	}
-	for _, d := range []struct {
-		name  string
-		value *Duration
-	}{{"trialTimeout", x.TrialTimeout}, {"progressTimeout", x.ProgressTimeout}, {"stopGrace", x.StopGrace}} {
-		if d.value != nil && *d.value <= 0 {
-			v.add("spec.tuned."+d.name, Invalid, "must be longer than 0s")
-		}
-	}
-	if x.CPUs < 0 {
-		v.addValue("spec.tuned.cpus", "should not be less than 0", fmt.Sprint(x.CPUs))
-	}
-	if x.GPUs < 0 {
-		v.addValue("spec.tuned.gpus", "should not be less than 0", fmt.Sprint(x.GPUs))
-	}
-	if x.OnCompletion != "" && x.OnCompletion != Drain && x.OnCompletion != Kill {
-		v.addValue("spec.tuned.onCompletion", "want Drain or Kill", string(x.OnCompletion), string(Drain), string(Kill))
 	}
 }

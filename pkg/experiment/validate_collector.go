@@ -60,7 +60,7 @@ func (v *validator) fileCollector(s *MetricsSource) {
 	if f.Format != "TEXT" && f.Format != "JSON" {
 		v.faults = append(v.faults, Fault{
 			Path: at + ".fileSystemPath.format", Type: Required, Detail: "want TEXT or JSON",
-			Value: f.Format, Nearest: nearest(f.Format, []string{"TEXT", "JSON"}),
+			Value: f.Format, Nearest: Nearest(f.Format, []string{"TEXT", "JSON"}),
 		})
 	}
 	if f.Format == "JSON" && s.Filter != nil {

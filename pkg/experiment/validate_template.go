@@ -117,7 +117,7 @@ func (v *validator) bindings(t *TrialTemplate, names []string) bool {
 		found := slices.Contains(names, name)
 		if !found {
 			v.faults = append(v.faults, Fault{
-				Path: path, Type: Invalid, Nearest: nearest(name, names),
+				Path: path, Type: Invalid, Nearest: Nearest(name, names),
 				Detail: "the template has no placeholder ${trialParameters." + name + "}",
 			})
 		}
@@ -186,7 +186,7 @@ func (v *validator) placeholders(path string, names []string, trialParameters ma
 	for _, name := range names {
 		if !slices.Contains(bound, name) {
 			v.faults = append(v.faults, Fault{
-				Path: where, Type: t, Nearest: nearest(name, bound),
+				Path: where, Type: t, Nearest: Nearest(name, bound),
 				Detail: missing + name + " for the placeholder ${trialParameters." + name + "}",
 			})
 		}

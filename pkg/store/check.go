@@ -42,7 +42,7 @@ type Workloads map[experiment.Key][]string
 //	I3  what was acknowledged can be read
 //	I4  a trial ends once: its state is final exactly when it has a finish number, which no other has
 //	I5  the counts of the status are those of the trials
-//	I6  the optimal trial is the best one
+//	I6  the optimal trial is the best one, and the counts of the best are right
 //	I7  each workload belongs to a trial that is not final
 //	I8  sequence numbers are dense
 //	I9  assignments lie in the search space
@@ -179,12 +179,12 @@ func (c *checker) endings() {
 }
 
 func (c *checker) best() {
-	objective := c.e.Spec.Objective
-	if objective == nil {
+	if c.e.Spec.Objective == nil {
 		return
 	}
+	tally := experiment.NewTally(&c.e.Spec, c.trials)
 	want, named := "", ""
-	if t, ok := experiment.Best(c.trials, objective); ok {
+	if t, ok := tally.Best(); ok {
 		want = t.Name
 	}
 	if o := c.e.Status.CurrentOptimalTrial; o != nil {
@@ -192,6 +192,10 @@ func (c *checker) best() {
 	}
 	if named != want {
 		c.add("I6", named, "start the daemon, which looks for the best trial anew", "status names %q as the best trial, %q is", named, want)
+	}
+	if x := c.e.Status.Tuned; x != nil && (int(x.TrialsOnFront) != len(tally.Front()) || int(x.TrialsInfeasible) != tally.Infeasible()) {
+		c.add("I6", "", "start the daemon, which counts anew", "status counts %d trials on the front and %d infeasible ones, there are %d and %d",
+			x.TrialsOnFront, x.TrialsInfeasible, len(tally.Front()), tally.Infeasible())
 	}
 }
 

@@ -72,8 +72,8 @@ type Result struct {
 }
 
 // Tell records a client's result and ends the trial. The same result again is harmless.
-// store.ErrConflict: another result is recorded already. store.ErrInvalid: the measurements hold
-// no value of the objective, or the daemon runs this experiment's trials itself.
+// store.ErrConflict: another result is recorded already. store.ErrInvalid: the measurements lack
+// a value of an objective or of a constraint's metric, or the daemon runs this experiment's trials itself.
 func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) error {
 	d, err := t.driven(key)
 	if err != nil {
@@ -91,9 +91,8 @@ func (d *driver) takeBack(ctx context.Context, r Result) error {
 	if err != nil {
 		return err
 	}
-	o := d.e.Spec.Objective
-	obs := experiment.Observe(o, r.Measurements)
-	verdict := verdict(r, obs, o)
+	obs := experiment.Observe(d.e.Spec.Objective, r.Measurements)
+	verdict := verdict(r, obs, &d.e.Spec)
 	if trial.State.Final() {
 		if trial.State != verdict.state || !equal(trial.Observation, obs) {
 			return fmt.Errorf("trial %s has another result already (%s): %w", r.Trial, trial.State, store.ErrConflict)
@@ -101,7 +100,7 @@ func (d *driver) takeBack(ctx context.Context, r Result) error {
 		return nil
 	}
 	if verdict.state == experiment.TrialMetricsUnavailable {
-		return fmt.Errorf("trial %s: no value of the objective %q given: %w", r.Trial, o.ObjectiveMetricName, store.ErrInvalid)
+		return fmt.Errorf("trial %s: no value of %s given: %w", r.Trial, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
 	}
 	if len(r.Measurements) > 0 {
 		s := experiment.Stream{Experiment: d.key, Number: trial.Number, Attempt: trial.Attempt, Source: "tell"}
@@ -120,9 +119,9 @@ func (d *driver) takeBack(ctx context.Context, r Result) error {
 }
 
 // verdict decides what a client's result means for its trial.
-func verdict(r Result, obs experiment.Observation, o *experiment.Objective) outcome {
+func verdict(r Result, obs experiment.Observation, s *experiment.Spec) outcome {
 	if r.Failed {
 		return outcome{experiment.TrialFailed, "ToldFailed", r.Message}
 	}
-	return judge(&experiment.Trial{}, trialrunner.Workload{Phase: trialrunner.Exited}, obs, 0, o)
+	return judge(&experiment.Trial{}, trialrunner.Workload{Phase: trialrunner.Exited}, obs, 0, s)
 }

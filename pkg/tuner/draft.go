@@ -63,7 +63,7 @@ func (d *draft) change(number uint64, f func(t *experiment.Trial)) {
 	before := t.State
 	d.mu.Lock()
 	f(t)
-	d.tally.Update(d.e.Spec.Objective, before, t)
+	d.tally.Update(&d.e.Spec, before, t)
 	d.mu.Unlock()
 	if int(number) <= d.stored {
 		d.touched[number] = struct{}{}
@@ -104,7 +104,7 @@ func (d *draft) finish(ctx context.Context, f Finish) error {
 		return err
 	}
 	obs := experiment.Observe(d.e.Spec.Objective, ms)
-	d.end(f.Number, judge(&d.trials[f.Number-1], f.Workload, obs, missing, d.e.Spec.Objective), obs, f.Workload)
+	d.end(f.Number, judge(&d.trials[f.Number-1], f.Workload, obs, missing, &d.e.Spec), obs, f.Workload)
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (d *draft) ask(ctx context.Context, n int, state experiment.TrialState, req
 			t.Started = d.now
 		}
 		d.trials = append(d.trials, t)
-		d.tally.Add(d.e.Spec.Objective, &t)
+		d.tally.Add(&d.e.Spec, &t)
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ func (d *driver) load(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.e, d.trials, d.tally, d.finishNo = e, trials, experiment.NewTally(e.Spec.Objective, trials), 0
+	d.e, d.trials, d.tally, d.finishNo = e, trials, experiment.NewTally(&e.Spec, trials), 0
 	d.exhausted, d.waiting, d.judged = false, false, false
 	for i := range trials {
 		d.finishNo = max(d.finishNo, trials[i].FinishNo)

@@ -3,6 +3,8 @@ package tuner
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -20,7 +22,7 @@ type outcome struct {
 
 // judge decides what a workload's end means for its trial. missing is how many of its measurements
 // could not be collected. It is pure.
-func judge(t *experiment.Trial, w trialrunner.Workload, obs experiment.Observation, missing uint64, o *experiment.Objective) outcome {
+func judge(t *experiment.Trial, w trialrunner.Workload, obs experiment.Observation, missing uint64, s *experiment.Spec) outcome {
 	switch {
 	case w.Exit.Reason == reasonStopped:
 		return outcome{experiment.TrialKilled, "TrialKilled", "stopped because the experiment had ended"}
@@ -33,21 +35,51 @@ func judge(t *experiment.Trial, w trialrunner.Workload, obs experiment.Observati
 		return outcome{experiment.TrialFailed, "MeasurementsLost", fmt.Sprintf(
 			"%d of the %d measurements that were collected cannot be read any more: the trial's folder is damaged; see the daemon's log", missing, w.LastSeq)}
 	}
-	value, ok := obs.Value(o.ObjectiveMetricName, o)
-	switch {
-	case !ok:
-		return outcome{experiment.TrialMetricsUnavailable, "MetricsUnavailable", unavailable(w, o)}
-	case math.IsNaN(value):
-		return outcome{experiment.TrialSucceeded, "Diverged", fmt.Sprintf(
-			"%s is NaN: the training diverged; the trial counts as done and can never be the best", o.ObjectiveMetricName)}
+	if lacking := missingMetrics(obs, s); len(lacking) > 0 {
+		return outcome{experiment.TrialMetricsUnavailable, "MetricsUnavailable", unavailable(w, lacking, s)}
+	}
+	for _, metric := range s.Needed() {
+		if v, _ := obs.Value(metric, s.Objective); math.IsNaN(v) {
+			return outcome{experiment.TrialSucceeded, "Diverged", fmt.Sprintf(
+				"%s is NaN: the training diverged; the trial counts as done and can never be the best", metric)}
+		}
 	}
 	return outcome{experiment.TrialSucceeded, "TrialSucceeded", "Trial has succeeded"}
 }
 
-func unavailable(w trialrunner.Workload, o *experiment.Objective) string {
-	msg := fmt.Sprintf("the command ended without an error, but the objective %q never appeared in its metrics", o.ObjectiveMetricName)
-	if w.Exit.Near != "" {
-		return msg + "; " + w.Exit.Near
+// missingMetrics returns the metrics of objectives and constraints that an observation has no number of.
+func missingMetrics(obs experiment.Observation, s *experiment.Spec) (names []string) {
+	for _, metric := range s.Needed() {
+		if _, ok := obs.Value(metric, s.Objective); !ok {
+			names = append(names, metric)
+		}
 	}
-	return msg + "; nothing in its output came close: print it as \"" + o.ObjectiveMetricName + "=0.123\" on a line of its own"
+	return names
+}
+
+// unavailable says which metrics never appeared, and what to do. The agent looks for lines that come
+// close to the objective alone.
+func unavailable(w trialrunner.Workload, lacking []string, s *experiment.Spec) string {
+	what := "the objective " + quoted(lacking[:1])
+	near := w.Exit.Near
+	if lacking[0] != s.Objective.ObjectiveMetricName {
+		what, near = quoted(lacking)+", which spec.tuned needs,", ""
+	}
+	msg := "the command ended without an error, but " + what + " never appeared in its metrics"
+	switch {
+	case near != "":
+		return msg + "; " + near
+	case len(lacking) > 1 && lacking[0] != s.Objective.ObjectiveMetricName:
+		return msg + "; print each as \"" + lacking[0] + "=0.123\" on a line of its own"
+	}
+	return msg + "; nothing in its output came close: print it as \"" + lacking[0] + "=0.123\" on a line of its own"
+}
+
+// quoted lists names.
+func quoted(names []string) string {
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = strconv.Quote(name)
+	}
+	return strings.Join(words, " and ")
 }

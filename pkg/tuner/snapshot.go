@@ -12,7 +12,9 @@ import (
 type Snapshot struct {
 	Experiment *experiment.Experiment
 	Trials     []experiment.Trial // by number
-	Best       *experiment.Trial  // nil while no trial qualifies
+	Best       *experiment.Trial  // by spec.objective; nil while no trial qualifies
+	Front      []uint64           // numbers of the trials on the Pareto front, see experiment.Tally
+	Infeasible int                // trials with a value of each objective that do not keep the constraints
 	Exhausted  bool               // the algorithm has no further suggestion
 	External   bool               // clients evaluate the trials
 	Trouble    string             // why the last step was put off, and is tried again; "" when all is well
@@ -54,6 +56,7 @@ func (d *driver) snapshot() Snapshot {
 		Experiment: d.copyLocked(), Trials: slices.Clone(d.trials), Exhausted: d.exhausted,
 		External: d.e.External(), Trouble: d.trouble, Settled: d.e.Status.Completed() && d.tally.Active() == 0,
 	}
+	s.Front, s.Infeasible = d.tally.Front(), d.tally.Infeasible()
 	if best, ok := d.tally.Best(); ok {
 		s.Best = &best
 	}

@@ -46,6 +46,9 @@ func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry) (*s
 	if err != nil {
 		return nil, err
 	}
+	if problem.Priors, err = priors(e, problem.Space); err != nil {
+		return nil, err
+	}
 	values, err := algorithms.Parse(def, RawSettings(e.Spec.Algorithm), "")
 	if err != nil {
 		return nil, err
@@ -57,13 +60,17 @@ func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry) (*s
 	return &suggestions{def: def, problem: problem, suggester: suggester}, nil
 }
 
-// Problem is what the algorithm of a spec is asked to solve.
+// Problem is what the algorithm of a spec is asked to solve, but for what it learned from earlier
+// experiments, which a spec only names.
 func Problem(s *experiment.Spec) (algorithms.Problem, error) {
 	space, err := s.Space()
 	if err != nil {
 		return algorithms.Problem{}, err
 	}
-	p := algorithms.Problem{Space: space, Objectives: 1, Parallel: parallel(s)}
+	none := func(string) float64 { return math.NaN() }
+	p := algorithms.Problem{
+		Space: space, Objectives: len(s.Losses(none)), Constraints: len(s.Excess(none)), Parallel: parallel(s),
+	}
 	if s.MaxTrialCount != nil {
 		p.MaxTrials = int(*s.MaxTrialCount)
 	}
@@ -96,7 +103,7 @@ func (s *suggestions) tell(ctx context.Context, d *driver) error {
 	slices.SortFunc(news, func(a, b experiment.Trial) int { return cmp.Compare(a.FinishNo, b.FinishNo) })
 	finished := make([]algorithms.Trial, 0, len(news))
 	for i := range news {
-		t, err := s.convert(&news[i], d.e.Spec.Objective)
+		t, err := s.convert(&news[i], &d.e.Spec)
 		if err != nil {
 			return err
 		}
@@ -127,7 +134,7 @@ func (s *suggestions) ask(ctx context.Context, d *driver, ids []uint64) (out []a
 		if d.trials[i].State.Final() {
 			continue
 		}
-		t, err := s.convert(&d.trials[i], d.e.Spec.Objective)
+		t, err := s.convert(&d.trials[i], &d.e.Spec)
 		if err != nil {
 			return nil, err
 		}
@@ -164,27 +171,25 @@ func (s *suggestions) check(out []algorithms.Suggestion, ids []uint64) error {
 	return nil
 }
 
-// convert turns a trial's text into numbers for the algorithm.
-func (s *suggestions) convert(t *experiment.Trial, o *experiment.Objective) (algorithms.Trial, error) {
+// convert turns a trial's text into numbers for the algorithm. A trial that did not come to an end of
+// its own has NaN for values.
+func (s *suggestions) convert(t *experiment.Trial, spec *experiment.Spec) (algorithms.Trial, error) {
 	point, err := s.problem.Space.Parse(t.Assignment)
 	if err != nil {
 		return algorithms.Trial{}, fmt.Errorf("read assignment of trial %s: %w", t.Name, err)
 	}
-	out := algorithms.Trial{ID: t.Number, Point: point, Memo: t.Memo, Losses: []float64{math.NaN()}}
+	out := algorithms.Trial{ID: t.Number, Point: point, Memo: t.Memo}
+	value := func(string) float64 { return math.NaN() }
 	switch t.State {
 	case experiment.TrialPending, experiment.TrialRunning:
 		out.State = algorithms.Pending
-		return out, nil
 	case experiment.TrialSucceeded:
-		out.State = algorithms.Succeeded
+		out.State, value = algorithms.Succeeded, spec.ValueOf(t)
 	case experiment.TrialEarlyStopped:
-		out.State = algorithms.Pruned
+		out.State, value = algorithms.Pruned, spec.ValueOf(t)
 	default:
 		out.State = algorithms.Failed
-		return out, nil
 	}
-	if v, ok := t.Observation.Value(o.ObjectiveMetricName, o); ok {
-		out.Losses[0] = o.Loss(v)
-	}
+	out.Losses, out.Constraints = spec.Losses(value), spec.Excess(value)
 	return out, nil
 }

@@ -195,6 +195,10 @@ func (t *Tuner) create(ctx context.Context, e *experiment.Experiment) error {
 	created.Metadata.UID = newUID()
 	created.Metadata.Created = &now
 	created.Status = experiment.NewStatus(now)
+	var err error
+	if created.Priors, err = t.learn(ctx, e); err != nil {
+		return fmt.Errorf("create experiment %s: %w", e.Key(), err)
+	}
 	return t.Store.Create(ctx, &created)
 }
 
