@@ -94,7 +94,7 @@ func g08(x []float64) (float64, []float64) {
 }
 
 func g09(x []float64) (float64, []float64) {
-	loss := math.Pow(x[0]-10, 2) + 5*math.Pow(x[1]-12, 2) + math.Pow(x[2], 4) + 3*math.Pow(x[3]-11, 2) +
+	loss := square(x[0]-10) + 5*square(x[1]-12) + math.Pow(x[2], 4) + 3*square(x[3]-11) +
 		10*math.Pow(x[4], 6) + 7*x[5]*x[5] + math.Pow(x[6], 4) - 4*x[5]*x[6] - 10*x[5] - 8*x[6]
 	return loss, []float64{
 		-127 + 2*x[0]*x[0] + 3*math.Pow(x[1], 4) + x[2] + 4*x[3]*x[3] + 5*x[4],
@@ -121,8 +121,8 @@ func speedReducer(x []float64) (float64, []float64) {
 		397.5/(face*module*module*teeth*teeth) - 1,
 		1.93*l1*l1*l1/(module*teeth*math.Pow(d1, 4)) - 1,
 		1.93*l2*l2*l2/(module*teeth*math.Pow(d2, 4)) - 1,
-		math.Sqrt(math.Pow(745*l1/(module*teeth), 2)+16.9e6)/(110*d1*d1*d1) - 1,
-		math.Sqrt(math.Pow(745*l2/(module*teeth), 2)+157.5e6)/(85*d2*d2*d2) - 1,
+		math.Sqrt(square(745*l1/(module*teeth))+16.9e6)/(110*d1*d1*d1) - 1,
+		math.Sqrt(square(745*l2/(module*teeth))+157.5e6)/(85*d2*d2*d2) - 1,
 		module*teeth/40 - 1,
 		5*module/face - 1,
 		face/(12*module) - 1,
@@ -130,3 +130,5 @@ func speedReducer(x []float64) (float64, []float64) {
 		(1.1*d2+1.9)/l2 - 1,
 	}
 }
+
+func square(x float64) float64 { return x * x }

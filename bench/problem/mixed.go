@@ -2,6 +2,7 @@ package problem
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -13,7 +14,17 @@ import (
 // 4, 8 and 16 levels and one is continuous, in blocks, after Tušar, Brockhoff and Hansen,
 // "Mixed-Integer Benchmark Problems for Single- and Bi-Objective Optimization", GECCO 2019.
 func makeMixint(member string, d int, instance uint64) (*Problem, error) {
-	return makeLevels("mixint24", member, d, instance, []int{2, 4, 8, 16, 0})
+	p, err := makeLevels("mixint24", member, d, instance, []int{2, 4, 8, 16, 0})
+	if err != nil {
+		return nil, err
+	}
+	// As with the width of a network, every level of 16 takes longer than the one before: up to
+	// eight times as long as the first.
+	size := d*4/5 - 1
+	p.Seconds = func(x searchspace.Point, seed, trial uint64) float64 {
+		return logNormalSeconds(x, seed, trial) * math.Pow(8, x[size]/15)
+	}
+	return p, nil
 }
 
 // makeCat makes a problem of cat24: of every five dimensions, three are categorical with 3, 5 and
