@@ -12,10 +12,55 @@ func GP() algorithms.Definition {
 		Summary:   "a Gaussian process of the losses chooses the most promising point",
 		Reference: "Song et al. 2024, The Vizier Gaussian process bandit algorithm, arXiv:2408.11527",
 		Settings: []algorithms.Setting{
+			initialSetting("initial_points"),
+			choice("acquisition", "mix", "what the next point maximizes: an upper confidence bound, the logarithm of the expected improvement, or now this and now that", "mix", "ucb", "ei"),
+			{
+				Name: "ucb_beta", Type: algorithms.FloatSetting, Max: 100, Default: "1.8",
+				Help: "standard deviations above the mean that count as the upper confidence bound",
+			},
+			flag("trust_region", "true", "whether the first trials stay near known points"),
+			flag("warp", "true", "whether losses are warped, so that outliers do not count and good losses are told apart"),
 			sampling.SeedSetting(),
 		},
+		Objectives: true, Constraints: true,
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newOptimizer(p, read(p, v), sampling.Seed(p, v)), nil
 		},
 	}
+}
+
+// BayesianOptimization describes the same under Katib's name and with the settings of its service,
+// which is scikit-optimize. What no one sets is as in GP.
+func BayesianOptimization() algorithms.Definition {
+	return algorithms.Definition{
+		Name:      "bayesianoptimization",
+		Summary:   "a model of the objective chooses the most promising point",
+		Reference: "Snoek, Larochelle and Adams 2012, Practical Bayesian optimization of machine learning algorithms",
+		Settings: []algorithms.Setting{
+			choice("base_estimator", "GP", "the model; a Gaussian process stands in for forests (RF, ET) and boosted trees (GBRT)", "GP", "RF", "ET", "GBRT"),
+			initialSetting("n_initial_points"),
+			choice("acq_func", "gp_hedge", "what the next point maximizes: gp_hedge mixes an upper confidence bound (LCB) and the expected improvement (EI); PI is the probability of improvement; EIps and PIps are EI and PI", "gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"),
+			choice("acq_optimizer", "auto", "how it is maximized: sampling takes the best of many points, the others improve on these", "auto", "sampling", "lbfgs"),
+			sampling.SeedSetting(),
+		},
+		Objectives: true, Constraints: true,
+		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
+			return newOptimizer(p, readKatib(p, v), sampling.Seed(p, v)), nil
+		},
+	}
+}
+
+func initialSetting(name string) algorithms.Setting {
+	return algorithms.Setting{
+		Name: name, Type: algorithms.IntSetting, Max: algorithms.Unbounded,
+		Help: "trials before the model is used, by default 3 to 5, with the budget; there are at least as many as it takes for two results",
+	}
+}
+
+func choice(name, value, help string, choices ...string) algorithms.Setting {
+	return algorithms.Setting{Name: name, Type: algorithms.StringSetting, Default: value, Help: help, Choices: choices}
+}
+
+func flag(name, value, help string) algorithms.Setting {
+	return algorithms.Setting{Name: name, Type: algorithms.BoolSetting, Default: value, Help: help}
 }

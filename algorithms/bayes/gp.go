@@ -236,22 +236,27 @@ func (o *optimizer) assess() {
 
 // acquisition draws what to maximize of one objective.
 func (o *optimizer) acquisition(random *rand.Rand) acquisition {
-	coin := random.Float64()
 	a := acquisition{criterion: upperBound, beta: o.settings.beta}
-	switch {
-	case o.sure && coin < 0.75 || !o.sure && coin < -1:
-		a.criterion = exploration
-		top := math.Inf(-1)
-		out := o.outputs[0]
-		for i, m := range out.means {
-			if v := m + a.beta*deviation(out.variances[i]); v > top {
-				top, a.best = v, m
-			}
-		}
-	case o.settings.acquisition == "ei", o.settings.acquisition == "mix" && random.Float64() >= o.settings.mix:
-		a.criterion = logEI
-		a.best = o.incumbent()
+	switch coin := random.Float64(); {
+	case o.sure && coin < 0.75:
+		a.criterion, a.best = exploration, o.threshold()
+	case o.settings.acquisition == alwaysPI:
+		a.criterion, a.best = logPI, o.incumbent()
+	case o.settings.acquisition == alwaysEI, o.settings.acquisition == mixed && random.Float64() >= o.settings.mix:
+		a.criterion, a.best = logEI, o.incumbent()
 	}
 	o.sure = true // those that follow in this Ask have seen the same results
 	return a
+}
+
+// threshold is the mean of the first score at the known point of the highest upper bound.
+func (o *optimizer) threshold() float64 {
+	top, threshold := math.Inf(-1), 0.0
+	out := o.outputs[0]
+	for i, m := range out.means {
+		if v := m + o.settings.beta*deviation(out.variances[i]); v > top {
+			top, threshold = v, m
+		}
+	}
+	return threshold
 }

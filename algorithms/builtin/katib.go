@@ -14,21 +14,6 @@ import (
 // The definitions below have no New yet. Their settings are those of Katib 0.19, so that an
 // experiment is checked in full before it is refused.
 
-func bayesianOptimization() algorithms.Definition {
-	return algorithms.Definition{
-		Name:      "bayesianoptimization",
-		Summary:   "a model of the objective chooses the most promising point",
-		Reference: "Snoek, Larochelle and Adams 2012, Practical Bayesian optimization of machine learning algorithms",
-		Settings: []algorithms.Setting{
-			choice("base_estimator", "GP", "the model: Gaussian process, random forest, extra trees or boosted trees", "GP", "RF", "ET", "GBRT"),
-			atLeast(algorithms.IntSetting, "n_initial_points", 0, "10", "points before the model is used"),
-			choice("acq_func", "gp_hedge", "what the next point maximizes", "gp_hedge", "LCB", "EI", "PI", "EIps", "PIps"),
-			choice("acq_optimizer", "auto", "how it is maximized", "auto", "sampling", "lbfgs"),
-			sampling.SeedSetting(),
-		},
-	}
-}
-
 func cmaes() algorithms.Definition {
 	const help = "whether to restart with a larger population when it has converged"
 	wide := choice("restart_strategy", "none", help, "none", "None", "ipop", "bipop")
