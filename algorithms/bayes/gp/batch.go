@@ -30,21 +30,23 @@ func (p *Posterior) PredictJoint(x, mean, covariance []float64) {
 	check(len(x) == k*d && len(covariance) == k*k)
 	points := columns{width: p.rows.width}
 	points.room(k)
-	solved, slope := make([]float64, k*n), make([]float64, k)
+	stride := roundUp(max(n, k))
+	solved, own, slope := make([]float64, k*stride), make([]float64, stride), make([]float64, stride)
 	for i := range k {
 		p.point(x[i*d:][:d])
-		row := solved[i*n:][:n]
-		p.model.row(&p.scales, &p.rows, p.z, row, p.slope[:n])
+		row := solved[i*stride:][:n]
+		p.model.row(&p.scales, &p.rows, p.z, row, slope[:n])
 		mean[i] = dot(row[:len(p.alpha)], p.alpha)
-		p.model.row(&p.scales, &points, p.z, covariance[i*k:][:i], slope[:i])
+		p.model.row(&p.scales, &points, p.z, own[:i], slope[:i])
+		copy(covariance[i*k:], own[:i])
 		covariance[i*k+i] = p.model.variance(&p.scales, p.z)
 		points.append(p.z)
 	}
-	p.factor.solve(solved, n, k, n)
+	p.factor.solve(solved, stride, k, n)
 	for i := range k {
-		vi := solved[i*n:][:n]
+		vi := solved[i*stride:][:n]
 		for j := range i {
-			c := covariance[i*k+j] - dot(vi, solved[j*n:][:n])
+			c := covariance[i*k+j] - dot(vi, solved[j*stride:][:n])
 			covariance[i*k+j], covariance[j*k+i] = c, c
 		}
 		covariance[i*k+i] = remaining(covariance[i*k+i], dot(vi, vi))

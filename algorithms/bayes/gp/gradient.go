@@ -79,26 +79,23 @@ func (l *Likelihood) linearTrace() float64 {
 
 // lengths adds the derivatives by the logarithms of lengths: r2 has terms t/l^2.
 func (l *Likelihood) lengths(out []float64) {
-	m, real := l.model, l.model.real()
-	sums := l.point
-	clear(sums)
+	m, real, end := l.model, l.model.real(), l.model.real()+l.model.hamming()
+	l.scales.sums = zeroed(l.scales.sums, end)
+	sums := l.scales.sums
 	for i := range len(l.y) {
+		l.gather(i)
 		weights := l.slope[i*l.factor.stride:][:i]
-		for k := range real {
-			sums[k] += weightedSquares(weights, l.z.values[k*l.z.stride:], l.z.values[k*l.z.stride+i])
-		}
-		for k := real; k < real+m.hamming(); k++ {
-			sums[k] += weightedUnequal(weights, l.z.values[k*l.z.stride:], l.z.values[k*l.z.stride+i])
-		}
+		pullSquares(sums[:real], weights, l.z.values, l.z.stride, l.point[:real])
+		pullUnequal(sums[real:], weights, l.z.values[real*l.z.stride:], l.z.stride, l.point[real:end])
 	}
 	for k, d := range m.continuous {
-		out[lengthAt+d] -= 2 * sums[k]
+		out[lengthAt+d] -= 2 * sumLanes(&sums[k])
 	}
 	for k := len(m.continuous); k < real; k++ {
-		out[m.activityAt] -= 2 * sums[k]
+		out[m.activityAt] -= 2 * sumLanes(&sums[k])
 	}
 	for k, d := range m.categorical {
-		out[lengthAt+d] -= 2 * sums[real+k] * l.scales.inverse[real+k]
+		out[lengthAt+d] -= 2 * sumLanes(&sums[real+k]) * l.scales.inverse[real+k]
 	}
 }
 

@@ -3,10 +3,12 @@ package gp
 import "math"
 
 // row writes the covariances of a point, given by its features z, with the first len(k) rows of c,
-// and the derivatives of their Matern terms with respect to r2.
+// and the derivatives of their Matern terms with respect to r2. It works in whole vectors.
 func (m *Model) row(s *scales, c *columns, z, k, slope []float64) {
 	real, hamming := m.real(), m.hamming()
-	distances(k, c, z, real, s.inverse[real:])
+	clear(k[:roundUp(len(k))])
+	squares(k, c.values, c.stride, z[:real])
+	unequal(k, c.values[real*c.stride:], c.stride, z[real:real+hamming], s.inverse[real:])
 	matern(k, slope, s.signal)
 	for i := real + hamming; i < len(z); i++ {
 		axpy(z[i], c.values[i*c.stride:][:len(k)], k)
@@ -19,28 +21,35 @@ func (m *Model) variance(s *scales, z []float64) float64 {
 	return s.signal + dot(linear, linear)
 }
 
-// inputGradient writes the derivatives of the sum of weights[i] k(x, row i) with respect to the
-// coordinates of x, where weights holds those of the Matern term times its slope, and linear those of
-// the linear term. z and raw are of x.
-func (m *Model) inputGradient(s *scales, c *columns, x, raw, z, weights, linear, out []float64) {
+// inputGradient writes the derivatives of a sum of w[i] k(x, row i) with respect to the coordinates
+// of x. pulls are w times the slopes, followed by 0 to a whole vector. raw and z are of x.
+func (m *Model) inputGradient(s *scales, c *columns, x, raw, z, w, pulls, out []float64) {
 	clear(out)
+	s.sums = zeroed(s.sums, len(m.continuous))
+	pull(s.sums, pulls, c.values, c.stride, z[:len(m.continuous)])
+	root := math.Sqrt(s.linear)
 	for k, d := range m.continuous {
 		if math.IsNaN(x[d]) {
 			continue
 		}
-		var sum float64
-		for i, v := range c.values[k*c.stride:][:len(weights)] {
-			sum = math.FMA(weights[i], z[k]-v, sum)
-		}
-		stretch := s.inverse[k]
+		out[d] = -2 * sumLanes(&s.sums[k]) * s.inverse[k]
 		if len(s.a) > 0 {
 			du, _, _ := kumaraswamySlopes(raw[k], s.a[k], s.b[k])
-			stretch *= du
+			out[d] *= du
 		}
-		out[d] = 2 * sum * stretch
 		if s.linear > 0 {
-			at := (m.real() + m.hamming() + k) * c.stride
-			out[d] += math.Sqrt(s.linear) * dot(linear, c.values[at:][:len(linear)])
+			column := c.values[(m.real()+m.hamming()+k)*c.stride:]
+			out[d] += float64(root * dot(w, column[:len(w)]))
 		}
 	}
+}
+
+// zeroed returns n sums of nothing, in s if there is room.
+func zeroed(s [][lanes]float64, n int) [][lanes]float64 {
+	if cap(s) < n {
+		return make([][lanes]float64, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
 }

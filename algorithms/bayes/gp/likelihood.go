@@ -108,12 +108,18 @@ func (l *Likelihood) covariance(theta []float64) {
 			noise += l.extra[i]
 		}
 		l.noise = append(l.noise, noise)
-		for k := range l.point {
-			l.point[k] = l.z.values[k*l.z.stride+i]
-		}
-		row := l.factor.row(i)
-		m.row(&l.scales, &l.z, l.point, row[:i], l.slope[i*l.factor.stride:][:i])
+		l.gather(i)
+		row, slope := l.factor.row(i), l.slope[i*l.factor.stride:][:roundUp(i)]
+		m.row(&l.scales, &l.z, l.point, row[:i], slope[:i])
+		clear(slope[i:])
 		row[i] = m.variance(&l.scales, l.point) + noise
 	}
 	l.factor.extend(n, l.noise)
+}
+
+// gather copies the features of row i to point.
+func (l *Likelihood) gather(i int) {
+	for k := range l.point {
+		l.point[k] = l.z.values[k*l.z.stride+i]
+	}
 }

@@ -140,8 +140,9 @@ func (m *Model) encode(x, raw []float64) {
 // its length already.
 type scales struct {
 	signal, noise, linear float64
-	inverse               []float64 // by feature: 1/l of real ones, 1/l^2 of hamming ones
-	a, b                  []float64 // by continuous dimension, empty without warping
+	inverse               []float64        // by feature: 1/l of real ones, 1/l^2 of hamming ones
+	a, b                  []float64        // by continuous dimension, empty without warping
+	sums                  [][lanes]float64 // scratch
 }
 
 // scale sets the hyperparameters.

@@ -157,18 +157,24 @@ func (p *Posterior) PredictGradient(x, dMean, dVariance []float64) (mean, varian
 	p.covariances(x)
 	mean, variance = p.moments()
 	n := p.Len()
-	for i, a := range p.alpha {
-		p.pulls[i] = a * p.slope[i]
-	}
-	p.model.inputGradient(&p.scales, &p.rows, x, p.raw, p.z, p.pulls[:len(p.alpha)], p.alpha, dMean)
+	p.weigh(p.alpha)
+	p.model.inputGradient(&p.scales, &p.rows, x, p.raw, p.z, p.alpha, p.pulls[:len(p.alpha)], dMean)
 	p.factor.solveTransposed(p.solved[:n])
-	for i, s := range p.solved[:n] {
-		p.solved[i] = -2 * s
-		p.pulls[i] = p.solved[i] * p.slope[i]
+	for i := range n {
+		p.solved[i] *= -2
 	}
-	p.model.inputGradient(&p.scales, &p.rows, x, p.raw, p.z, p.pulls[:n], p.solved[:n], dVariance)
+	p.weigh(p.solved[:n])
+	p.model.inputGradient(&p.scales, &p.rows, x, p.raw, p.z, p.solved[:n], p.pulls[:n], dVariance)
 	p.addOwnGradient(x, dVariance)
 	return mean, variance
+}
+
+// weigh sets pulls to w times the slopes.
+func (p *Posterior) weigh(w []float64) {
+	for i, v := range w {
+		p.pulls[i] = v * p.slope[i]
+	}
+	clear(p.pulls[len(w):roundUp(len(w))])
 }
 
 // addOwnGradient adds the derivative of the variance before any row: that of the linear term.

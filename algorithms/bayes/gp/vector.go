@@ -2,17 +2,23 @@ package gp
 
 import "math"
 
-// lanes is the width of the vectors that sums are defined by: a sum over i is that of four partial
-// sums, one for each i mod 4, each in rising order and with one rounding per term (a fused
-// multiply-add), and they are added as (0+1)+(2+3). So vector units and plain code give the same
-// bits.
+// The loops that take the time, in plain Go. vector_amd64.s has the same for the vector unit.
+//
+// A sum over i is that of four partial sums, one for each i mod 4, each in rising order and with one
+// rounding per term (a fused multiply-add), and they are added as (0+1)+(2+3). So both give the same
+// bits. Slices that are read or written in whole vectors must have room to a multiple of lanes; what
+// is in the room after the end is arbitrary but finite, or 0 where that is said.
+
+// lanes is how many numbers are in a vector.
 const lanes = 4
 
 func roundUp(n int) int   { return (n + lanes - 1) &^ (lanes - 1) }
 func roundDown(n int) int { return n &^ (lanes - 1) }
 
+func sumLanes(s *[lanes]float64) float64 { return (s[0] + s[1]) + (s[2] + s[3]) }
+
 // dot returns the sum of a[i] b[i]. a and b are equally long.
-func dot(a, b []float64) float64 {
+func plainDot(a, b []float64) float64 {
 	var s [lanes]float64
 	n := roundDown(len(a))
 	for i := 0; i < n; i += lanes {
@@ -24,73 +30,53 @@ func dot(a, b []float64) float64 {
 	for i := n; i < len(a); i++ {
 		s[i-n] = math.FMA(a[i], b[i], s[i-n])
 	}
-	return (s[0] + s[1]) + (s[2] + s[3])
+	return sumLanes(&s)
 }
 
-// dots writes the products of 2 rows b with 4 rows a, over n elements, n a multiple of 4:
+// dots writes the products of 2 rows b with 4 rows a, over n elements, n a multiple of lanes:
 // out[4r+c] is that of row r of b and row c of a. Rows begin aStride and bStride apart.
-func dots(out *[8]float64, n int, a []float64, aStride int, b []float64, bStride int) {
+func plainDots(out *[2 * lanes]float64, n int, a []float64, aStride int, b []float64, bStride int) {
 	for r := range 2 {
-		for c := range 4 {
-			out[4*r+c] = dot(b[r*bStride:][:n], a[c*aStride:][:n])
+		for c := range lanes {
+			out[lanes*r+c] = plainDot(b[r*bStride:][:n], a[c*aStride:][:n])
 		}
 	}
 }
 
-// axpy adds f x to y. y is as long as x.
-func axpy(f float64, x, y []float64) {
+// axpy adds f x to y. y is at least as long as x.
+func plainAxpy(f float64, x, y []float64) {
 	y = y[:len(x)]
 	for i, v := range x {
 		y[i] = math.FMA(f, v, y[i])
 	}
 }
 
-// distances writes r2 between z and the first len(dst) rows of c: real features by difference, then
-// hamming ones by equality with their weights.
-func distances(dst []float64, c *columns, z []float64, real int, weights []float64) {
-	clear(dst)
-	for k := range real {
-		zk := z[k]
-		for i, v := range c.values[k*c.stride:][:len(dst)] {
+// squares adds to each element of r2 the squared distance between z and the same element of the
+// columns of c, one column per element of z. Columns begin stride apart. It works in whole vectors.
+func plainSquares(r2, c []float64, stride int, z []float64) {
+	for k, zk := range z {
+		for i, v := range c[k*stride:][:len(r2)] {
 			t := v - zk
-			dst[i] = math.FMA(t, t, dst[i])
+			r2[i] = math.FMA(t, t, r2[i])
 		}
 	}
-	for h, w := range weights {
-		zk := z[real+h]
-		for i, v := range c.values[(real+h)*c.stride:][:len(dst)] {
+}
+
+// unequal adds to each element of r2 the weights of the columns whose element is not z's. It works
+// in whole vectors.
+func plainUnequal(r2, c []float64, stride int, z, weights []float64) {
+	for k, zk := range z {
+		for i, v := range c[k*stride:][:len(r2)] {
 			if v != zk {
-				dst[i] += w
+				r2[i] += weights[k]
 			}
 		}
 	}
 }
 
-// weightedSquares returns the sum of weights[i] (x[i]-z)^2.
-func weightedSquares(weights, x []float64, z float64) float64 {
-	var s [lanes]float64
-	x = x[:len(weights)]
-	for i, w := range weights {
-		t := x[i] - z
-		s[i%lanes] = math.FMA(float64(w*t), t, s[i%lanes])
-	}
-	return (s[0] + s[1]) + (s[2] + s[3])
-}
-
-// weightedUnequal returns the sum of weights[i] where x[i] is not z.
-func weightedUnequal(weights, x []float64, z float64) float64 {
-	var s [lanes]float64
-	x = x[:len(weights)]
-	for i, w := range weights {
-		if x[i] != z {
-			s[i%lanes] += w
-		}
-	}
-	return (s[0] + s[1]) + (s[2] + s[3])
-}
-
 // matern replaces squared distances r2 by the kernel, and writes its derivative with respect to r2.
-func matern(k, slope []float64, signal float64) {
+// It works in whole vectors.
+func plainMatern(k, slope []float64, signal float64) {
 	slope = slope[:len(k)]
 	for i, r2 := range k {
 		q := math.Sqrt(5 * r2)
@@ -124,4 +110,38 @@ func expNegative(q float64) float64 {
 var inverseFactorials = [14]float64{
 	1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
 	1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 1.0 / 2, 1, 1,
+}
+
+// pull adds to the partial sums of each column the sum of weights[i] (x[i]-z). There is one column
+// per element of z. It works in whole vectors: weights must be followed by 0.
+func plainPull(sums [][lanes]float64, weights, c []float64, stride int, z []float64) {
+	for k, zk := range z {
+		s := &sums[k]
+		for i, x := range c[k*stride:][:len(weights)] {
+			s[i%lanes] = math.FMA(weights[i], x-zk, s[i%lanes])
+		}
+	}
+}
+
+// pullSquares adds the sum of weights[i] (x[i]-z)^2, otherwise like pull.
+func plainPullSquares(sums [][lanes]float64, weights, c []float64, stride int, z []float64) {
+	for k, zk := range z {
+		s := &sums[k]
+		for i, x := range c[k*stride:][:len(weights)] {
+			t := x - zk
+			s[i%lanes] = math.FMA(float64(weights[i]*t), t, s[i%lanes])
+		}
+	}
+}
+
+// pullUnequal adds the sum of weights[i] where x[i] is not z, otherwise like pull.
+func plainPullUnequal(sums [][lanes]float64, weights, c []float64, stride int, z []float64) {
+	for k, zk := range z {
+		s := &sums[k]
+		for i, x := range c[k*stride:][:len(weights)] {
+			if x != zk {
+				s[i%lanes] += weights[i]
+			}
+		}
+	}
 }
