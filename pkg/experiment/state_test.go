@@ -369,14 +369,18 @@ func BenchmarkTally(b *testing.B) {
 // TestTallyKeepsUp changes trials one by one: the tally kept along says what one made anew says.
 func TestTallyKeepsUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := &experimentOf(Spec{}).Spec
+		spec := twoGoals()
+		text := rapid.SampledFrom([]string{"1", "2", "3", "4", "nan", "x"})
+		values := func() map[string]string {
+			return map[string]string{"a": text.Draw(t, "a"), "b": text.Draw(t, "b"), "c": text.Draw(t, "c")}
+		}
 		var trials []Trial
 		var kept Tally
 		for range rapid.IntRange(1, 30).Draw(t, "changes") {
 			if len(trials) == 0 || rapid.Bool().Draw(t, "new") {
-				added := trialOf(uint64(len(trials)+1), TrialPending)
+				added := goalTrial(uint64(len(trials)+1), TrialPending, nil)
 				trials = append(trials, added)
-				kept.Add(o, &added)
+				kept.Add(spec, &added)
 				continue
 			}
 			i := rapid.IntRange(0, len(trials)-1).Draw(t, "which")
@@ -384,17 +388,20 @@ func TestTallyKeepsUp(t *testing.T) {
 				continue
 			}
 			before := trials[i].State
-			ended := trialOf(trials[i].Number, rapid.SampledFrom(states[:]).Draw(t, "state"), rapid.SampledFrom([]string{"1", "2", "nan", "x"}).Draw(t, "value"))
+			ended := goalTrial(trials[i].Number, rapid.SampledFrom(states[:]).Draw(t, "state"), values())
 			trials[i] = ended
-			kept.Update(o, before, &ended)
+			kept.Update(spec, before, &ended)
 		}
-		fresh := NewTally(o, trials)
-		if got, want := fmt.Sprint(kept.counts, kept.trials), fmt.Sprint(fresh.counts, fresh.trials); got != want {
+		fresh := NewTally(spec, trials)
+		if got, want := fmt.Sprint(kept.counts, kept.trials, kept.infeasible), fmt.Sprint(fresh.counts, fresh.trials, fresh.infeasible); got != want {
 			t.Fatalf("counts: got %s, want %s", got, want)
+		}
+		if got, want := kept.Front(), fresh.Front(); !slices.Equal(got, want) {
+			t.Fatalf("front: got %v, want %v", got, want)
 		}
 		got, gotOK := kept.Best()
 		want, wantOK := fresh.Best()
-		if gotOK != wantOK || got.Number != want.Number {
+		if gotOK != wantOK || got.Number != want.Number || gotOK && got.Number != kept.Front()[0] {
 			t.Fatalf("best: got %v %v, want %v %v", got.Number, gotOK, want.Number, wantOK)
 		}
 	})
