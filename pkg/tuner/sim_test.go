@@ -148,6 +148,13 @@ func (s *simulation) spec(algorithm string) *experiment.Experiment {
 	e.Metadata = experiment.Metadata{Name: "sim", Namespace: "default"}
 	e.Status = experiment.Status{}
 	e.Spec.Objective.MetricStrategies = []experiment.MetricStrategy{{Name: "loss", Value: "min"}}
+	if rapid.Bool().Draw(s.t, "several goals") {
+		e.Spec.Tuned = &experiment.Extension{
+			Objectives:  []experiment.FurtherObjective{{MetricName: "speed", Type: "maximize"}},
+			Constraints: []experiment.Constraint{{MetricName: "size", Max: new(0.5)}},
+		}
+	}
+	experiment.SetDefaults(e)
 	if rapid.Bool().Draw(s.t, "goal") {
 		goal := 0.1
 		e.Spec.Objective.Goal = &goal
@@ -230,10 +237,11 @@ func (s *simulation) end() {
 
 // measure gives a workload some values, NaN among them, of which none to all were delivered.
 func (s *simulation) measure(target Target, l *trialrunner.Workload) {
-	values := rapid.SliceOfN(rapid.SampledFrom([]float64{0.05, 0.3, 0.7, math.NaN()}), 0, 3).Draw(s.t, "values")
+	values := rapid.SliceOfN(rapid.SampledFrom([]float64{0.05, 0.3, 0.7, math.NaN()}), 0, 6).Draw(s.t, "values")
 	var ms []experiment.Measurement
 	for i, v := range values {
-		ms = append(ms, experiment.Measurement{Seq: uint64(i + 1), Metric: "loss", Value: v, Text: strconv.FormatFloat(v, 'g', -1, 64)})
+		metric := rapid.SampledFrom([]string{"loss", "loss", "speed", "size"}).Draw(s.t, "metric")
+		ms = append(ms, experiment.Measurement{Seq: uint64(i + 1), Metric: metric, Value: v, Text: strconv.FormatFloat(v, 'g', -1, 64)})
 	}
 	s.world.measured[target] = ms
 	l.LastSeq = uint64(len(ms))
@@ -280,6 +288,23 @@ func (s *simulation) check() {
 		if trial.State.Final() {
 			s.checkMeasured(trial)
 		}
+	}
+	s.checkBest(stored)
+}
+
+// checkBest asserts that what the status says of the best is what the stored trials say.
+func (s *simulation) checkBest(stored []experiment.Trial) {
+	spec, status := &s.driver.e.Spec, &s.driver.e.Status
+	tally := experiment.NewTally(spec, stored)
+	best, ok := tally.Best()
+	if o := status.CurrentOptimalTrial; (o != nil) != ok || ok && o.BestTrialName != best.Name {
+		s.t.Fatalf("status names %+v as the best, want %s", o, best.Name)
+	}
+	if ok && !spec.Feasible(spec.ValueOf(&best)) {
+		s.t.Fatalf("the best does not keep the constraints: %+v", best)
+	}
+	if x := status.Tuned; (x != nil) != (spec.Tuned != nil) || x != nil && int(x.TrialsOnFront+x.TrialsInfeasible) != len(tally.Front())+tally.Infeasible() {
+		s.t.Fatalf("status says %+v, want %d on the front, %d infeasible", x, len(tally.Front()), tally.Infeasible())
 	}
 }
 

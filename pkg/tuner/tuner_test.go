@@ -132,6 +132,93 @@ func TestEndsOfTrials(t *testing.T) {
 	}
 }
 
+func TestEndsOfTrialsBySeveralMetrics(t *testing.T) {
+	tests := []struct {
+		name   string
+		values map[string]string
+		state  experiment.TrialState
+		reason string
+		says   string
+	}{
+		{"all of them", map[string]string{"loss": "1", "size": "2", "speed": "3"}, experiment.TrialSucceeded, "TrialSucceeded", ""},
+		{"infeasible", map[string]string{"loss": "1", "size": "99", "speed": "3"}, experiment.TrialSucceeded, "TrialSucceeded", ""},
+		{"a second objective is NaN", map[string]string{"loss": "1", "size": "2", "speed": "nan"}, experiment.TrialSucceeded, "Diverged", "speed is NaN"},
+		{"a second objective is missing", map[string]string{"loss": "1", "size": "2"}, experiment.TrialMetricsUnavailable, "MetricsUnavailable", `"speed", which spec.tuned needs, never appeared`},
+		{"two are missing", map[string]string{"loss": "1"}, experiment.TrialMetricsUnavailable, "MetricsUnavailable", `"speed" and "size", which`},
+		{"the objective is missing", map[string]string{"size": "2", "speed": "3"}, experiment.TrialMetricsUnavailable, "MetricsUnavailable", `the objective "loss" never appeared`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := severalGoals(wanted(1, 1))
+			var ms []experiment.Measurement
+			for metric, text := range tt.values {
+				ms = append(ms, experiment.Measurement{Metric: metric, Text: text})
+			}
+			obs := experiment.Observe(e.Spec.Objective, ms)
+			got := judge(&experiment.Trial{}, trialrunner.Workload{Phase: trialrunner.Exited}, obs, 0, &e.Spec)
+			if got.state != tt.state || got.reason != tt.reason || !strings.Contains(got.message, tt.says) {
+				t.Errorf("got %s, %s, %q; want %s, %s, ...%q...", got.state, got.reason, got.message, tt.state, tt.reason, tt.says)
+			}
+		})
+	}
+}
+
+// severalGoals lets an experiment maximise speed too, where size is at most 10.
+func severalGoals(e *experiment.Experiment) *experiment.Experiment {
+	e.Spec.Tuned = &experiment.Extension{
+		Objectives:  []experiment.FurtherObjective{{MetricName: "speed", Type: "maximize"}},
+		Constraints: []experiment.Constraint{{MetricName: "size", Max: new(10.0)}},
+	}
+	experiment.SetDefaults(e)
+	return e
+}
+
+// TestTellSeveralMetrics: a client tells all metrics at once, and its algorithm hears of all.
+func TestTellSeveralMetrics(t *testing.T) {
+	l := listening{told: make(chan algorithms.Trial, 10)}
+	r := newRig(t, only(t, l, false))
+	e := severalGoals(wanted(1, 3))
+	e.Local.Command = nil
+	r.submit(e)
+	tell := func(values map[string]string) error {
+		asked, _, err := r.Ask(t.Context(), r.key, 1, "")
+		if err != nil || len(asked) != 1 {
+			t.Fatalf("ask: got %v, %v", asked, err)
+		}
+		out := Result{Trial: asked[0].Name}
+		for _, metric := range []string{"loss", "speed", "size"} {
+			if text, ok := values[metric]; ok {
+				out.Measurements = append(out.Measurements, experiment.Measurement{
+					Seq: uint64(len(out.Measurements) + 1), Metric: metric, Text: text, Value: experiment.ParseValue(text),
+				})
+			}
+		}
+		if err := r.Tell(t.Context(), r.key, out); err != nil {
+			return errors.Join(err, r.Tell(t.Context(), r.key, Result{Trial: out.Trial, Failed: true}))
+		}
+		return nil
+	}
+	if err := tell(map[string]string{"loss": "1", "size": "2"}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), `no value of "speed" given`) {
+		t.Errorf("without speed: got %v", err)
+	}
+	for _, values := range []map[string]string{{"loss": "1", "speed": "3", "size": "12"}, {"loss": "2", "speed": "1", "size": "8"}} {
+		if err := tell(values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := r.until("budget used", settled)
+	if s.Best == nil || s.Best.Number != 3 || len(s.Front) != 1 || s.Infeasible != 1 {
+		t.Errorf("got best %+v, front %v, %d infeasible; want trial 3 alone, 1 infeasible", s.Best, s.Front, s.Infeasible)
+	}
+	failed, infeasible := <-l.told, <-l.told
+	if failed.State != algorithms.Failed || len(failed.Losses) != 2 || !math.IsNaN(failed.Losses[1]) || !math.IsNaN(failed.Constraints[0]) {
+		t.Errorf("told %+v of the failed trial", failed)
+	}
+	if infeasible.Losses[0] != 1 || infeasible.Losses[1] != -3 || infeasible.Constraints[0] != 2 {
+		t.Errorf("told %+v, want losses 1 and -3, 2 above the bound", infeasible)
+	}
+}
+
 func TestWhatCanNeverStartFailsTheExperiment(t *testing.T) {
 	r := newRig(t, builtin.Registry())
 	r.runner.startOf = func(trialrunner.Spec) error { return trialrunner.ErrUnsupported }
