@@ -3,6 +3,7 @@ package gp
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -47,5 +48,107 @@ func TestLoss(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFit wants the length scales that data were made with told apart, and a gradient of 0.
+func TestFit(t *testing.T) {
+	r := rand.New(rand.NewPCG(14, 14))
+	var x, y []float64
+	for range 40 {
+		u, v := r.Float64(), r.Float64()
+		x, y = append(x, u, v), append(y, math.Sin(9*u)+0.1*v+0.01*r.NormFloat64())
+	}
+	m := New(Default(make([]Dimension, 2)))
+	l := NewLikelihood(m)
+	l.Set(x, y, nil)
+	theta, loss := l.Fit([][]float64{m.Start(), fill(len(m.Start()), 1)}, Options{Iterations: 200})
+	gradient := make([]float64, len(theta))
+	if again := l.Loss(theta, gradient); again != loss {
+		t.Errorf("the loss is %v, reported %v", again, loss)
+	}
+	for k, g := range gradient {
+		if math.Abs(g) > 1e-2 { // a loss within 1e-9 of the least leaves this slope, at curvatures up to 1e4
+			t.Errorf("derivative %d is %v at the minimum", k, g)
+		}
+	}
+	if theta[lengthAt+1] < theta[lengthAt]+1 {
+		t.Errorf("log lengths are %v, of which the second matters little", theta[lengthAt:])
+	}
+	if noise := math.Exp(theta[noiseAt] / 2); noise < 0.003 || noise > 0.03 {
+		t.Errorf("the noise is %v, made with 0.01", noise)
+	}
+}
+
+// TestSample wants the prior where there are no observations. The mean of 1000 samples, at worst half
+// as good as independent ones, is off by 6 standard deviations of itself, sigma/sqrt(500), never.
+func TestSample(t *testing.T) {
+	const samples = 1000
+	m := New(with(Default([]Dimension{{}, {Categorical: true}, {Conditional: true}}), true, true))
+	l := NewLikelihood(m)
+	got := l.Sample(m.Start(), samples, 1)
+	for k, p := range m.priors {
+		var sum, squares float64
+		for _, theta := range got {
+			if theta[k] < m.lower[k] || theta[k] > m.upper[k] {
+				t.Fatalf("%d: %v is out of bounds", k, theta[k])
+			}
+			sum += (theta[k] - p.Mu) / p.Sigma
+			squares += (theta[k] - p.Mu) * (theta[k] - p.Mu) / (p.Sigma * p.Sigma)
+		}
+		mean := sum / samples
+		// A square has variance 2. Bounds are 3 sigma or more from the median.
+		if math.Abs(mean) > 6/math.Sqrt(samples/2) || math.Abs(squares/samples-1) > 6*math.Sqrt2/math.Sqrt(samples/2) {
+			t.Errorf("%d: mean %v and mean square %v of the standardised, want 0 and 1", k, mean, squares/samples)
+		}
+	}
+	if again := l.Sample(m.Start(), 3, 1); !slices.EqualFunc(again, got[:3], slices.Equal[[]float64]) {
+		t.Errorf("the same seed gave %v, then %v", got[:3], again)
+	}
+	if other := l.Sample(m.Start(), 1, 2); slices.Equal(other[0], got[0]) {
+		t.Errorf("another seed gave the same sample")
+	}
+}
+
+// TestHardData wants finite numbers whatever the targets are, and rows that are all the same.
+func TestHardData(t *testing.T) {
+	inf := math.Inf(1)
+	for name, c := range configs {
+		for _, y := range [][]float64{
+			nil,
+			{1},
+			{0, 0, 0},
+			{5, 5, 5, 5},
+			{1e300, -1e300, 1e300},
+			{1e-300, 2e-300, 0},
+			{inf, -inf, 1},
+			{1e8, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+			fill(60, 1e100),
+		} {
+			n := len(y)
+			for kind, x := range map[string][]float64{
+				"distinct": func() []float64 { x, _ := draw(c, n, rand.New(rand.NewPCG(15, 15))); return x }(),
+				"the same": slices.Repeat(drawPoint(c, rand.New(rand.NewPCG(16, 16))), n),
+			} {
+				m := New(c)
+				l, p := NewLikelihood(m), NewPosterior(m)
+				l.Set(x, y, nil)
+				theta, loss := l.Fit([][]float64{m.Start(), m.lower, m.upper}, Options{Iterations: 10})
+				p.Reset(theta, x, nil)
+				p.SetTargets(y)
+				d := len(c.Dimensions)
+				dMean, dVariance := make([]float64, d), make([]float64, d)
+				mean, variance := p.PredictGradient(drawPoint(c, rand.New(rand.NewPCG(17, 17))), dMean, dVariance)
+				left, leftVariance := make([]float64, n), make([]float64, n)
+				p.LeaveOneOut(left, leftVariance)
+				for _, v := range slices.Concat(theta, []float64{loss, mean, variance}, dMean, dVariance, left, leftVariance) {
+					if math.IsNaN(v) || math.IsInf(v, 0) {
+						t.Errorf("%s, %s, targets %v: theta %v, loss %v, mean %v %v, variance %v %v, left out %v %v",
+							name, kind, y, theta, loss, mean, dMean, variance, dVariance, left, leftVariance)
+						break
+					}
+				}
+			}
+		}
 	}
 }
