@@ -66,6 +66,6 @@ func (p *Posterior) LeaveOneOut(mean, variance []float64) {
 	for i, y := range p.y {
 		row := v[i*roundUp(n):][roundDown(i):n]
 		variance[i] = 1 / dot(row, row)
-		mean[i] = y - p.alpha[i]*variance[i]
+		mean[i] = y - float64(p.alpha[i]*variance[i])
 	}
 }

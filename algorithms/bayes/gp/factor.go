@@ -129,6 +129,16 @@ func (f *factor) invert(v []float64, stride int) {
 	}
 }
 
+// logDiagonal returns the sum of the logarithms of the diagonal, half the logarithm of the determinant.
+func (f *factor) logDiagonal() float64 {
+	product, exponent := 0.5, 1 // product * 2^exponent
+	for i := range f.n {
+		fraction, e := math.Frexp(product * f.l[i*f.stride+i])
+		product, exponent = fraction, exponent+e
+	}
+	return log(product, exponent)
+}
+
 // remove takes out row i. What the rows after it had in column i is added back to their factor by
 // plane rotations (Golub and Van Loan 2013, section 6.5.4).
 func (f *factor) remove(i int) {
@@ -149,7 +159,7 @@ func (f *factor) remove(i int) {
 // rotate adds x x^T to the trailing factor, as far as column k goes, and leaves in x what remains.
 func (f *factor) rotate(k int, x []float64) {
 	diagonal := f.row(k)[k]
-	length := math.Hypot(diagonal, x[0])
+	length := math.Sqrt(math.FMA(diagonal, diagonal, float64(x[0]*x[0])))
 	c, s := diagonal/length, x[0]/length
 	f.l[k*f.stride+k], f.inverse[k] = length, 1/length
 	for r := 1; r < len(x); r++ {

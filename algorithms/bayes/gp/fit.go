@@ -73,7 +73,7 @@ func (l *Likelihood) slice(x []float64, k int, loss float64, source *rand.Rand) 
 	}
 	left, right = max(left, least), min(right, greatest)
 	for range 100 {
-		v := left + (right-left)*source.Float64()
+		v := left + float64((right-left)*source.Float64())
 		if now := at(v); now <= level {
 			return now
 		}

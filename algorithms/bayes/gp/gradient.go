@@ -23,7 +23,7 @@ func (l *Likelihood) gradient(out []float64) {
 		signal -= linear
 	}
 	out[signalAt] += 0.5 * signal
-	out[noiseAt] += 0.5 * s.noise * trace
+	out[noiseAt] += float64(0.5 * s.noise * trace)
 	l.lengths(out)
 	if m.warpAt >= 0 {
 		l.warps(out)
@@ -95,7 +95,7 @@ func (l *Likelihood) lengths(out []float64) {
 		out[m.activityAt] -= 2 * sumLanes(&sums[k])
 	}
 	for k, d := range m.categorical {
-		out[lengthAt+d] -= 2 * sumLanes(&sums[real+k]) * l.scales.inverse[real+k]
+		out[lengthAt+d] -= float64(2 * sumLanes(&sums[real+k]) * l.scales.inverse[real+k])
 	}
 }
 

@@ -78,9 +78,7 @@ func (l *Likelihood) Loss(theta, gradient []float64) float64 {
 	n := len(l.y)
 	l.factor.solve(l.alpha, n, 1, n)
 	loss += 0.5 * dot(l.alpha, l.alpha)
-	for i := range n {
-		loss += math.Log(l.factor.row(i)[i])
-	}
+	loss += l.factor.logDiagonal()
 	if gradient != nil {
 		l.factor.solveTransposed(l.alpha)
 		l.gradient(gradient)

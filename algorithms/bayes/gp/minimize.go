@@ -140,7 +140,7 @@ func (m *Minimizer) step(f Func, x, lower, upper []float64, r *Result) bool {
 		}
 		v := value(f(m.next, m.nextG))
 		r.Evaluations++
-		if v <= r.Value+armijo*promise {
+		if v <= r.Value+float64(armijo*promise) {
 			m.remember(x)
 			copy(x, m.next)
 			m.g, m.nextG = m.nextG, m.g
@@ -195,7 +195,7 @@ func (m *Minimizer) direction(x, lower, upper []float64) {
 	}
 	for p := first; p < m.pairs; p++ {
 		k := p % memory
-		axpy(a[k]-m.rho[k]*dot(m.y[k], m.d), m.s[k], m.d)
+		axpy(a[k]-float64(m.rho[k]*dot(m.y[k], m.d)), m.s[k], m.d)
 	}
 	var slope float64
 	for i, g := range m.g {

@@ -90,7 +90,7 @@ func (m *Model) prior(theta, gradient []float64) float64 {
 	var sum float64
 	for i, p := range m.priors {
 		t := (theta[i] - p.Mu) / p.Sigma
-		sum += 0.5 * t * t
+		sum += float64(0.5 * t * t)
 		if gradient != nil {
 			gradient[i] += t / p.Sigma
 		}
@@ -147,24 +147,24 @@ type scales struct {
 
 // scale sets the hyperparameters.
 func (m *Model) scale(s *scales, theta []float64) {
-	s.signal, s.noise, s.linear = math.Exp(theta[signalAt]), math.Exp(theta[noiseAt]), 0
+	s.signal, s.noise, s.linear = exp(theta[signalAt]), exp(theta[noiseAt]), 0
 	s.inverse, s.a, s.b = s.inverse[:0], s.a[:0], s.b[:0]
 	for _, i := range m.continuous {
-		s.inverse = append(s.inverse, math.Exp(-theta[lengthAt+i]))
+		s.inverse = append(s.inverse, exp(-theta[lengthAt+i]))
 	}
 	for range m.conditional {
-		s.inverse = append(s.inverse, math.Exp(-theta[m.activityAt]))
+		s.inverse = append(s.inverse, exp(-theta[m.activityAt]))
 	}
 	for _, i := range m.categorical {
-		s.inverse = append(s.inverse, math.Exp(-2*theta[lengthAt+i]))
+		s.inverse = append(s.inverse, exp(-2*theta[lengthAt+i]))
 	}
 	if m.linearAt >= 0 {
-		s.linear = math.Exp(theta[m.linearAt])
+		s.linear = exp(theta[m.linearAt])
 	}
 	if m.warpAt >= 0 {
 		for k := range m.continuous {
-			s.a = append(s.a, math.Exp(theta[m.warpAt+2*k]))
-			s.b = append(s.b, math.Exp(theta[m.warpAt+2*k+1]))
+			s.a = append(s.a, exp(theta[m.warpAt+2*k]))
+			s.b = append(s.b, exp(theta[m.warpAt+2*k+1]))
 		}
 	}
 }

@@ -184,7 +184,7 @@ func (p *Posterior) addOwnGradient(x, dVariance []float64) {
 	}
 	for k, d := range p.model.continuous {
 		if !math.IsNaN(x[d]) {
-			dVariance[d] += 2 * p.scales.linear * (p.raw[k] - 0.5)
+			dVariance[d] += float64(2 * p.scales.linear * (p.raw[k] - 0.5))
 		}
 	}
 }

@@ -80,36 +80,10 @@ func plainMatern(k, slope []float64, signal float64) {
 	slope = slope[:len(k)]
 	for i, r2 := range k {
 		q := math.Sqrt(5 * r2)
-		e := signal * expNegative(q)
+		e := signal * exp(-min(q, 700))
 		k[i] = e * math.FMA(q, math.FMA(q, 1.0/3, 1), 1)
 		slope[i] = -5.0 / 6 * math.FMA(e, q, e)
 	}
-}
-
-// expNegative returns exp(-q) for q >= 0, within one unit in the last place and never 0: beyond 700
-// it is exp(-700). It is the series of exp on [-ln2/2, ln2/2], scaled by a power of 2.
-func expNegative(q float64) float64 {
-	const (
-		shift  = 3 << 51 // adding it rounds to a whole number, which then stands in the lowest bits
-		ln2    = 0x1.62e42fefa39efp-1
-		ln2Low = 0x1.abc9e3b39803fp-56
-	)
-	x := -min(q, 700)
-	t := math.FMA(x, math.Log2E, shift)
-	n := t - shift
-	r := math.FMA(n, -ln2, x)
-	r = math.FMA(n, -ln2Low, r)
-	p := inverseFactorials[0]
-	for _, c := range inverseFactorials[1:] {
-		p = math.FMA(p, r, c)
-	}
-	return math.Float64frombits(math.Float64bits(p) + math.Float64bits(t)<<52)
-}
-
-// inverseFactorials are 1/13!, ..., 1/1!, 1/0!. The term after them is 4e-18 at most.
-var inverseFactorials = [14]float64{
-	1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
-	1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 1.0 / 2, 1, 1,
 }
 
 // pull adds to the partial sums of each column the sum of weights[i] (x[i]-z). There is one column

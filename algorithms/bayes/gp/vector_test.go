@@ -2,55 +2,10 @@ package gp
 
 import (
 	"math"
-	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
 )
-
-// TestExpNegative compares with exp to 200 bits.
-func TestExpNegative(t *testing.T) {
-	r := rand.New(rand.NewPCG(4, 4))
-	for i := range 2000 {
-		q := r.ExpFloat64() * math.Pow(10, 4*r.Float64()-3)
-		if i < 200 {
-			q = (float64(i) + 0.5) * math.Ln2 // where the power of 2 changes
-		}
-		if q > 700 {
-			continue
-		}
-		// The distance to the true value, in units in the last place of the rounded one.
-		want := bigExp(q)
-		rounded, _ := want.Float64()
-		unit := math.Nextafter(rounded, 1) - rounded
-		off := new(big.Float).Sub(want, big.NewFloat(expNegative(q)))
-		if units, _ := off.Quo(off, big.NewFloat(unit)).Float64(); math.Abs(units) > 1 {
-			t.Errorf("exp(-%v) is off by %v units in the last place", q, units)
-		}
-	}
-	for _, c := range []struct{ q, want float64 }{
-		{0, 1}, {math.Copysign(0, -1), 1}, {1e-300, 1}, {1e4, expNegative(700)}, {math.Inf(1), expNegative(700)},
-	} {
-		if got := expNegative(c.q); got != c.want || got == 0 {
-			t.Errorf("exp(-%v) is %v, want %v", c.q, got, c.want)
-		}
-	}
-}
-
-// bigExp returns exp(-q) as the 2^12-th power of the series of exp(-q/2^12).
-func bigExp(q float64) *big.Float {
-	x := big.NewFloat(-q).SetPrec(200)
-	x.SetMantExp(x, -12)
-	sum, term := big.NewFloat(1).SetPrec(200), big.NewFloat(1).SetPrec(200)
-	for k := 1; k < 40; k++ {
-		term.Mul(term, x).Quo(term, big.NewFloat(float64(k)))
-		sum.Add(sum, term)
-	}
-	for range 12 {
-		sum.Mul(sum, sum)
-	}
-	return sum
-}
 
 // TestVectors wants the bits of plain Go from the loops in use, for each length up to some vectors.
 func TestVectors(t *testing.T) {

@@ -7,7 +7,7 @@ import "math"
 const warpEdge = 1e-7
 
 // inside moves u from [0, 1] to [warpEdge, 1-warpEdge].
-func inside(u float64) float64 { return warpEdge + (1-2*warpEdge)*u }
+func inside(u float64) float64 { return warpEdge + float64((1-2*warpEdge)*u) }
 
 // kumaraswamy returns 1 - (1 - u^a)^b, the distribution function of Kumaraswamy (1980).
 func kumaraswamy(u, a, b float64) float64 {
