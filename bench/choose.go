@@ -120,8 +120,14 @@ func chooseEntries(ctx context.Context, ours, peers []string) ([]run.Entry, erro
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
+	entries, err := choosePeers(ctx, peers)
+	return append(out, entries...), err
+}
+
+// choosePeers returns the peers. One that cannot be started is an entry with a fault.
+func choosePeers(ctx context.Context, peers []string) ([]run.Entry, error) {
 	if len(peers) == 0 {
-		return out, nil
+		return nil, nil
 	}
 	dir, err := peersFolder()
 	if err != nil {
@@ -130,6 +136,7 @@ func chooseEntries(ctx context.Context, ours, peers []string) ([]run.Entry, erro
 	if peers, err = expandPeers(ctx, dir, peers); err != nil {
 		return nil, err
 	}
+	var out []run.Entry
 	for _, name := range peers {
 		e := run.Peer(ctx, name, filepath.Join(dir, "run"), name)
 		driver, err := driverHash(dir, name)

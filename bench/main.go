@@ -31,11 +31,15 @@ var commands = []struct {
 }{
 	{"run", "let optimizers work on suites of problems, and report", runCommand},
 	{"report", "report once more what a run left in a folder", reportCommand},
+	{"latency", "measure what a suggestion takes, and memory", latencyCommand},
 	{"list", "list suites, algorithms and peers", listCommand},
 }
 
 // dispatch carries out the command that args name.
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 1 && args[0] == childCommand {
+		return latencyChild(os.Stdin, stdout)
+	}
 	var names []string
 	usage := "usage: go run ./bench COMMAND [flags]\n"
 	for _, c := range commands {

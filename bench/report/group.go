@@ -187,8 +187,7 @@ func (s *Score) count(runs []*run.Trajectory) {
 			cpu = append(cpu, tr.AskCPU[i]+tr.TellCPU[i])
 		}
 	}
-	q := quantiles(cpu, 0.5, 0.95)
-	s.CPU50, s.CPU95 = Figure(q[0]), Figure(q[1])
+	s.CPU50, s.CPU95 = Spread(cpu)
 }
 
 // normalized and reached are NaN where random search was not run.

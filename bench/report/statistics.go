@@ -105,6 +105,12 @@ func quantiles(values []float64, qs ...float64) []float64 {
 	return out
 }
 
+// Spread returns the median and the 95 % quantile of values in any order, NaN without values.
+func Spread(values []float64) (p50, p95 Figure) {
+	q := quantiles(values, 0.5, 0.95)
+	return Figure(q[0]), Figure(q[1])
+}
+
 // mean is NaN without values.
 func mean(values []float64) float64 {
 	sum := 0.0

@@ -8,24 +8,25 @@ import (
 	"unicode/utf8"
 )
 
-// table is rows of text under a title.
-type table struct {
-	title  string
-	note   string
-	header []string
-	rows   [][]string
+// Table is rows of text under a title.
+type Table struct {
+	Title  string
+	Note   string // "" for none
+	Header []string
+	Rows   [][]string
 }
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+// Add adds a row.
+func (t *Table) Add(cells ...string) { t.Rows = append(t.Rows, cells) }
 
-// plain writes the table in columns: the first one to the left, numbers to the right.
-func (t *table) plain(w io.Writer) {
-	fmt.Fprintf(w, "%s\n", t.title)
-	if t.note != "" {
-		fmt.Fprintf(w, "%s\n", t.note)
+// Plain writes the table in columns: the first one to the left, numbers to the right.
+func (t *Table) Plain(w io.Writer) {
+	fmt.Fprintf(w, "%s\n", t.Title)
+	if t.Note != "" {
+		fmt.Fprintf(w, "%s\n", t.Note)
 	}
-	widths := make([]int, len(t.header))
-	all := append([][]string{t.header}, t.rows...)
+	widths := make([]int, len(t.Header))
+	all := append([][]string{t.Header}, t.Rows...)
 	for _, row := range all {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
@@ -47,10 +48,10 @@ func (t *table) plain(w io.Writer) {
 }
 
 // markdown writes the table as Markdown.
-func (t *table) markdown(w io.Writer) {
-	fmt.Fprintf(w, "### %s\n\n", t.title)
-	if t.note != "" {
-		fmt.Fprintf(w, "%s\n\n", t.note)
+func (t *Table) markdown(w io.Writer) {
+	fmt.Fprintf(w, "### %s\n\n", t.Title)
+	if t.Note != "" {
+		fmt.Fprintf(w, "%s\n\n", t.Note)
 	}
 	line := func(cells []string) {
 		escaped := make([]string, len(cells))
@@ -59,9 +60,9 @@ func (t *table) markdown(w io.Writer) {
 		}
 		fmt.Fprintf(w, "| %s |\n", strings.Join(escaped, " | "))
 	}
-	line(t.header)
-	fmt.Fprintf(w, "|---%s|\n", strings.Repeat("|--:", len(t.header)-1))
-	for _, row := range t.rows {
+	line(t.Header)
+	fmt.Fprintf(w, "|---%s|\n", strings.Repeat("|--:", len(t.Header)-1))
+	for _, row := range t.Rows {
 		line(row)
 	}
 	fmt.Fprintln(w)
@@ -71,7 +72,7 @@ func (t *table) markdown(w io.Writer) {
 func (r *Report) Plain(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s\n\n", r.Made, r.Machine)
 	for _, t := range r.tables() {
-		t.plain(w)
+		t.Plain(w)
 	}
 	r.failures(w, "  ")
 }
@@ -94,8 +95,8 @@ func (r *Report) Markdown(w io.Writer) {
 	r.failures(w, "- ")
 }
 
-func (r *Report) tables() []*table {
-	var out []*table
+func (r *Report) tables() []*Table {
+	var out []*Table
 	for _, s := range r.Sections {
 		out = append(out, s.tables()...)
 	}
@@ -112,48 +113,48 @@ func (s Section) title() string {
 	return s.Suite
 }
 
-func (s Section) tables() []*table { return []*table{s.scoreTable(), s.pairTable()} }
+func (s Section) tables() []*Table { return []*Table{s.scoreTable(), s.pairTable()} }
 
-func (s Section) scoreTable() *table {
-	t := &table{
-		title:  fmt.Sprintf("%s: %d runs of N = %d trials", s.title(), s.Runs, s.Budget),
-		note:   "Figures after N/4, N/2 and N trials. Rank: mean among those with all runs. Of random: regret as a part of random search's, at most 2. Targets: share reached.",
-		header: []string{"optimizer", "runs now+kept", "log10 regret", "rank", "of random", "area", "targets", "duplicates", "CPU ms p50", "p95"},
+func (s Section) scoreTable() *Table {
+	t := &Table{
+		Title:  fmt.Sprintf("%s: %d runs of N = %d trials", s.title(), s.Runs, s.Budget),
+		Note:   "Figures after N/4, N/2 and N trials. Rank: mean among those with all runs. Of random: regret as a part of random search's, at most 2. Targets: share reached.",
+		Header: []string{"optimizer", "runs now+kept", "log10 regret", "rank", "of random", "area", "targets", "duplicates", "CPU ms p50", "p95"},
 	}
 	for _, c := range s.Scores {
 		if c.Now+c.Kept == 0 {
-			t.add(c.Optimizer, "unsupported", "-", "-", "-", "-", "-", "-", "-", "-")
+			t.Add(c.Optimizer, "unsupported", "-", "-", "-", "-", "-", "-", "-", "-")
 			continue
 		}
-		t.add(c.Optimizer, fmt.Sprintf("%d+%d", c.Now, c.Kept), three(c.LogRegret, 2), three(c.Rank, 1), three(c.Normalized, 3), decimals(c.Area, 3),
+		t.Add(c.Optimizer, fmt.Sprintf("%d+%d", c.Now, c.Kept), three(c.LogRegret, 2), three(c.Rank, 1), three(c.Normalized, 3), decimals(c.Area, 3),
 			three(c.Reached, 2), decimals(c.Duplicates, 1), decimals(c.CPU50*1000, 2), decimals(c.CPU95*1000, 2))
 	}
 	return t
 }
 
-func (s Section) pairTable() *table {
-	t := &table{
-		title:  s.title() + ": ours less peer, in powers of ten of regret",
-		note:   "Mean with the 95 % interval of a bootstrap over clusters of problems; below 0 ours is better. Win: share of runs won less share lost.",
-		header: []string{"ours - peer", "pairs/clusters", "N/4", "N/2", "N", "win"},
+func (s Section) pairTable() *Table {
+	t := &Table{
+		Title:  s.title() + ": ours less peer, in powers of ten of regret",
+		Note:   "Mean with the 95 % interval of a bootstrap over clusters of problems; below 0 ours is better. Win: share of runs won less share lost.",
+		Header: []string{"ours - peer", "pairs/clusters", "N/4", "N/2", "N", "win"},
 	}
 	for _, p := range s.Pairs {
-		t.add(p.Ours+" - "+p.Peer, fmt.Sprintf("%d/%d", p.Runs, p.Clusters), p.Difference[0].String(), p.Difference[1].String(), p.Difference[2].String(), three(p.WinMinusLoss, 2))
+		t.Add(p.Ours+" - "+p.Peer, fmt.Sprintf("%d/%d", p.Runs, p.Clusters), p.Difference[0].String(), p.Difference[1].String(), p.Difference[2].String(), three(p.WinMinusLoss, 2))
 	}
 	return t
 }
 
-func (r *Report) asyncTable() *table {
+func (r *Report) asyncTable() *Table {
 	if len(r.Async) == 0 {
 		return nil
 	}
-	t := &table{
-		title:  "Several workers against one, the same optimizer after N trials",
-		note:   "Regret in powers of ten with the 95 % interval. Pending: points suggested while they were being evaluated. Faster: simulated time.",
-		header: []string{"optimizer", "suite", "workers", "runs", "regret", "pending", "faster"},
+	t := &Table{
+		Title:  "Several workers against one, the same optimizer after N trials",
+		Note:   "Regret in powers of ten with the 95 % interval. Pending: points suggested while they were being evaluated. Faster: simulated time.",
+		Header: []string{"optimizer", "suite", "workers", "runs", "regret", "pending", "faster"},
 	}
 	for _, a := range r.Async {
-		t.add(a.Optimizer, a.Suite, fmt.Sprint(a.Workers), fmt.Sprint(a.Runs), a.Difference.String(), fmt.Sprint(a.Pending), decimals(a.Faster, 2)+"x")
+		t.Add(a.Optimizer, a.Suite, fmt.Sprint(a.Workers), fmt.Sprint(a.Runs), a.Difference.String(), fmt.Sprint(a.Pending), decimals(a.Faster, 2)+"x")
 	}
 	return t
 }

@@ -119,6 +119,9 @@ func (l *local) Tell(id uint64, o Outcome) (Cost, error) {
 	return watch.cost(), nil
 }
 
+// Learn tells the algorithm trials that it was not asked for.
+func (l *local) Learn(finished []algorithms.Trial) { l.suggester.Tell(finished) }
+
 func (l *local) End() error {
 	l.suggester, l.pending = nil, nil
 	return nil

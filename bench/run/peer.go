@@ -193,6 +193,9 @@ func (p *peer) End() error {
 	return err
 }
 
+// Process is the id of the peer's process.
+func (p *peer) Process() int { return p.cmd.Process.Pid }
+
 // Close ends the process: its input ends, and if that does not help within a second it is killed.
 func (p *peer) Close() error {
 	err := p.in.Close()

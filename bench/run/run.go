@@ -62,6 +62,11 @@ type Optimizer interface {
 	Close() error
 }
 
+// Learner is an optimizer that can be told trials which it was not asked for.
+type Learner interface {
+	Learn(finished []algorithms.Trial)
+}
+
 // Entry is an optimizer that takes part.
 type Entry struct {
 	Name    string // with its settings, as asked for

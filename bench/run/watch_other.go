@@ -13,3 +13,8 @@ func (w watch) cost() Cost {
 	s := time.Since(w.wall).Seconds()
 	return Cost{CPU: s, Wall: s}
 }
+
+// ProcessCPU is wall time here.
+func ProcessCPU() float64 { return time.Since(started).Seconds() }
+
+var started = time.Now()
