@@ -25,7 +25,7 @@ TESTFLAGS ?=
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## build bin/tuned, bin/trial-agent and bin/digits
@@ -95,8 +95,24 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	echo "$$name in $$(dirname "$$file")"; \
 	go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; done
 
+.PHONY: bench-quick
+bench-quick: ## optimizers side by side, within ten minutes on two cores, see bench; BENCHFLAGS as there
+	@bench/peers/install optuna
+	@go run ./bench run -suite quick,quick/hpotab15-open@8 -peers optuna-gp,optuna-tpe,optuna-tpe-group -out build/bench-quick $(BENCHFLAGS)
+
 .PHONY: bench
-bench: ## measure the engine from outside, see bench/engine; BENCHFLAGS as there
+bench: ## optimizers side by side, all suites, all peers and all figures: hours
+	@bench/peers/install
+	@go run ./bench run -suite full,full/bbob24-d5@8,full/hpotab15-open@8 -peers installed $(BENCHFLAGS)
+	@go run ./bench latency
+	@go run ./bench goals
+
+.PHONY: bench-latency
+bench-latency: ## what a suggestion takes, and memory; BENCHFLAGS as in bench
+	@go run ./bench latency $(BENCHFLAGS)
+
+.PHONY: bench-engine
+bench-engine: ## measure the daemon from outside, see bench/engine; BENCHFLAGS as there
 	@go run ./bench/engine $(BENCHFLAGS)
 
 .PHONY: clean

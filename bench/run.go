@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -211,7 +212,7 @@ func reportCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 func readReport(dir string) (*report.Report, error) {
 	text, err := os.ReadFile(filepath.Join(dir, reportFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s holds no report: make one with go run ./bench run -out %s", dir, dir)
+		return nil, fmt.Errorf("%s holds no report: make one with go run ./bench run -out %s (%w)", dir, dir, fs.ErrNotExist)
 	} else if err != nil {
 		return nil, err
 	}

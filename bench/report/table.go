@@ -14,6 +14,7 @@ type Table struct {
 	Note   string // "" for none
 	Header []string
 	Rows   [][]string
+	Left   bool // all columns to the left, for text
 }
 
 // Add adds a row.
@@ -36,7 +37,7 @@ func (t *Table) Plain(w io.Writer) {
 		var b strings.Builder
 		for i, cell := range row {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			if i == 0 {
+			if i == 0 || t.Left {
 				b.WriteString("  " + cell + pad)
 			} else {
 				b.WriteString("  " + pad + cell)
