@@ -141,7 +141,11 @@ func (c *chosen) print(w io.Writer) {
 
 // printFront writes the Pareto front as a table.
 func (c *chosen) printFront(w io.Writer) {
-	fmt.Fprintf(w, "Front:       %d trials, of which none is as good as another in all objectives\n", len(c.Front))
+	text := fmt.Sprintf("%d trials, of which none is as good as another in all objectives", len(c.Front))
+	if len(c.Front) == 1 {
+		text = "1 trial, which is as good as any in all objectives"
+	}
+	fmt.Fprintf(w, "Front:       %s\n", text)
 	t := table{header: append(append([]string{"trial"}, c.metrics...), "parameters")}
 	for i := range c.Front {
 		b := &c.Front[i]

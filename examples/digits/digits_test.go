@@ -161,7 +161,7 @@ func TestEvaluateUntrained(t *testing.T) {
 
 var (
 	epochLine = regexp.MustCompile(`^epoch (\d+): val_loss=(\S+) val_accuracy=(\S+) train_loss=(\S+)$`)
-	testLine  = regexp.MustCompile(`^test_accuracy=([0-9.]+)$`)
+	testLine  = regexp.MustCompile(`^test_accuracy=([0-9.]+) weights=4042$`) // 64*36+36 + 36*36+36 + 36*10+10
 )
 
 func output(t *testing.T, args ...string) []string {
@@ -189,7 +189,7 @@ func TestLearns(t *testing.T) {
 		t.Errorf("last validation accuracy %s, want above 0.9", accuracy)
 	}
 	if last := lines[len(lines)-1]; !testLine.MatchString(last) {
-		t.Errorf("last line %q, want the test accuracy", last)
+		t.Errorf("last line %q, want the test accuracy and the weights", last)
 	}
 }
 

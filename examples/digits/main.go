@@ -95,8 +95,8 @@ func train(c Config, p Parts, out io.Writer) error {
 		}
 	}
 	_, accuracy := net.Evaluate(p.Test)
-	if _, err := fmt.Fprintf(out, "test_accuracy=%.4f\n", accuracy); err != nil {
-		return fmt.Errorf("print test accuracy: %w", err)
+	if _, err := fmt.Fprintf(out, "test_accuracy=%.4f weights=%d\n", accuracy, net.Weights()); err != nil {
+		return fmt.Errorf("print result: %w", err)
 	}
 	return nil
 }

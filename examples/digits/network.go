@@ -45,6 +45,15 @@ func NewNetwork(sizes []int, random *rand.Rand) *Network {
 	return n
 }
 
+// Weights returns how many numbers the network consists of.
+func (n *Network) Weights() int {
+	sum := 0
+	for i := range n.layers {
+		sum += len(n.layers[i].w) + len(n.layers[i].b)
+	}
+	return sum
+}
+
 // Evaluate returns the mean loss over the samples and the share classified correctly.
 func (n *Network) Evaluate(samples []Sample) (loss, accuracy float64) {
 	n.drop(0, nil)

@@ -39,6 +39,7 @@ func (u *users) ListExperiments(ctx context.Context, r *tunedv1.ListExperimentsR
 		if r.GetNamespace() != "" && r.GetNamespace() != e.Metadata.Namespace {
 			continue
 		}
+		e.Priors = nil // large, and GetExperiment has it
 		text, err := json.Marshal(e)
 		if err != nil {
 			return nil, u.code(err)
