@@ -69,7 +69,7 @@ def suggest(trial, p):
     if p.kind == "categorical":
         return trial.suggest_categorical(p.name, p.values)
     if p.kind == "int":
-        return trial.suggest_int(p.name, *p.ints(), log=p.log)
+        return trial.suggest_int(p.name, p.min, p.max, log=p.log)
     return trial.suggest_float(p.name, p.min, p.max, log=p.log)
 
 

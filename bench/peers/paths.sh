@@ -4,12 +4,16 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tuned-hpo/bench
 
-families="optuna"
+families="optuna rustuna hyperopt nevergrad skopt smac vizier"
 
 # methods FAMILY prints the methods of a family; "-" is one without a name.
 methods() {
 	case $1 in
 	optuna) echo gp tpe tpe-group cmaes random auto ;;
+	rustuna | hyperopt) echo tpe ;;
+	nevergrad) echo ngopt ;;
+	skopt | vizier) echo gp ;;
+	smac) echo hpo blackbox ;;
 	*) return 1 ;;
 	esac
 }

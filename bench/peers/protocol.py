@@ -38,6 +38,11 @@ class Parameter:
     parent: str = ""  # "": always active
     when: tuple = ()  # the values of the parent at which it is active
 
+    def __post_init__(self):
+        if self.kind == "int":
+            for name in ("min", "max", "step"):
+                object.__setattr__(self, name, int(getattr(self, name)))
+
     def active(self, point):
         """Tells whether it belongs to a point that holds all parameters before this one."""
         return not self.parent or point.get(self.parent) in self.when
@@ -53,12 +58,23 @@ class Parameter:
         if self.kind == "categorical" or self.step == 0 or (self.kind == "int" and self.step == 1):
             return None
         n = math.floor((self.max - self.min) / self.step * (1 + 1e-15)) + 1
-        values = [self.min + i * self.step for i in range(n)]
-        return tuple(map(int, values) if self.kind == "int" else values)
+        return tuple(self.min + i * self.step for i in range(n))
 
-    def ints(self):
-        """Returns the bounds of a plain int, both included."""
-        return int(self.min), int(self.max)
+    def levels(self):
+        """Returns all values of a parameter that may be a parent."""
+        if self.kind == "categorical":
+            return self.values
+        return self.grid() or tuple(range(self.min, self.max + 1))
+
+    def value(self, drawn):
+        """Returns the value that a library's number or label stands for, within the range."""
+        grid = self.grid()
+        if grid:
+            return grid[int(drawn)]
+        if self.kind == "categorical":
+            return str(drawn)
+        value = int(drawn) if self.kind == "int" else float(drawn)
+        return min(max(value, self.min), self.max)
 
 
 class Stopwatch:
