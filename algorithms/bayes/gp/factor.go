@@ -93,6 +93,10 @@ func (f *factor) block(b []float64, stride, rows, begin, j, w int) {
 	dots(&sums, j-begin, f.l[j*f.stride+begin:], f.stride, b[begin:], stride)
 	for r := range rows {
 		x := b[r*stride+j:][:w]
+		if w == lanes {
+			f.triangle((*[lanes]float64)(x), (*[lanes]float64)(sums[lanes*r:]), j)
+			continue
+		}
 		for c := range x {
 			v := x[c] - sums[lanes*r+c]
 			for t, l := range f.l[(j+c)*f.stride+j:][:c] {
@@ -103,11 +107,39 @@ func (f *factor) block(b []float64, stride, rows, begin, j, w int) {
 	}
 }
 
+// triangle solves x - sums for the block of L on the diagonal at j.
+func (f *factor) triangle(x, sums *[lanes]float64, j int) {
+	inverse := (*[lanes]float64)(f.inverse[j:])
+	l1 := (*[1]float64)(f.l[(j+1)*f.stride+j:])
+	l2 := (*[2]float64)(f.l[(j+2)*f.stride+j:])
+	l3 := (*[3]float64)(f.l[(j+3)*f.stride+j:])
+	x0 := (x[0] - sums[0]) * inverse[0]
+	x1 := math.FMA(-l1[0], x0, x[1]-sums[1]) * inverse[1]
+	x2 := math.FMA(-l2[1], x1, math.FMA(-l2[0], x0, x[2]-sums[2])) * inverse[2]
+	x3 := math.FMA(-l3[2], x2, math.FMA(-l3[1], x1, math.FMA(-l3[0], x0, x[3]-sums[3]))) * inverse[3]
+	*x = [lanes]float64{x0, x1, x2, x3}
+}
+
 // solveTransposed replaces b by L^-T b, L being the leading len(b) rows.
 func (f *factor) solveTransposed(b []float64) {
-	for i := len(b) - 1; i >= 0; i-- {
-		b[i] *= f.inverse[i]
-		axpy(-b[i], f.l[i*f.stride:][:i], b[:i])
+	for n := len(b); n > 0; {
+		j := roundDown(n - 1)
+		var x [lanes]float64 // less what is solved
+		for i := n - 1; i >= j; i-- {
+			b[i] *= f.inverse[i]
+			x[i-j] = -b[i]
+			for t, l := range f.l[i*f.stride+j:][:i-j] {
+				b[j+t] = math.FMA(x[i-j], l, b[j+t])
+			}
+		}
+		if n-j == lanes {
+			axpys(&x, f.l[j*f.stride:], f.stride, b[:j])
+		} else {
+			for i := n - 1; i >= j; i-- {
+				axpy(x[i-j], f.l[i*f.stride:][:j], b)
+			}
+		}
+		n = j
 	}
 }
 

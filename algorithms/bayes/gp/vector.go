@@ -51,6 +51,14 @@ func plainAxpy(f float64, x, y []float64) {
 	}
 }
 
+// axpys adds to y the rows x, which begin stride apart, times f, the last one first. y has a multiple
+// of lanes elements.
+func plainAxpys(f *[lanes]float64, x []float64, stride int, y []float64) {
+	for t := lanes - 1; t >= 0; t-- {
+		plainAxpy(f[t], x[t*stride:][:len(y)], y)
+	}
+}
+
 // squares adds to each element of r2 the squared distance between z and the same element of the
 // columns of c, one column per element of z. Columns begin stride apart. It works in whole vectors.
 func plainSquares(r2, c []float64, stride int, z []float64) {

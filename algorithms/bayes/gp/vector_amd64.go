@@ -47,6 +47,20 @@ func axpy(f float64, x, y []float64) {
 }
 
 //go:noescape
+func avxAxpys(f *[lanes]float64, x *float64, stride int, y *float64, n int)
+
+func axpys(f *[lanes]float64, x []float64, stride int, y []float64) {
+	if !vectorUnit {
+		plainAxpys(f, x, stride, y)
+		return
+	}
+	if n := len(y); n > 0 {
+		_ = x[3*stride+n-1]
+		avxAxpys(f, &x[0], stride, &y[0], n)
+	}
+}
+
+//go:noescape
 func avxSquares(r2 *float64, n int, c *float64, stride int, z *float64, columns int)
 
 func squares(r2, c []float64, stride int, z []float64) {

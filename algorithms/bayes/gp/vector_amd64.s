@@ -128,6 +128,35 @@ axpyTail:
 	VZEROUPPER
 	RET
 
+// func avxAxpys(f *[lanes]float64, x *float64, stride int, y *float64, n int)
+TEXT ·avxAxpys(SB), NOSPLIT, $0-40
+	MOVQ         f+0(FP), DX
+	MOVQ         x+8(FP), AX
+	MOVQ         stride+16(FP), R8
+	MOVQ         y+24(FP), BX
+	MOVQ         n+32(FP), CX
+	LEAQ         (AX)(R8*8), R10  // rows 1 to 3
+	LEAQ         (R10)(R8*8), R11
+	LEAQ         (R11)(R8*8), R12
+	VBROADCASTSD (DX), Y0
+	VBROADCASTSD 8(DX), Y1
+	VBROADCASTSD 16(DX), Y2
+	VBROADCASTSD 24(DX), Y3
+	XORQ         SI, SI
+
+axpysNext:
+	VMOVUPD     (BX)(SI*8), Y4
+	VFMADD231PD (R12)(SI*8), Y3, Y4
+	VFMADD231PD (R11)(SI*8), Y2, Y4
+	VFMADD231PD (R10)(SI*8), Y1, Y4
+	VFMADD231PD (AX)(SI*8), Y0, Y4
+	VMOVUPD     Y4, (BX)(SI*8)
+	ADDQ        $4, SI
+	CMPQ        SI, CX
+	JLT         axpysNext
+	VZEROUPPER
+	RET
+
 // func avxSquares(r2 *float64, n int, c *float64, stride int, z *float64, columns int)
 TEXT ·avxSquares(SB), NOSPLIT, $0-48
 	MOVQ r2+0(FP), DI

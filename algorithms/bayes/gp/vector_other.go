@@ -10,6 +10,8 @@ func dots(out *[2 * lanes]float64, n int, a []float64, aStride int, b []float64,
 
 func axpy(f float64, x, y []float64) { plainAxpy(f, x, y) }
 
+func axpys(f *[lanes]float64, x []float64, stride int, y []float64) { plainAxpys(f, x, stride, y) }
+
 func squares(r2, c []float64, stride int, z []float64) { plainSquares(r2, c, stride, z) }
 
 func unequal(r2, c []float64, stride int, z, weights []float64) {

@@ -38,6 +38,11 @@ func TestVectors(t *testing.T) {
 		plainAxpy(0.3, a[:n], want1)
 		same("axpy", n, got1, want1)
 
+		got1, want1 = slices.Clone(b), slices.Clone(b)
+		axpys((*[lanes]float64)(b), a, stride, got1[:roundDown(n)])
+		plainAxpys((*[lanes]float64)(b), a, stride, want1[:roundDown(n)])
+		same("axpys", n, got1, want1)
+
 		z, weights, r2 := numbers(width), numbers(width), numbers(stride)
 		got1, want1 = slices.Clone(r2), slices.Clone(r2)
 		squares(got1[:n], a, stride, z)
