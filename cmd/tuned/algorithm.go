@@ -39,10 +39,7 @@ func notLookedAt(s *experiment.Spec) (warnings experiment.Faults) {
 	if s.Algorithm == nil || s.Tuned == nil {
 		return nil
 	}
-	def, err := builtin.Registry().Lookup(s.Algorithm.AlgorithmName)
-	if err != nil {
-		return nil
-	}
+	def, _ := builtin.Registry().Lookup(s.Algorithm.AlgorithmName) // one that is not known has a fault of its own
 	for _, x := range []struct {
 		field         string
 		given, served bool
@@ -52,7 +49,7 @@ func notLookedAt(s *experiment.Spec) (warnings experiment.Faults) {
 		{"constraints", len(s.Tuned.Constraints) > 0, def.Constraints, "does not look at constraints; the best is found among the feasible trials of what it tries"},
 		{"warmStart", len(s.Tuned.WarmStart) > 0, def.Priors, "learns nothing from other experiments"},
 	} {
-		if x.given && !x.served {
+		if def.Name != "" && x.given && !x.served {
 			warnings = append(warnings, experiment.Fault{
 				Path: "spec.tuned." + x.field, Type: experiment.NotSupported, Detail: fmt.Sprintf("algorithm %s %s", def.Name, x.detail),
 			})

@@ -65,11 +65,7 @@ func newProgress(s tuner.Snapshot, start, now time.Time) progress {
 		if failed(p.Finished[i].State) {
 			p.Failed++
 		}
-		v := objectiveOf(&p.Finished[i], p.Objective)
-		if !spec.Feasible(spec.ValueOf(&p.Finished[i])) {
-			v = math.NaN()
-		}
-		p.Values = append(p.Values, v)
+		p.Values = append(p.Values, feasibleValue(&p.Finished[i], spec))
 	}
 	if p.Best != nil {
 		p.BestValue = objectiveOf(p.Best, p.Objective)
@@ -78,6 +74,14 @@ func newProgress(s tuner.Snapshot, start, now time.Time) progress {
 		p.ETA, p.ETAKnown = eta(durations, ages, p.Budget-p.Done, count(spec.ParallelTrialCount, 1))
 	}
 	return p
+}
+
+// feasibleValue returns a trial's value of the objective, NaN when it has none or breaks a constraint.
+func feasibleValue(t *experiment.Trial, s *experiment.Spec) float64 {
+	if !s.Feasible(s.ValueOf(t)) {
+		return math.NaN()
+	}
+	return objectiveOf(t, s.Objective)
 }
 
 // better reports whether value a is nearer to the objective than b.

@@ -24,23 +24,22 @@ func (f front) add(m member) front {
 		f[i].number = min(f[i].number, m.number)
 		return f
 	}
-	from := 0 // a trial that dominates m stands before it
-	if len(m.losses) <= 2 {
-		from = max(0, i-1)
-	}
-	for _, other := range f[from:i] {
-		if other.covers(m) {
+	// What dominates m stands before it, what m dominates behind it.
+	if len(m.losses) > 2 {
+		if slices.ContainsFunc(f[:i], func(other member) bool { return other.covers(m) }) {
 			return f
 		}
+		kept := slices.DeleteFunc(f[i:], m.covers)
+		return slices.Insert(f[:i+len(kept)], i, m)
 	}
-	end := len(f) // one that m dominates stands behind it
-	if len(m.losses) <= 2 {
-		for end = i; end < len(f) && m.covers(f[end]); end++ {
-		}
-		return slices.Replace(f, i, end, m)
+	if i > 0 && f[i-1].covers(m) {
+		return f
 	}
-	kept := slices.DeleteFunc(f[i:], m.covers)
-	return slices.Insert(f[:i+len(kept)], i, m)
+	end := i
+	for end < len(f) && m.covers(f[end]) {
+		end++
+	}
+	return slices.Replace(f, i, end, m)
 }
 
 // covers reports whether m is at least as good as other in every objective.
