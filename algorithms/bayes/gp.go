@@ -26,11 +26,13 @@ type optimizer struct {
 	design   sampling.Sobol
 	search   *search
 
-	rows     []float64 // told trials: n by d, features
-	told     int       // n
-	outputs  []*output // objectives, then constraints
-	feasible []bool    // told trials: with all losses, and all constraints met
-	newest   newest
+	told    history
+	history           // the told trials that are modelled
+	part    history   // scratch for history
+	centre  []float64 // of a model of some, features; nil when all are modelled
+	radius  float64   // about the centre
+	outputs []*output // objectives, then constraints
+	newest  newest
 
 	lower, upper []float64 // of the hyperparameters of all outputs
 
@@ -52,8 +54,9 @@ func newOptimizer(p algorithms.Problem, s settings, seed uint64) *optimizer {
 	}
 	lower, upper := model.Bounds()
 	for k := range p.Objectives + p.Constraints {
-		out := &output{surrogate: newSurrogate(model, p.Space.Len()), constraint: k >= p.Objectives, warper: warper{off: !s.warp}}
+		out := &output{surrogate: newSurrogate(model, p.Space.Len()), constraint: k >= p.Objectives, warper: warper{off: !s.warp, curve: s.dev.Float("curve", 0.5)}}
 		o.outputs = append(o.outputs, out)
+		o.told.values = append(o.told.values, nil)
 		o.lower, o.upper = append(o.lower, lower...), append(o.upper, upper...)
 	}
 	return o
@@ -67,23 +70,30 @@ func (o *optimizer) Tell(finished []algorithms.Trial) {
 		if o.problem.Space.Contains(t.Point) != nil {
 			continue
 		}
-		o.rows = slices.Grow(o.rows, len(t.Point))[:len(o.rows)+len(t.Point)]
-		o.encoding.features(t.Point, o.rows[len(o.rows)-len(t.Point):])
-		o.told++
-		o.feasible = append(o.feasible, o.isFeasible(t))
-		for k, out := range o.outputs {
-			switch {
-			case t.State == algorithms.Failed:
-				out.tell(math.NaN(), false)
-			case k < len(t.Losses):
-				out.tell(t.Losses[k], t.State == algorithms.Pruned)
-			case out.constraint && k-o.problem.Objectives < len(t.Constraints):
-				out.tell(t.Constraints[k-o.problem.Objectives], false)
-			default:
-				out.tell(math.NaN(), false)
-			}
+		h := &o.told
+		h.n++
+		h.rows = slices.Grow(h.rows, len(t.Point))[:len(h.rows)+len(t.Point)]
+		o.encoding.features(t.Point, h.rows[len(h.rows)-len(t.Point):])
+		h.feasible = append(h.feasible, o.isFeasible(t))
+		h.pruned = append(h.pruned, t.State == algorithms.Pruned)
+		for k := range o.outputs {
+			h.values[k] = append(h.values[k], o.valueOf(t, k))
 		}
 	}
+}
+
+// valueOf returns the value of output k of a trial, NaN for none.
+func (o *optimizer) valueOf(t algorithms.Trial, k int) float64 {
+	c := k - o.problem.Objectives
+	switch {
+	case t.State == algorithms.Failed:
+		return math.NaN()
+	case c < 0 && k < len(t.Losses):
+		return t.Losses[k]
+	case c >= 0 && c < len(t.Constraints):
+		return t.Constraints[c]
+	}
+	return math.NaN()
 }
 
 // Ask implements [algorithms.Suggester].
@@ -94,7 +104,7 @@ func (o *optimizer) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.
 		o.draws.Begin(id)
 		var point searchspace.Point
 		var carried []byte
-		if k := o.told + len(o.pending)/max(1, len(o.encoding.axes)); k < o.settings.initial || o.successes() < 2 || len(o.encoding.axes) == 0 {
+		if k := o.told.n + len(o.pending)/max(1, len(o.encoding.axes)); k < o.settings.initial || o.successes() < 2 || len(o.encoding.axes) == 0 {
 			point = o.initial(k)
 		} else {
 			point = o.promising(id)
@@ -120,10 +130,10 @@ func (o *optimizer) open(pending []algorithms.Trial) {
 	latest := o.newest
 	latest.see(pending)
 	o.memo, _ = decodeMemo(latest.memo, o.lower, o.upper)
-	if o.memo.told > o.told {
+	if o.memo.told > o.told.n {
 		o.memo = memo{}
 	}
-	o.sure = len(pending) > 0 && o.memo.told == o.told && o.memo.theta != nil
+	o.sure = len(pending) > 0 && o.memo.told == o.told.n && o.memo.theta != nil
 }
 
 func (o *optimizer) addPending(p searchspace.Point) {
@@ -135,8 +145,8 @@ func (o *optimizer) addPending(p searchspace.Point) {
 // successes is the number of told trials with all losses, counted up to 2.
 func (o *optimizer) successes() int {
 	n := 0
-	for i := 0; i < o.told && n < 2; i++ {
-		if !slices.ContainsFunc(o.outputs, func(out *output) bool { return !out.constraint && !isFinite(out.values[i]) }) {
+	for i := 0; i < o.told.n && n < 2; i++ {
+		if !slices.ContainsFunc(o.told.values[:o.problem.Objectives], func(v []float64) bool { return !isFinite(v[i]) }) {
 			n++
 		}
 	}
@@ -162,17 +172,14 @@ func (o *optimizer) initial(k int) searchspace.Point {
 // promising returns the point that the model finds most promising.
 func (o *optimizer) promising(id uint64) searchspace.Point {
 	random := rand.New(rand.NewPCG(o.seed, id))
-	o.condition()
+	o.condition(id)
 	d := len(o.encoding.axes)
 	o.assess()
 
 	s := o.search
 	s.rater = newJoint(o.wish(random), o.outputs, d)
 	s.random = random
-	s.trust = newTrust(o.encoding, o.known, len(o.known)/d)
-	if !o.settings.trust {
-		s.trust.radius = math.Inf(1)
-	}
+	s.trust = o.region()
 	s.spread, s.about, s.starts = o.settings.spread, o.settings.about, o.settings.starts
 	s.promising = o.best(5)
 	spots := s.run()
@@ -190,17 +197,18 @@ func (o *optimizer) promising(id uint64) searchspace.Point {
 }
 
 // condition makes the scores, and the posterior of told trials, once per Ask.
-func (o *optimizer) condition() {
-	if o.ready {
+func (o *optimizer) condition(id uint64) {
+	if o.ready && o.centre == nil {
 		return
 	}
 	o.ready = true
-	fit := o.memo.theta == nil || o.stale(o.told)
-	cold := o.memo.theta == nil || o.told < 30 || o.told%10 == 0
+	o.choose(id)
+	fit := o.memo.theta == nil || o.stale(o.told.n) && !math.IsInf(o.radius, 1)
+	cold := o.memo.theta == nil || o.told.n < 30 || o.told.n%10 == 0
 	each := len(o.lower) / len(o.outputs)
 	var theta []float64
 	for k, out := range o.outputs {
-		out.score()
+		out.score(o.values[k], o.pruned)
 		var own []float64
 		if o.memo.theta != nil {
 			own = o.memo.theta[k*each : (k+1)*each]
@@ -212,9 +220,44 @@ func (o *optimizer) condition() {
 		out.surrogate.condition(own, o.rows, out.scores)
 	}
 	if fit {
-		o.memo.fitted = o.told
+		o.memo.fitted = o.told.n
 	}
-	o.memo.told, o.memo.theta = o.told, theta
+	o.memo.told, o.memo.theta = o.told.n, theta
+}
+
+// choose sets the history that is modelled: all trials, or of many some about the best one and, now
+// and then, some of everywhere.
+func (o *optimizer) choose(id uint64) {
+	const most, some, broadly = 384, 256, 10
+	o.centre = nil
+	if o.told.n <= most {
+		o.history, o.radius = o.told, 0
+		return
+	}
+	o.history = o.part
+	if id%broadly == 0 {
+		o.take(&o.told, o.told.broad(o.problem.Objectives, some))
+		o.centre, o.radius = o.told.rows, math.Inf(1)
+	} else {
+		positions, best, radius := o.told.local(o.encoding, o.problem.Objectives, some)
+		o.take(&o.told, positions)
+		d := len(o.encoding.axes)
+		o.centre, o.radius = o.told.rows[best*d:(best+1)*d], radius
+	}
+	o.part = o.history
+}
+
+// region returns where the next point is sought.
+func (o *optimizer) region() trust {
+	d := len(o.encoding.axes)
+	t := newTrust(o.encoding, o.known, len(o.known)/d)
+	switch {
+	case o.centre != nil:
+		t.radius, t.rows = o.radius, o.centre[:d]
+	case !o.settings.trust:
+		t.radius = math.Inf(1)
+	}
+	return t
 }
 
 // stale tells whether the hyperparameters should be fitted anew to n trials.
@@ -230,7 +273,7 @@ func (o *optimizer) assess() {
 	d := len(o.encoding.axes)
 	o.known = append(append(o.known[:0], o.rows...), o.pending...)
 	for _, out := range o.outputs {
-		out.assess(o.known, o.told, d)
+		out.assess(o.known, o.n, d)
 	}
 }
 

@@ -54,7 +54,7 @@ func (o *optimizer) several(random *rand.Rand) wish {
 func (o *optimizer) front() [][]float64 {
 	var points [][]float64
 	for i := range o.outputs[0].means {
-		if i < o.told && !o.feasible[i] {
+		if i < o.n && !o.feasible[i] {
 			continue
 		}
 		p := make([]float64, o.problem.Objectives)
@@ -69,7 +69,7 @@ func (o *optimizer) front() [][]float64 {
 // incumbent is the highest mean of the first score at a feasible point.
 func (o *optimizer) incumbent() float64 {
 	best := math.Inf(-1)
-	for i, v := range o.outputs[0].means[:o.told] {
+	for i, v := range o.outputs[0].means[:o.n] {
 		if o.feasible[i] {
 			best = max(best, v)
 		}
@@ -81,7 +81,7 @@ func (o *optimizer) incumbent() float64 {
 // first, then those that are infeasible with the least violation.
 func (o *optimizer) best(n int) []float64 {
 	d := len(o.encoding.axes)
-	order := make([]int, o.told)
+	order := make([]int, o.n)
 	for i := range order {
 		order[i] = i
 	}
@@ -96,10 +96,10 @@ func (o *optimizer) best(n int) []float64 {
 
 // rank returns how bad each told point is.
 func (o *optimizer) rank() []float64 {
-	out := make([]float64, o.told)
+	out := make([]float64, o.n)
 	several := o.problem.Objectives > 1
 	if several {
-		points := make([][]float64, o.told)
+		points := make([][]float64, o.n)
 		for i := range points {
 			for _, objective := range o.outputs[:o.problem.Objectives] {
 				points[i] = append(points[i], -objective.means[i])

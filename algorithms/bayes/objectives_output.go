@@ -12,35 +12,29 @@ type output struct {
 	warper     warper
 	limit      float64 // of a constraint: the score of 0
 
-	values []float64 // told trials: NaN when failed
-	pruned []bool    // told trials: the value is the last known one
-
 	cleaned          []float64
-	scores           []float64 // told trials: what the model learns
+	scores           []float64 // of the trials modelled: what the model learns
 	means, variances []float64 // of the scores at known points, pending ones last
 }
 
-func (o *output) tell(value float64, pruned bool) {
-	o.values, o.pruned = append(o.values, value), append(o.pruned, pruned)
-}
-
-// score turns the values told into scores.
-func (o *output) score() {
-	o.scores = grow(o.scores, len(o.values))
+// score turns the values of the trials modelled into scores; of those pruned they are the last known
+// ones.
+func (o *output) score(values []float64, pruned []bool) {
+	o.scores = grow(o.scores, len(values))
 	if o.constraint {
-		o.limit = scoreConstraint(o.values, o.scores)
+		o.limit = scoreConstraint(values, o.scores)
 		return
 	}
-	o.clean()
+	o.clean(values, pruned)
 	o.warper.warp(o.cleaned, o.scores)
 }
 
 // clean writes the losses to model. A pruned trial counts as no better than the median of those
 // that succeeded.
-func (o *output) clean() {
+func (o *output) clean(values []float64, pruned []bool) {
 	o.cleaned = o.cleaned[:0]
-	for i, v := range o.values {
-		if !o.pruned[i] && isFinite(v) {
+	for i, v := range values {
+		if !pruned[i] && isFinite(v) {
 			o.cleaned = append(o.cleaned, v)
 		}
 	}
@@ -49,9 +43,9 @@ func (o *output) clean() {
 	if n := len(o.cleaned); n > 0 {
 		median = o.cleaned[n/2]/2 + o.cleaned[(n-1)/2]/2
 	}
-	o.cleaned = append(o.cleaned[:0], o.values...)
+	o.cleaned = append(o.cleaned[:0], values...)
 	for i, v := range o.cleaned {
-		if o.pruned[i] && v < median {
+		if pruned[i] && v < median {
 			o.cleaned[i] = median
 		}
 	}

@@ -222,4 +222,3 @@ func (s *search) distance(a, b []float64) float64 {
 func grow(s []float64, n int) []float64 {
 	return slices.Grow(s[:0], n)[:n]
 }
-

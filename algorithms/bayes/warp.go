@@ -1,6 +1,7 @@
 package bayes
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -13,6 +14,7 @@ import (
 // rest; a logarithm then spreads the best ones; a trial without a loss gets a score well below all.
 type warper struct {
 	off    bool      // only standardize
+	curve  float64   // dev
 	sorted []float64 // scratch: distinct finite values, ascending
 	all    []float64 // scratch: finite values, ascending
 }
@@ -43,7 +45,7 @@ func (w *warper) warp(losses, out []float64) {
 	}
 	if !w.off {
 		w.halfRank(out)
-		logWarp(out)
+		logWarp(out, cmp.Or(w.curve, 0.5))
 	}
 	fillFailed(out)
 	standardize(out)
@@ -103,7 +105,7 @@ func rms(y []float64, centre float64) float64 {
 
 // logWarp maps the best value to 1/2 and the worst to -1/2, with slope 3/2 : 1 between the ends:
 // 1/2 - log_{3/2}(1 + (max-y)/(max-min)/2).
-func logWarp(y []float64) {
+func logWarp(y []float64, curve float64) {
 	least, most := bounds(y)
 	if most == least {
 		for i, v := range y {
@@ -112,7 +114,7 @@ func logWarp(y []float64) {
 		return
 	}
 	for i, v := range y {
-		y[i] = 0.5 - math.Log1p(0.5*(most-v)/(most-least))/math.Log(1.5)
+		y[i] = 0.5 - math.Log1p(curve*(most-v)/(most-least))/math.Log1p(curve)
 	}
 }
 
