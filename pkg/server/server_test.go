@@ -52,6 +52,12 @@ func token(key experiment.Key, uid, trial string, attempt int) string {
 
 func newRig(t *testing.T, budget int32) *rig {
 	t.Helper()
+	return newRigOf(t, asked(budget))
+}
+
+// newRigOf serves one experiment.
+func newRigOf(t *testing.T, submitted *experiment.Experiment) *rig {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	memory := storetest.NewMemory()
 	tn, err := tuner.New(tuner.Config{Store: memory, Runner: idle{}, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
@@ -60,7 +66,7 @@ func newRig(t *testing.T, budget int32) *rig {
 	}
 	done := make(chan error, 1)
 	go func() { done <- tn.Run(ctx) }()
-	e, err := tn.Submit(ctx, asked(budget))
+	e, err := tn.Submit(ctx, submitted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,6 +184,41 @@ func TestTellRefuses(t *testing.T) {
 				t.Errorf("got %v (%v), want %v", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// TestSeveralMetrics: a client tells all metrics of a trial, and the front is answered.
+func TestSeveralMetrics(t *testing.T) {
+	e := asked(4)
+	e.Spec.Tuned = &experiment.Extension{
+		Objectives:  []experiment.FurtherObjective{{MetricName: "size", Type: "minimize"}},
+		Constraints: []experiment.Constraint{{MetricName: "latency", Max: new(10.0)}},
+	}
+	experiment.SetDefaults(e)
+	r := newRigOf(t, e)
+	tell := func(acc, size, latency string) error {
+		request := &tunedv1.TellRequest{Namespace: "default", Experiment: "asked", Trial: r.ask(t, 1, "").GetTrials()[0].GetName()}
+		for _, m := range [][2]string{{"acc", acc}, {"size", size}, {"latency", latency}} {
+			if m[1] != "" {
+				request.Measurements = append(request.Measurements, &tunedv1.Measurement{
+					Seq: uint64(len(request.Measurements) + 1), Metric: m[0], Text: m[1],
+				})
+			}
+		}
+		_, err := r.users.Tell(t.Context(), request)
+		return err
+	}
+	for _, values := range [][3]string{{"0.9", "5", "9"}, {"0.95", "7", "9"}, {"0.99", "1", "11"}} {
+		if err := tell(values[0], values[1], values[2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tell("0.9", "5", ""); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("without latency: got %v, want InvalidArgument", err)
+	}
+	got, err := r.users.GetExperiment(t.Context(), &tunedv1.GetExperimentRequest{Namespace: "default", Name: "asked"})
+	if want := []uint64{2, 1}; err != nil || !cmp.Equal(got.GetFront(), want) {
+		t.Errorf("front: got %v, %v; want %v", got.GetFront(), err, want)
 	}
 }
 

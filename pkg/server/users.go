@@ -25,7 +25,7 @@ func (u *users) GetExperiment(ctx context.Context, r *tunedv1.GetExperimentReque
 	if err != nil {
 		return nil, u.code(err)
 	}
-	return &tunedv1.GetExperimentResponse{ExperimentJson: text}, nil
+	return &tunedv1.GetExperimentResponse{ExperimentJson: text, Front: s.Front}, nil
 }
 
 // ListExperiments returns the experiments of one namespace, or of all, as JSON.

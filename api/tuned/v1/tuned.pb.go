@@ -432,8 +432,12 @@ func (x *GetExperimentRequest) GetName() string {
 type GetExperimentResponse struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	ExperimentJson []byte                 `protobuf:"bytes,1,opt,name=experiment_json,json=experimentJson,proto3" json:"experiment_json,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Numbers of the trials on the Pareto front of all objectives, by ascending loss of the first one:
+	// trials that keep the constraints and of which none is as good as another in all objectives. With
+	// one objective it is the best trial alone.
+	Front         []uint64 `protobuf:"varint,2,rep,packed,name=front,proto3" json:"front,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetExperimentResponse) Reset() {
@@ -469,6 +473,13 @@ func (*GetExperimentResponse) Descriptor() ([]byte, []int) {
 func (x *GetExperimentResponse) GetExperimentJson() []byte {
 	if x != nil {
 		return x.ExperimentJson
+	}
+	return nil
+}
+
+func (x *GetExperimentResponse) GetFront() []uint64 {
+	if x != nil {
+		return x.Front
 	}
 	return nil
 }
@@ -945,9 +956,10 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x10experiments_json\x18\x01 \x03(\fR\x0fexperimentsJson\"H\n" +
 	"\x14GetExperimentRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"@\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"V\n" +
 	"\x15GetExperimentResponse\x12'\n" +
-	"\x0fexperiment_json\x18\x01 \x01(\fR\x0eexperimentJson\"Q\n" +
+	"\x0fexperiment_json\x18\x01 \x01(\fR\x0eexperimentJson\x12\x14\n" +
+	"\x05front\x18\x02 \x03(\x04R\x05front\"Q\n" +
 	"\x11ListTrialsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n" +
 	"\n" +

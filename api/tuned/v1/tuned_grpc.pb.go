@@ -150,8 +150,9 @@ type TuningServiceClient interface {
 	// Ask hands out trials of an experiment that has no command to run: new ones, or the same ones
 	// again for the same request_id.
 	Ask(ctx context.Context, in *AskRequest, opts ...grpc.CallOption) (*AskResponse, error)
-	// Tell reports the result of a trial that was handed out. Telling the same result again is
-	// harmless; telling another one is FAILED_PRECONDITION.
+	// Tell reports the result of a trial that was handed out: a value of each metric that an objective
+	// or a constraint needs, else it is INVALID_ARGUMENT. Telling the same result again is harmless;
+	// telling another one is FAILED_PRECONDITION.
 	Tell(ctx context.Context, in *TellRequest, opts ...grpc.CallOption) (*TellResponse, error)
 }
 
@@ -225,8 +226,9 @@ type TuningServiceServer interface {
 	// Ask hands out trials of an experiment that has no command to run: new ones, or the same ones
 	// again for the same request_id.
 	Ask(context.Context, *AskRequest) (*AskResponse, error)
-	// Tell reports the result of a trial that was handed out. Telling the same result again is
-	// harmless; telling another one is FAILED_PRECONDITION.
+	// Tell reports the result of a trial that was handed out: a value of each metric that an objective
+	// or a constraint needs, else it is INVALID_ARGUMENT. Telling the same result again is harmless;
+	// telling another one is FAILED_PRECONDITION.
 	Tell(context.Context, *TellRequest) (*TellResponse, error)
 	mustEmbedUnimplementedTuningServiceServer()
 }
