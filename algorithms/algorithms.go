@@ -121,6 +121,10 @@ type Definition struct {
 	// Check reports what Settings cannot express: rules over several settings, the space or the
 	// budget. Nil means nothing more to check. The error is for the user.
 	Check func(Problem, Values) error
+	// Insight says what the model makes of finished trials, in the order in which they finished. It is
+	// a function of its arguments, may be called concurrently, and is an error where there is too
+	// little to make a model of. Nil means that there is no model to show.
+	Insight func(p Problem, v Values, finished []Trial) (Insight, error)
 	// New makes a Suggester. Nil means that the name is known but the algorithm is not built yet.
 	New func(Problem, Values) (Suggester, error)
 }
