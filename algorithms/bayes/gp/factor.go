@@ -20,7 +20,7 @@ func (f *factor) room(n int) {
 	if n <= f.stride {
 		return
 	}
-	stride := roundUp(max(n, f.stride+f.stride/2))
+	stride := roundUp(max(n, f.stride+f.stride/4))
 	l := make([]float64, stride*stride)
 	inverse := make([]float64, stride)
 	for i := range f.n {
@@ -34,15 +34,15 @@ func (f *factor) room(n int) {
 func (f *factor) row(i int) []float64 { return f.l[i*f.stride:][:i+1] }
 
 // extend factors the rows from f.n to m, which hold those of a covariance matrix up to the diagonal.
-// A pivot is the variance of its row given the rows before, and so at least the row's noise; rounding
-// may say less.
-func (f *factor) extend(m int, noise []float64) {
+// Pivots are positive: each is the variance of its row given the rows before, and so at least Floor,
+// while rounding is below 1e-15 of the variance and row.
+func (f *factor) extend(m int) {
 	for f.n < m {
 		first, last := f.n, min(roundDown(f.n)+panel, m)
 		f.solve(f.l[first*f.stride:], f.stride, last-first, roundDown(first))
 		for j := roundDown(first); j < last; j += lanes {
 			for i := max(j, first); i < min(j+lanes, last); i++ {
-				f.pivot(i, j, noise[i])
+				f.pivot(i, j)
 			}
 			for i := max(j+lanes, first); i < last; i += 2 {
 				f.block(f.l[i*f.stride:], f.stride, min(2, last-i), 0, j, lanes)
@@ -53,7 +53,7 @@ func (f *factor) extend(m int, noise []float64) {
 }
 
 // pivot completes row i, which is solved up to column j, the last multiple of lanes.
-func (f *factor) pivot(i, j int, noise float64) {
+func (f *factor) pivot(i, j int) {
 	row := f.row(i)
 	var sums [8]float64
 	dots(&sums, j, f.l[j*f.stride:], f.stride, row, 0)
@@ -66,7 +66,7 @@ func (f *factor) pivot(i, j int, noise float64) {
 			row[c] = v * f.inverse[c]
 			continue
 		}
-		row[i] = math.Sqrt(max(v, noise))
+		row[i] = math.Sqrt(v)
 		f.inverse[i] = 1 / row[i]
 	}
 }

@@ -6,7 +6,7 @@ import "math"
 // and the derivatives of their Matern terms with respect to r2. It works in whole vectors.
 func (m *Model) row(s *scales, c *columns, z, k, slope []float64) {
 	real, hamming := m.real(), m.hamming()
-	clear(k[:roundUp(len(k))])
+	clear(k)
 	squares(k, c.values, c.stride, z[:real])
 	unequal(k, c.values[real*c.stride:], c.stride, z[real:real+hamming], s.inverse[real:])
 	matern(k, slope, s.signal)

@@ -112,7 +112,7 @@ func (l *Likelihood) covariance(theta []float64) {
 		clear(slope[i:])
 		row[i] = m.variance(&l.scales, l.point) + noise
 	}
-	l.factor.extend(n, l.noise)
+	l.factor.extend(n)
 }
 
 // gather copies the features of row i to point.

@@ -32,8 +32,10 @@ type Result struct {
 // Func returns the value at x and writes the gradient there.
 type Func func(x, gradient []float64) float64
 
-// memory is how many steps L-BFGS remembers.
-const memory = 8
+const (
+	memory         = 8     // steps that are remembered
+	leastCurvature = 1e-12 // below it, of what the gradient changed, a step tells nothing
+)
 
 // Minimizer finds a local minimum in a box by projected L-BFGS: the two-loop recursion (Nocedal 1980)
 // over the coordinates that are free to move, and a search along the projected path (Bertsekas 1982).
@@ -42,8 +44,8 @@ const memory = 8
 type Minimizer struct {
 	g, d, next, nextG []float64
 	s, y              [memory][]float64
-	rho               [memory]float64
-	pairs             int // how many were ever stored since the last reset
+	pairs             int   // how many were stored since the last reset
+	free              []int // coordinates that are not blocked
 }
 
 // Minimize improves x, which it first moves into the box. A value that is not finite counts as +Inf.
@@ -153,59 +155,62 @@ func (m *Minimizer) step(f Func, x, lower, upper []float64, r *Result) bool {
 	return false
 }
 
-// remember stores the step from x to next if the curvature along it is positive.
+// remember stores the step from x to next.
 func (m *Minimizer) remember(x []float64) {
 	s, y := m.s[m.pairs%memory], m.y[m.pairs%memory]
 	for i := range s {
 		s[i], y[i] = m.next[i]-x[i], m.nextG[i]-m.g[i]
 	}
-	if sy := dot(s, y); sy > 1e-12*dot(y, y) {
-		m.rho[m.pairs%memory] = 1 / sy
-		m.pairs++
-	}
+	m.pairs++
 }
 
 // direction writes the direction of descent: -H g over the coordinates that are not blocked, H from
-// the steps remembered. Without any it is -g, at most 1 long.
+// what the steps remembered tell of these. Without any it is -g, at most 1 long.
 func (m *Minimizer) direction(x, lower, upper []float64) {
+	m.free = m.free[:0]
 	for i, g := range m.g {
-		m.d[i] = -g
-		if blocked(x, m.g, lower, upper, i) {
-			m.d[i] = 0
+		m.d[i] = 0
+		if !blocked(x, m.g, lower, upper, i) {
+			m.free, m.d[i] = append(m.free, i), -g
 		}
 	}
-	if m.pairs == 0 {
-		scale := 1 / max(1, math.Sqrt(dot(m.d, m.d)))
-		for i := range m.d {
-			m.d[i] *= scale
-		}
-		return
-	}
-	var a [memory]float64
-	first := max(0, m.pairs-memory)
-	for p := m.pairs - 1; p >= first; p-- {
+	scale := 1 / max(1, math.Sqrt(m.inner(m.d, m.d)))
+	var a, curvature [memory]float64
+	oldest := max(0, m.pairs-memory)
+	for p := m.pairs - 1; p >= oldest; p-- {
 		k := p % memory
-		a[k] = m.rho[k] * dot(m.s[k], m.d)
-		axpy(-a[k], m.y[k], m.d)
+		sy, yy := m.inner(m.s[k], m.y[k]), m.inner(m.y[k], m.y[k])
+		if sy <= leastCurvature*yy {
+			continue
+		}
+		if curvature == [memory]float64{} { // of the newest
+			scale = sy / yy
+		}
+		curvature[k] = sy
+		a[k] = m.inner(m.s[k], m.d) / sy
+		m.add(-a[k], m.y[k])
 	}
-	k := (m.pairs - 1) % memory
-	scale := 1 / (m.rho[k] * dot(m.y[k], m.y[k]))
-	for i := range m.d {
+	for _, i := range m.free {
 		m.d[i] *= scale
 	}
-	for p := first; p < m.pairs; p++ {
-		k := p % memory
-		axpy(a[k]-float64(m.rho[k]*dot(m.y[k], m.d)), m.s[k], m.d)
-	}
-	var slope float64
-	for i, g := range m.g {
-		if blocked(x, m.g, lower, upper, i) {
-			m.d[i] = 0
+	for p := oldest; p < m.pairs; p++ {
+		if k := p % memory; curvature[k] > 0 {
+			m.add(a[k]-m.inner(m.y[k], m.d)/curvature[k], m.s[k])
 		}
-		slope = math.FMA(g, m.d[i], slope)
 	}
-	if slope >= 0 { // not downhill
-		m.pairs = 0
-		m.direction(x, lower, upper)
+}
+
+// inner returns the inner product over the free coordinates.
+func (m *Minimizer) inner(a, b []float64) (sum float64) {
+	for _, i := range m.free {
+		sum = math.FMA(a[i], b[i], sum)
+	}
+	return sum
+}
+
+// add adds f v to the free coordinates of the direction.
+func (m *Minimizer) add(f float64, v []float64) {
+	for _, i := range m.free {
+		m.d[i] = math.FMA(f, v[i], m.d[i])
 	}
 }

@@ -100,3 +100,50 @@ func TestMinimizeStopsInTime(t *testing.T) {
 		t.Errorf("a start that is NaN gave %+v", r)
 	}
 }
+
+// chain couples neighbours, so that bounds of some coordinates move the others.
+func chain(x, g []float64) float64 {
+	var sum float64
+	clear(g)
+	for i := range x {
+		t := x[i] - 1
+		sum += t * t / 200
+		g[i] += t / 100
+		if i > 0 {
+			u := x[i] - 2*x[i-1]
+			sum += 50 * u * u
+			g[i] += 100 * u
+			g[i-1] -= 200 * u
+		}
+	}
+	return sum
+}
+
+// waves has many minima and maxima, near which curvature is negative.
+func waves(x, g []float64) float64 {
+	var sum float64
+	for i := range x {
+		sum += math.Cos(5*x[i]) + x[i]*x[i]/10
+		g[i] = x[i]/5 - 5*math.Sin(5*x[i])
+	}
+	return sum
+}
+
+// TestMinimizeEndsAtMinimum wants no gradient at the end but into bounds.
+func TestMinimizeEndsAtMinimum(t *testing.T) {
+	for name, f := range map[string]Func{"chain": chain, "waves": waves, "Rosenbrock": rosenbrock} {
+		for _, bound := range []float64{0.1, 0.5, 0.7, 10} {
+			for _, start := range []float64{-3, 0.001, 0.3} {
+				var m Minimizer
+				x, g, lower, upper := fill(10, start), fill(10, 0), fill(10, -5), fill(10, bound)
+				r := m.Minimize(f, x, lower, upper, Options{Iterations: 500, Gradient: 1e-6, Decrease: 1e-16})
+				f(x, g)
+				for i := range x {
+					if !blocked(x, g, lower, upper, i) && math.Abs(g[i]) > 1e-5 {
+						t.Errorf("%s from %v below %v: derivative %d is %v at the end, %+v", name, start, bound, i, g[i], r)
+					}
+				}
+			}
+		}
+	}
+}

@@ -51,14 +51,14 @@ func (p *Posterior) Reset(theta, x, extra []float64) {
 		}
 		p.add(x[i*d:][:d], more)
 	}
-	p.factor.extend(n, p.noise)
+	p.factor.extend(n)
 }
 
 // Append adds a row after the last, with a variance of additional noise. O(n^2).
 func (p *Posterior) Append(x []float64, extra float64) {
 	p.room(p.Len() + 1)
 	p.add(x, extra)
-	p.factor.extend(p.Len(), p.noise)
+	p.factor.extend(p.Len())
 }
 
 // add writes a row of the covariance matrix, which is still to be factored.

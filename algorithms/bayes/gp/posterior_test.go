@@ -88,6 +88,14 @@ func TestOneRow(t *testing.T) {
 	}
 }
 
+func TestRemaining(t *testing.T) {
+	for _, c := range []struct{ all, explained, want float64 }{{2, 0.5, 1.5}, {2, 2, 2e-12}, {2, 2.1, 2e-12}} {
+		if got := remaining(c.all, c.explained); got != c.want {
+			t.Errorf("of %v, %v explained: %v is left, want %v", c.all, c.explained, got, c.want)
+		}
+	}
+}
+
 // TestPredictBatch wants the bits of Predict, and TestPredictJoint's diagonal too.
 func TestPredictBatch(t *testing.T) {
 	for name, c := range configs {

@@ -156,7 +156,8 @@ func newDense(t testing.TB, m *Model, theta, x, extra []float64, n int) *dense {
 func (r *dense) loss(y []float64) float64 {
 	var sum float64
 	for i, p := range r.m.priors {
-		sum += 0.5 * math.Pow((r.theta[i]-p.Mu)/p.Sigma, 2)
+		t := (r.theta[i] - p.Mu) / p.Sigma
+		sum += t * t / 2
 	}
 	if len(y) == 0 {
 		return sum

@@ -6,8 +6,8 @@ import "math"
 //
 // A sum over i is that of four partial sums, one for each i mod 4, each in rising order and with one
 // rounding per term (a fused multiply-add), and they are added as (0+1)+(2+3). So both give the same
-// bits. Slices that are read or written in whole vectors must have room to a multiple of lanes; what
-// is in the room after the end is arbitrary but finite, or 0 where that is said.
+// bits. Slices that are read or written in whole vectors must have room to a multiple of lanes. What is
+// in the room after the end is arbitrary, save where it is said to be 0; columns have numbers there.
 
 // lanes is how many numbers are in a vector.
 const lanes = 4

@@ -4,12 +4,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/tuned-hpo/tuned/internal/testenv"
 )
 
 // TestPlainAgrees wants the same bits with and without the vector unit.
 func TestPlainAgrees(t *testing.T) {
 	if !vectorUnit {
-		t.Skip("the processor has no vector unit to compare with")
+		testenv.Skip(t, "the processor has no vector unit to compare with")
 	}
 	for name, c := range configs {
 		m, r := New(c), rand.New(rand.NewPCG(18, 18))
