@@ -97,12 +97,12 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 
 .PHONY: bench-quick
 bench-quick: ## optimizers side by side, within ten minutes on two cores, see bench; BENCHFLAGS as there
-	@bench/peers/install optuna
+	@bench/problem/install tables && bench/peers/install optuna
 	@go run ./bench run -suite quick,quick/hpotab15-open@8 -peers optuna-gp,optuna-tpe,optuna-tpe-group -out build/bench-quick $(BENCHFLAGS)
 
 .PHONY: bench
 bench: ## optimizers side by side, all suites, all peers and all figures: hours
-	@bench/peers/install
+	@bench/problem/install && bench/peers/install
 	@go run ./bench run -suite full,full/bbob24-d5@8,full/hpotab15-open@8 -peers installed $(BENCHFLAGS)
 	@go run ./bench latency
 	@go run ./bench goals

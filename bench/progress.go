@@ -52,7 +52,7 @@ func (p *progress) take(s run.Progress) {
 
 func (p *progress) print(s run.Progress) {
 	line := fmt.Sprintf("%d of %d runs (%d kept from earlier), %s", s.Done, s.Total, p.kept, time.Since(p.begin).Round(time.Second))
-	if s.Done < s.Total {
+	if s.Done < s.Total && s.Left > 0 {
 		line += fmt.Sprintf(", about %s left", s.Left.Round(time.Second))
 	}
 	if p.pairs > 0 {

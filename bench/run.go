@@ -35,7 +35,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	var f runFlags
 	flags := newFlags("run", "", stderr)
 	flags.StringVar(&f.suites, "suite", "quick", "`NAMES` of suites, or of sets of them, separated by commas; NAME@8 runs 8 trials at a time")
-	flags.StringVar(&f.ours, "ours", "bayesianoptimization,tpe", "`NAMES` of built-in algorithms, with settings as in tpe:gamma=0.2")
+	flags.StringVar(&f.ours, "ours", "bayesianoptimization,tpe", "`NAMES` of built-in algorithms, with settings as in gp:trust_region=false")
 	flags.StringVar(&f.peers, "peers", "installed", "`NAMES` of peers, or none, or installed")
 	flags.StringVar(&f.baseline, "baseline", "optuna-gp", "`NAME` of the optimizer that progress compares the first of ours with; it is run, too")
 	flags.StringVar(&f.out, "out", filepath.Join("build", "bench"), "`FOLDER` for the report")
@@ -71,15 +71,27 @@ func (f runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	begin := time.Now()
 	runs, failed, err := queue.Run(ctx)
 	p.end()
-	if len(runs) == 0 && err != nil {
-		return err
+	if len(runs) == 0 {
+		return errors.Join(err, nothing(append(failures, failed...)))
 	}
 	r := report.New(runs, append(failures, failed...))
 	r.Made = begin.UTC().Format("2006-01-02 15:04 MST")
 	r.Machine = machine() + fmt.Sprintf(", %d runs at a time, %s", f.workers, time.Since(begin).Round(time.Second))
 	err = errors.Join(err, save(f.out, r, runs))
 	show(f.out, r, stdout)
+	if ctx.Err() != nil {
+		return errors.New("interrupted; the runs so far are kept, and the same command goes on from there")
+	}
 	return err
+}
+
+// nothing says why there is nothing to report.
+func nothing(failures []run.Failure) error {
+	lines := []string{"no run succeeded"}
+	for _, f := range failures {
+		lines = append(lines, f.Optimizer+": "+f.Error)
+	}
+	return errors.New(strings.Join(lines, "\n  "))
 }
 
 // queue reads the flags into the runs that they ask for.

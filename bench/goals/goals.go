@@ -66,11 +66,11 @@ func Table(rows []Row) *report.Table {
 var sets = []string{"claim", "full", "quick"}
 
 // sections returns the sections with one worker of the named suites, of the first set that has any.
-func (f Figures) sections(workers int, names ...string) []report.Section {
+func (f Figures) sections(names ...string) []report.Section {
 	for _, set := range sets {
 		var out []report.Section
 		for _, name := range names {
-			if s, ok := f.section(set+"/"+name, workers); ok {
+			if s, ok := f.section(set+"/"+name, 1); ok {
 				out = append(out, s)
 			}
 		}
@@ -126,7 +126,7 @@ func (f Figures) continuous() []Row {
 		T1: "upper end < 0 at N/4, N/2, N; mean <= -0.30 at N/2, N; of random at N <= peer's", T2: "mean <= -0.50 at N/2, N",
 	}
 	var out []Row
-	for _, s := range f.sections(1, "bbob24-d5", "bbob24-d10") {
+	for _, s := range f.sections("bbob24-d5", "bbob24-d10") {
 		p, ok := f.pair(s, peer)
 		if !ok {
 			continue

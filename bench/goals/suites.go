@@ -38,7 +38,7 @@ func (f Figures) tables() []Row {
 		T1: "at N <= -0.15 to optuna-gp, <= -0.25 to optuna-tpe, upper ends < 0", T2: "-0.30, -0.40",
 	}
 	var out []Row
-	for _, s := range f.sections(1, "hpotab15-open", "hpotab15-hidden") {
+	for _, s := range f.sections("hpotab15-open", "hpotab15-hidden") {
 		r := blank
 		text, one, two, ok := f.against(s, 2, []limit{{"optuna-gp", -0.15, -0.30}, {"optuna-tpe", -0.25, -0.40}})
 		if !ok {
@@ -58,7 +58,7 @@ func (f Figures) mixed() []Row {
 	}
 	peers := []limit{{"optuna-gp", 0, -0.15}, {"optuna-tpe", 0, -0.15}}
 	var out []Row
-	for _, s := range f.sections(1, "mixint24-d5", "mixint24-d10", "cat24-d5", "cat24-d10") {
+	for _, s := range f.sections("mixint24-d5", "mixint24-d10", "cat24-d5", "cat24-d10") {
 		half, one, _, ok := f.against(s, 1, peers)
 		if !ok {
 			continue
@@ -78,7 +78,7 @@ func (f Figures) conditional() []Row {
 		T1: "at N <= -0.3 to optuna-tpe-group", T2: "<= -0.5",
 	}
 	var out []Row
-	for _, s := range f.sections(1, "cond8") {
+	for _, s := range f.sections("cond8") {
 		r := blank
 		p, ok := f.pair(s, "optuna-tpe-group")
 		if !ok {

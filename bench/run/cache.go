@@ -97,12 +97,16 @@ func (c *Cache) loadFile(name string) error {
 	defer f.Close()
 	runs, err := ReadTrajectories(f)
 	for _, tr := range runs {
-		key := cacheKey{tr.Optimizer, tr.Version, tr.Hash, tr.Problem, tr.Seed, tr.Workers}
-		c.runs[key] = tr
-		key.version = anyVersion
-		c.runs[key] = tr
+		c.note(tr)
 	}
 	return err
+}
+
+func (c *Cache) note(tr *Trajectory) {
+	key := cacheKey{tr.Optimizer, tr.Version, tr.Hash, tr.Problem, tr.Seed, tr.Workers}
+	c.runs[key] = tr
+	key.version = anyVersion
+	c.runs[key] = tr
 }
 
 // Put keeps a run.
@@ -120,6 +124,7 @@ func (c *Cache) Put(e Entry, tr *Trajectory) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.note(tr)
 	name := filepath.Join(dir, strings.ReplaceAll(tr.Suite, "/", "-")+".jsonl.gz")
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {

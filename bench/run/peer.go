@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
@@ -56,7 +55,6 @@ type answer struct {
 	OK          bool              `json:"ok"`
 	Unsupported string            `json:"unsupported"`
 	Error       string            `json:"error"`
-	Exhausted   bool              `json:"exhausted"`
 	Point       map[string]any    `json:"point"`
 	CPU         float64           `json:"cpu"`
 	Wall        float64           `json:"wall"`
@@ -164,9 +162,6 @@ func (p *peer) Ask(id uint64) (searchspace.Point, Cost, error) {
 		return nil, Cost{}, err
 	}
 	cost := Cost{CPU: a.CPU, Wall: a.Wall}
-	if a.Exhausted {
-		return nil, cost, algorithms.ErrExhausted
-	}
 	point, err := pointOf(p.space, a.Point)
 	return point, cost, err
 }

@@ -138,10 +138,9 @@ func (w *work) do(ctx context.Context, k int, open []Optimizer) error {
 	begin := time.Now()
 	tr, err := w.attempt(e, j.task, &open[j.entry])
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil // it was interrupted
+		if ctx.Err() == nil { // else it was interrupted
+			w.fail(j, err)
 		}
-		w.fail(j, err)
 		w.finish(k, nil, time.Since(begin).Seconds())
 		return nil
 	}
