@@ -48,7 +48,7 @@ func latencyCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	flags.StringVar(&f.ours, "ours", "bayesianoptimization,tpe,multivariate-tpe", "`NAMES` of built-in algorithms")
 	flags.StringVar(&f.peers, "peers", "installed", "`NAMES` of peers, or none, or installed")
 	flags.StringVar(&f.study, "study", "tpe,multivariate-tpe", "`NAMES` of built-in algorithms whose whole studies are timed")
-	flags.StringVar(&f.studyPeers, "study-peers", "optuna-tpe,optuna-gp,rustuna,goptuna-tpe", "`NAMES` of peers whose whole studies are timed")
+	flags.StringVar(&f.studyPeers, "study-peers", "optuna-tpe,optuna-gp,rustuna-tpe,goptuna-tpe", "`NAMES` of peers whose whole studies are timed")
 	flags.IntVar(&f.trials, "trials", 1000, "of a whole study, in 40 dimensions")
 	flags.StringVar(&f.out, "out", filepath.Join("build", "bench"), "`FOLDER` for latency.json")
 	flags.StringVar(&f.sizes, "n", "0,10,50,100,200,500,1000,2000,10000", "told trials at which suggestions are measured")

@@ -35,7 +35,7 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	var f runFlags
 	flags := newFlags("run", "", stderr)
 	flags.StringVar(&f.suites, "suite", "quick", "`NAMES` of suites, or of sets of them, separated by commas; NAME@8 runs 8 trials at a time")
-	flags.StringVar(&f.ours, "ours", "bayesianoptimization,tpe", "`NAMES` of built-in algorithms, with settings as in gp:trust_region=false")
+	flags.StringVar(&f.ours, "ours", "bayesianoptimization,tpe,multivariate-tpe", "`NAMES` of built-in algorithms, with settings as in gp:trust_region=false")
 	flags.StringVar(&f.peers, "peers", "installed", "`NAMES` of peers, or none, or installed")
 	flags.StringVar(&f.baseline, "baseline", "optuna-gp", "`NAME` of the optimizer that progress compares the first of ours with; it is run, too")
 	flags.StringVar(&f.out, "out", filepath.Join("build", "bench"), "`FOLDER` for the report")

@@ -164,6 +164,7 @@ func TestText(t *testing.T) {
 	for _, want := range []string{
 		"quick/test: 2 runs of N = 4 trials", "ours - peer", "-0.50 [-1.00, +0.00]", "2.00 / 1.00 / 0.00",
 		"narrow on quick/test, 1 runs: unsupported: it is narrow", "hebo: cannot be started: no such file",
+		"peer: 1; 2", "narrow: 1",
 	} {
 		if !strings.Contains(plain.String(), want) {
 			t.Errorf("no %q in\n%s", want, plain.String())

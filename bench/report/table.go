@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -75,7 +76,7 @@ func (r *Report) Plain(w io.Writer) {
 	for _, t := range r.tables() {
 		t.Plain(w)
 	}
-	r.failures(w, "  ")
+	r.notes(w, "  ")
 }
 
 // Markdown writes the report as Markdown, with the plots that Plots makes.
@@ -93,7 +94,7 @@ func (r *Report) Markdown(w io.Writer) {
 	if t := r.asyncTable(); t != nil {
 		t.markdown(w)
 	}
-	r.failures(w, "- ")
+	r.notes(w, "- ")
 }
 
 func (r *Report) tables() []*Table {
@@ -160,8 +161,23 @@ func (r *Report) asyncTable() *Table {
 	return t
 }
 
-// failures writes what could not be run.
-func (r *Report) failures(w io.Writer, bullet string) {
+// notes writes which versions the figures are of, and what could not be run.
+func (r *Report) notes(w io.Writer, bullet string) {
+	var names []string
+	versions := make(map[string][]string)
+	for _, s := range r.Sections {
+		for _, c := range s.Scores {
+			if versions[c.Optimizer] == nil && len(c.Versions) > 0 {
+				names = append(names, c.Optimizer)
+			}
+			versions[c.Optimizer] = append(versions[c.Optimizer], c.Versions...)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		slices.Sort(versions[name])
+		fmt.Fprintf(w, "%s%s: %s\n", bullet, name, strings.Join(slices.Compact(versions[name]), "; "))
+	}
 	for _, s := range r.Sections {
 		for _, c := range s.Scores {
 			if c.Unsupported > 0 {
