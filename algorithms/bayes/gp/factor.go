@@ -34,8 +34,8 @@ func (f *factor) room(n int) {
 func (f *factor) row(i int) []float64 { return f.l[i*f.stride:][:i+1] }
 
 // extend factors the rows from f.n to m, which hold those of a covariance matrix up to the diagonal.
-// Pivots are positive: each is the variance of its row given the rows before, and so at least Floor,
-// while rounding is below 1e-15 of the variance and row.
+// Pivots are positive: each is the variance of its row given the rows before, and so at least Floor.
+// Rounding takes about 2^-53 of the variance for each row before, which is far less.
 func (f *factor) extend(m int) {
 	for f.n < m {
 		first, last := f.n, min(roundDown(f.n)+panel, m)
@@ -55,7 +55,7 @@ func (f *factor) extend(m int) {
 // pivot completes row i, which is solved up to column j, the last multiple of lanes.
 func (f *factor) pivot(i, j int) {
 	row := f.row(i)
-	var sums [8]float64
+	var sums [2 * lanes]float64
 	dots(&sums, j, f.l[j*f.stride:], f.stride, row, 0)
 	for c := j; c <= i; c++ {
 		v := row[c] - sums[c-j]
@@ -89,7 +89,7 @@ func (f *factor) block(b []float64, stride, rows, begin, j, w int) {
 	if rows == 1 {
 		stride = 0
 	}
-	var sums [8]float64
+	var sums [2 * lanes]float64
 	dots(&sums, j-begin, f.l[j*f.stride+begin:], f.stride, b[begin:], stride)
 	for r := range rows {
 		x := b[r*stride+j:][:w]
@@ -172,10 +172,9 @@ func (f *factor) logDiagonal() float64 {
 }
 
 // remove takes out row i. What the rows after it had in column i is added back to their factor by
-// plane rotations (Golub and Van Loan 2013, section 6.5.4).
-func (f *factor) remove(i int) {
+// plane rotations (Golub and Van Loan 2013, section 6.5.4). x is scratch of f.n elements.
+func (f *factor) remove(i int, x []float64) {
 	n := f.n - 1
-	x := make([]float64, n-i)
 	for r := i; r < n; r++ {
 		next := f.row(r + 1)
 		x[r-i] = next[i]
@@ -184,7 +183,7 @@ func (f *factor) remove(i int) {
 	}
 	f.n = n
 	for k := i; k < n; k++ {
-		f.rotate(k, x[k-i:])
+		f.rotate(k, x[k-i:n-i])
 	}
 }
 

@@ -82,15 +82,16 @@ func (h *history) check(t *testing.T, m *Model, theta, point []float64) {
 	want := newDense(t, m, theta, h.x, h.extra, n)
 	mean, variance := h.p.Predict(point)
 	wantMean, wantVariance := want.predict(t, point, h.y)
-	// A solution is off by the rounding of some operations per row and parameter times the condition number, which is at most
-	// the trace over the least noise. Errors of the mean are seen through targets of some units.
+	// A solution is off by the rounding of some operations per row and parameter, times the condition
+	// number, which is at most the trace over the least noise. Targets are some units.
 	trace, least := 0.0, math.Inf(1)
 	for i := range n {
 		trace, least = trace+want.k.At(i, i), min(least, want.noise[i])
 	}
 	tolerance := 10 * float64(n+len(theta)) * 0x1p-52 * (1 + trace/least)
 	if !near(mean, wantMean, tolerance) || !near(variance, wantVariance, tolerance) || variance <= 0 {
-		t.Errorf("%d rows, %d targets: got %v, %v, want %v, %v within %v", n, len(h.y), mean, variance, wantMean, wantVariance, tolerance)
+		t.Errorf("%d rows, %d targets: got %v, %v, want %v, %v within %v",
+			n, len(h.y), mean, variance, wantMean, wantVariance, tolerance)
 	}
 	l, gradient := NewLikelihood(m), make([]float64, len(theta))
 	l.Set(h.x[:len(h.y)*h.d], h.y, h.extra[:len(h.y)])

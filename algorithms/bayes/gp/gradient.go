@@ -40,7 +40,7 @@ func (l *Likelihood) weigh() {
 	for top := 0; top < n; top += panel {
 		for j := 0; j < min(top+panel, n); j += 2 {
 			for i := max(top, roundDown(j)); i < min(top+panel, n); i += lanes {
-				var k [8]float64 // of K^-1
+				var k [2 * lanes]float64 // of K^-1
 				dots(&k, end-i, l.inverse[i*stride+i:], stride, l.inverse[j*stride+i:], stride)
 				for r := j; r < min(j+2, n); r++ {
 					l.weighColumn(k[lanes*(r-j):][:lanes], i, r)

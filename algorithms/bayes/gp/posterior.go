@@ -102,7 +102,7 @@ func (p *Posterior) Truncate(n int) {
 // Remove takes out row i, and its target if it has one. O(n^2).
 func (p *Posterior) Remove(i int) {
 	p.rows.remove(i)
-	p.factor.remove(i)
+	p.factor.remove(i, p.k)
 	p.noise = append(p.noise[:i], p.noise[i+1:]...)
 	if i < len(p.y) {
 		p.y = append(p.y[:i], p.y[i+1:]...)

@@ -113,11 +113,12 @@ func TestNoAllocation(t *testing.T) {
 	for name, f := range map[string]func(){
 		"Set":  func() { l.Set(x, y, extra) },
 		"Loss": func() { l.Loss(m.Start(), gradient) },
-		"Reset, Append, Truncate": func() {
+		"Reset, Append, Remove, Truncate": func() {
 			p.Reset(m.Start(), x, extra)
 			p.Append(x[:d], 0)
-			p.Truncate(40)
-			p.SetTargets(y)
+			p.Remove(3)
+			p.Truncate(39)
+			p.SetTargets(y[:39])
 		},
 		"PredictGradient": func() { p.PredictGradient(x[:d], dMean, dVariance) },
 		"PredictBatch":    func() { p.PredictBatch(x[:d*40], mean[:len(x)/d], variance) },
