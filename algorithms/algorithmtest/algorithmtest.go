@@ -40,6 +40,7 @@ var checks = []check{
 	{"exhaustion", checkExhaustion},
 	{"slices", checkSlices},
 	{"objectives", checkObjectives},
+	{"priors", checkPriors},
 	{"odd questions", checkOddQuestions},
 }
 

@@ -36,19 +36,26 @@ func checkAnswers(s *subject) {
 func checkRebuild(s *subject) {
 	for _, p := range s.problems() {
 		for seed := range uint64(3) {
-			h := newHistory(s, p.Problem, seed)
-			kept := s.make(p.Problem)
-			for range 12 {
-				play(h, kept, 1+h.random.IntN(8))
-				rebuilt := s.make(p.Problem)
-				rebuilt.Tell(copyTrials(h.finished))
-				ids := h.ids(1 + h.random.IntN(4))
-				want, wantErr := rebuilt.Ask(slices.Clone(ids), copyTrials(h.pending))
-				if got := h.ask(kept, ids); !sameSuggestions(got, want) || h.ended != (wantErr != nil) {
-					s.Errorf("%s: after %d trials told and %d pending, kept and rebuilt differ:\n%v\n%v, %v", p.name, len(h.finished), len(h.pending)-len(got), got, want, wantErr)
-					break
-				}
-			}
+			s.rebuild(p, seed)
+		}
+	}
+}
+
+// rebuild lets a history happen, at some points of which the kept suggester and one that is rebuilt
+// must answer alike.
+func (s *subject) rebuild(p namedProblem, seed uint64) {
+	s.Helper()
+	h := newHistory(s, p.Problem, seed)
+	kept := s.make(p.Problem)
+	for range 12 {
+		play(h, kept, 1+h.random.IntN(8))
+		rebuilt := s.make(p.Problem)
+		rebuilt.Tell(copyTrials(h.finished))
+		ids := h.ids(1 + h.random.IntN(4))
+		want, wantErr := rebuilt.Ask(slices.Clone(ids), copyTrials(h.pending))
+		if got := h.ask(kept, ids); !sameSuggestions(got, want) || h.ended != (wantErr != nil) {
+			s.Errorf("%s: after %d trials told and %d pending, kept and rebuilt differ:\n%v\n%v, %v", p.name, len(h.finished), len(h.pending)-len(got), got, want, wantErr)
+			break
 		}
 	}
 }
@@ -156,12 +163,56 @@ func spoil[E any](s []E, v E) {
 	}
 }
 
-// checkObjectives wants answers also with several objectives and constraints.
+// checkObjectives wants answers, and the same ones after a rebuild, also with several objectives and
+// constraints.
 func checkObjectives(s *subject) {
 	for _, p := range s.problems() {
 		p.Objectives, p.Constraints = 3, 2
-		play(newHistory(s, p.Problem, 6), s.make(p.Problem), 40)
+		s.rebuild(p, 6)
 	}
+}
+
+// checkPriors wants answers, and the same ones after a rebuild, also where there are earlier
+// experiments, which must stay as they are. Whether they make a difference must be as declared.
+func checkPriors(s *subject) {
+	differs := false
+	for _, p := range s.problems() {
+		without := play(newHistory(s, p.Problem, 8), s.make(p.Problem), 30)
+		p.Priors = s.priors(p.Problem)
+		with := play(newHistory(s, p.Problem, 8), s.make(p.Problem), 30)
+		differs = differs || !sameSuggestions(with, without)
+		s.rebuild(p, 9)
+		for i, prior := range s.priors(p.Problem) {
+			if !sameTrials(prior.Trials, p.Priors[i].Trials) {
+				s.Errorf("%s: the trials of an earlier experiment are changed", p.name)
+			}
+		}
+	}
+	if differs != s.def.Priors {
+		s.Errorf("earlier experiments make a difference: %t, Priors is %t", differs, s.def.Priors)
+	}
+}
+
+// priors returns earlier experiments: one like the problem, one on another scale, one without
+// trials and one whose trials are of another space.
+func (s *subject) priors(p algorithms.Problem) []algorithms.Prior {
+	s.Helper()
+	one, other := newHistory(s, p, 10), newHistory(s, p, 11)
+	u := make([]float64, p.Space.Len())
+	for id := range uint64(20) {
+		for _, h := range []*history{one, other} {
+			for i := range u {
+				u[i] = h.random.Float64()
+			}
+			h.pending = append(h.pending, algorithms.Trial{ID: id + 1, Point: p.Space.Decode(u), Losses: h.noLosses()})
+			h.finish()
+		}
+	}
+	for _, t := range other.finished {
+		t.Losses[0] = 1e6 - 1e3*t.Losses[0]
+	}
+	foreign := algorithms.Trial{ID: 1, State: algorithms.Succeeded, Point: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9}, Losses: []float64{1}}
+	return []algorithms.Prior{{Name: "one", Trials: one.finished}, {Name: "other", Trials: other.finished}, {Name: "none"}, {Name: "foreign", Trials: []algorithms.Trial{foreign}}}
 }
 
 // checkOddQuestions asks for nothing and for the greatest ID, tells nothing, and tells trials that

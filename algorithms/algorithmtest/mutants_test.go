@@ -35,12 +35,22 @@ func learnerDefinition(mutant string) algorithms.Definition {
 			if mutant == "refuses constraints" && p.Constraints > 0 {
 				return nil, fmt.Errorf("no constraints, please")
 			}
-			return &learner{problem: p, mutant: mutant, loss: math.Inf(1)}, nil
+			l := &learner{problem: p, mutant: mutant, loss: math.Inf(1)}
+			switch {
+			case len(p.Priors) == 0:
+			case mutant == "changes priors":
+				p.Priors[0].Trials[0].Losses[0] = -7
+			case mutant == "learns from priors in secret":
+				l.Tell(p.Priors[0].Trials)
+			}
+			return l, nil
 		},
 	}
 	switch mutant {
 	case "declares itself seedless":
 		d.Seedless = true
+	case "declares that it learns from priors":
+		d.Priors = true
 	case "no summary":
 		d.Summary = ""
 	case "bad default":
@@ -279,7 +289,8 @@ func TestSuiteRejectsMutants(t *testing.T) {
 		"seed":          {"declares itself seedless", "ignores the seed", "draws from a global source"},
 		"exhaustion":    {"restarts after the end"},
 		"slices":        {"sorts what it is told", "keeps what it is told", "changes its question", "changes pending trials", "keeps what it answers", "keeps pending trials"},
-		"objectives":    {"refuses constraints"},
+		"objectives":    {"refuses constraints", "counts its questions"},
+		"priors":        {"declares that it learns from priors", "changes priors", "learns from priors in secret"},
 		"odd questions": {"panics on a foreign point", "panics on no trial", "answers nothing to a question for nothing"},
 	}
 	for _, c := range checks {
