@@ -45,16 +45,13 @@ func TestAgainstCOCO(t *testing.T) {
 	}
 }
 
-// cocoPython finds a Python that has the module cocoex: in the bench's virtual environment, or on
+// cocoPython finds a Python that has the module cocoex: that of bench/problem/install, or the one on
 // the path.
 func cocoPython(t *testing.T) string {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err == nil {
-		python := filepath.Join(cache, "tuned-hpo", "bench", "coco", "bin", "python3")
-		if _, err := os.Stat(python); err == nil {
-			return python
-		}
+	python := filepath.Join(cacheFolder(), "problem-coco", "bin", "python3")
+	if _, err := os.Stat(python); err == nil {
+		return python
 	}
 	testenv.PythonModule(t, "cocoex")
 	return testenv.Program(t, "python3")

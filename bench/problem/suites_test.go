@@ -29,7 +29,7 @@ func needTables(t *testing.T) {
 	t.Helper()
 	for name := range tables {
 		if _, err := os.Stat(filepath.Join(cacheFolder(), "tables", name+".table")); err != nil {
-			testenv.Skip(t, "the tables of bench/peers/export_tables.py are not installed")
+			testenv.Skip(t, "the tables of bench/problem/install are not installed")
 		}
 	}
 }

@@ -103,7 +103,7 @@ func loadTable(name string) (*table, error) {
 	path := filepath.Join(cacheFolder(), "tables", name+".table")
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("table %s is not installed: run bench/peers/export_tables.py, which says how", name)
+		return nil, fmt.Errorf("table %s is not installed: run bench/problem/install tables", name)
 	} else if err != nil {
 		return nil, fmt.Errorf("read table: %w", err)
 	}

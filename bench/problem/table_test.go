@@ -64,8 +64,8 @@ func TestMissingTableSaysWhatToDo(t *testing.T) {
 	loaded.tables = nil
 	defer func() { loaded.tables = kept }()
 	_, err := Suite{Name: "s", Family: "hpotab15", Members: []string{"car"}, Budget: 1}.Problems()
-	if err == nil || !strings.Contains(err.Error(), "export_tables.py") {
-		t.Errorf("error is %v, want one that names the exporter", err)
+	if err == nil || !strings.Contains(err.Error(), "bench/problem/install") {
+		t.Errorf("error is %v, want one that says how to install it", err)
 	}
 }
 

