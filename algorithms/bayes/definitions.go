@@ -18,8 +18,8 @@ func GP() algorithms.Definition {
 				Name: "ucb_beta", Type: algorithms.FloatSetting, Max: 100, Default: "1.8",
 				Help: "standard deviations above the mean that count as the upper confidence bound",
 			},
-			flag("trust_region", "true", "whether the first trials stay near known points"),
-			flag("warp", "true", "whether losses are warped, so that outliers do not count and good losses are told apart"),
+			toggle("trust_region", "true", "whether the first trials stay near known points"),
+			toggle("warp", "true", "whether losses are warped, so that outliers do not count and good losses are told apart"),
 			sampling.SeedSetting(),
 		},
 		Objectives: true, Constraints: true,
@@ -61,6 +61,6 @@ func choice(name, value, help string, choices ...string) algorithms.Setting {
 	return algorithms.Setting{Name: name, Type: algorithms.StringSetting, Default: value, Help: help, Choices: choices}
 }
 
-func flag(name, value, help string) algorithms.Setting {
+func toggle(name, value, help string) algorithms.Setting {
 	return algorithms.Setting{Name: name, Type: algorithms.BoolSetting, Default: value, Help: help}
 }

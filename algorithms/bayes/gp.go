@@ -174,10 +174,27 @@ func (o *optimizer) promising(id uint64) searchspace.Point {
 	random := rand.New(rand.NewPCG(o.seed, id))
 	o.condition(id)
 	d := len(o.encoding.axes)
+	local := false
+	if share := o.settings.dev.Float("local", 0); o.centre == nil && o.told.n >= int(o.settings.dev.Int("lfrom", 3))*(d+1) && random.Float64() < share {
+		local = true
+		m := min(int(o.settings.dev.Float("lm", 5)*float64(d+1)), int(o.settings.dev.Float("lshare", 0.6)*float64(o.told.n)))
+		positions, best, radius := o.told.near(o.encoding, o.problem.Objectives, m)
+		o.history = o.part
+		o.take(&o.told, positions)
+		o.part = o.history
+		o.centre, o.radius = o.told.rows[best*d:(best+1)*d], radius*o.settings.dev.Float("lr", 1)
+		for k, out := range o.outputs {
+			out.score(o.values[k], o.pruned)
+			out.surrogate.condition(out.surrogate.fit(o.rows, out.scores, nil, true), o.rows, out.scores)
+		}
+	}
 	o.assess()
 
 	s := o.search
 	s.rater = newJoint(o.wish(random), o.outputs, d)
+	if local {
+		s.rater = newJoint(single{acquisition{criterion: logEI, best: o.incumbent()}}, o.outputs, d)
+	}
 	s.random = random
 	s.trust = o.region()
 	s.spread, s.about, s.starts = o.settings.spread, o.settings.about, o.settings.starts
@@ -283,6 +300,8 @@ func (o *optimizer) acquisition(random *rand.Rand) acquisition {
 	switch coin := random.Float64(); {
 	case o.sure && coin < 0.75:
 		a.criterion, a.best = exploration, o.threshold()
+	case o.settings.acquisition == mixed && random.Float64() < o.settings.dev.Float("exploit", 0) && o.told.n >= int(o.settings.dev.Int("efrom", 0)):
+		a.beta = o.settings.dev.Float("ebeta", 0)
 	case o.settings.acquisition == alwaysPI:
 		a.criterion, a.best = logPI, o.incumbent()
 	case o.settings.acquisition == alwaysEI, o.settings.acquisition == mixed && random.Float64() >= o.settings.mix:
