@@ -17,7 +17,7 @@ type Dimension struct {
 // LogNormal is a prior of a positive quantity whose logarithm is N(Mu, Sigma^2).
 type LogNormal struct{ Mu, Sigma float64 }
 
-// Config describes a Model. Default makes one to start from; a prior without width is none.
+// Config describes a Model. Default makes one to start from; each Sigma is above 0.
 type Config struct {
 	Dimensions []Dimension
 
