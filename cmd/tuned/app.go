@@ -112,7 +112,7 @@ func (a *app) root() *cobra.Command {
 	})
 	root.AddCommand(
 		a.runCommand(), a.validateCommand(), a.explainCommand(),
-		a.listCommand(), a.trialsCommand(), a.bestCommand(), a.logsCommand(), a.deleteCommand(),
+		a.listCommand(), a.trialsCommand(), a.bestCommand(), a.modelCommand(), a.logsCommand(), a.deleteCommand(),
 		a.askCommand(), a.tellCommand(), a.fsckCommand(), a.versionCommand(),
 	)
 	return root

@@ -29,6 +29,7 @@ type Tuner interface {
 	Append(ctx context.Context, s experiment.Stream, ms []experiment.Measurement) (acked uint64, err error)
 	Load(ctx context.Context, key experiment.Key) (tuner.Snapshot, error)
 	List(ctx context.Context) ([]*experiment.Experiment, error)
+	Model(ctx context.Context, key experiment.Key) (tuner.Model, error)
 	Ask(ctx context.Context, key experiment.Key, count int, request string) (trials []experiment.Trial, done bool, err error)
 	Tell(ctx context.Context, key experiment.Key, r tuner.Result) error
 }

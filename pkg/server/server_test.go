@@ -222,6 +222,16 @@ func TestSeveralMetrics(t *testing.T) {
 	}
 }
 
+func TestModelOfAnAlgorithmWithoutOne(t *testing.T) {
+	r := newRig(t, 3)
+	for name, want := range map[string]codes.Code{"asked": codes.InvalidArgument, "other": codes.NotFound} {
+		_, err := r.users.GetModel(t.Context(), &tunedv1.GetModelRequest{Namespace: "default", Experiment: name})
+		if status.Code(err) != want {
+			t.Errorf("%s: got %v, want %v", name, err, want)
+		}
+	}
+}
+
 // hello is the first request of a reporter with a right token.
 func (r *rig) hello(trial string, attempt int32) *tunedv1.Hello {
 	key := experiment.Key{Namespace: "default", Name: "asked"}

@@ -66,6 +66,19 @@ func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*
 	return response, nil
 }
 
+// GetModel returns what an experiment's algorithm has learned, as JSON.
+func (u *users) GetModel(ctx context.Context, r *tunedv1.GetModelRequest) (*tunedv1.GetModelResponse, error) {
+	model, err := u.Tuner.Model(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()})
+	if err != nil {
+		return nil, u.code(err)
+	}
+	text, err := json.Marshal(model)
+	if err != nil {
+		return nil, u.code(err)
+	}
+	return &tunedv1.GetModelResponse{ModelJson: text}, nil
+}
+
 // Ask hands out trials.
 func (u *users) Ask(ctx context.Context, r *tunedv1.AskRequest) (*tunedv1.AskResponse, error) {
 	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}

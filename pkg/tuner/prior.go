@@ -96,8 +96,7 @@ type learner struct {
 
 func (l *learner) prior(e *experiment.Experiment, trials []experiment.Trial) experiment.Prior {
 	p := experiment.Prior{Namespace: e.Metadata.Namespace, Name: e.Metadata.Name, UID: e.Metadata.UID}
-	ended := slices.Clone(trials)
-	slices.SortFunc(ended, func(a, b experiment.Trial) int { return cmp.Compare(a.FinishNo, b.FinishNo) })
+	ended := finishedSince(trials, 0)
 	for i := range ended {
 		if s := ended[i].State; s != experiment.TrialSucceeded && s != experiment.TrialEarlyStopped {
 			continue

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
 // suggestions is the algorithm of one experiment, kept alive between questions. Dropping it loses
@@ -38,18 +39,7 @@ func (d *driver) suggest(ctx context.Context, ids []uint64) ([]algorithms.Sugges
 
 // newSuggestions builds the algorithm that the experiment names.
 func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry) (*suggestions, error) {
-	def, err := registry.Lookup(e.Spec.Algorithm.AlgorithmName)
-	if err != nil {
-		return nil, err
-	}
-	problem, err := Problem(&e.Spec)
-	if err != nil {
-		return nil, err
-	}
-	if problem.Priors, err = priors(e, problem.Space); err != nil {
-		return nil, err
-	}
-	values, err := algorithms.Parse(def, RawSettings(e.Spec.Algorithm), "")
+	def, problem, values, err := chosen(e, registry)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +48,23 @@ func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry) (*s
 		return nil, err
 	}
 	return &suggestions{def: def, problem: problem, suggester: suggester}, nil
+}
+
+// chosen returns the algorithm that the experiment names, its problem and its settings.
+func chosen(e *experiment.Experiment, registry *algorithms.Registry) (
+	def algorithms.Definition, p algorithms.Problem, v algorithms.Values, err error,
+) {
+	if def, err = registry.Lookup(e.Spec.Algorithm.AlgorithmName); err != nil {
+		return def, p, nil, err
+	}
+	if p, err = Problem(&e.Spec); err != nil {
+		return def, p, nil, err
+	}
+	if p.Priors, err = priors(e, p.Space); err != nil {
+		return def, p, nil, err
+	}
+	v, err = algorithms.Parse(def, RawSettings(e.Spec.Algorithm), "")
+	return def, p, v, err
 }
 
 // Problem is what the algorithm of a spec is asked to solve, but for what it learned from earlier
@@ -91,19 +98,13 @@ func RawSettings(a *experiment.Algorithm) []algorithms.RawSetting {
 
 // tell passes on the trials that finished since the last call, in the order of finishing.
 func (s *suggestions) tell(ctx context.Context, d *driver) error {
-	var news []experiment.Trial
-	for i := range d.trials {
-		if d.trials[i].FinishNo > s.told {
-			news = append(news, d.trials[i])
-		}
-	}
+	news := finishedSince(d.trials, s.told)
 	if len(news) == 0 {
 		return nil
 	}
-	slices.SortFunc(news, func(a, b experiment.Trial) int { return cmp.Compare(a.FinishNo, b.FinishNo) })
 	finished := make([]algorithms.Trial, 0, len(news))
 	for i := range news {
-		t, err := s.convert(&news[i], &d.e.Spec)
+		t, err := convert(&news[i], &d.e.Spec, s.problem.Space)
 		if err != nil {
 			return err
 		}
@@ -117,6 +118,17 @@ func (s *suggestions) tell(ctx context.Context, d *driver) error {
 	s.suggester.Tell(finished)
 	s.told = news[len(news)-1].FinishNo
 	return nil
+}
+
+// finishedSince returns the trials that finished after the given finish number, in the order of finishing.
+func finishedSince(trials []experiment.Trial, finishNo uint64) (out []experiment.Trial) {
+	for i := range trials {
+		if trials[i].FinishNo > finishNo {
+			out = append(out, trials[i])
+		}
+	}
+	slices.SortFunc(out, func(a, b experiment.Trial) int { return cmp.Compare(a.FinishNo, b.FinishNo) })
+	return out
 }
 
 // ask returns points for the given trial numbers, see driver.suggest.
@@ -134,7 +146,7 @@ func (s *suggestions) ask(ctx context.Context, d *driver, ids []uint64) (out []a
 		if d.trials[i].State.Final() {
 			continue
 		}
-		t, err := s.convert(&d.trials[i], &d.e.Spec)
+		t, err := convert(&d.trials[i], &d.e.Spec, s.problem.Space)
 		if err != nil {
 			return nil, err
 		}
@@ -173,8 +185,8 @@ func (s *suggestions) check(out []algorithms.Suggestion, ids []uint64) error {
 
 // convert turns a trial's text into numbers for the algorithm. A trial that did not come to an end of
 // its own has NaN for values.
-func (s *suggestions) convert(t *experiment.Trial, spec *experiment.Spec) (algorithms.Trial, error) {
-	point, err := s.problem.Space.Parse(t.Assignment)
+func convert(t *experiment.Trial, spec *experiment.Spec, space *searchspace.Space) (algorithms.Trial, error) {
+	point, err := space.Parse(t.Assignment)
 	if err != nil {
 		return algorithms.Trial{}, fmt.Errorf("read assignment of trial %s: %w", t.Name, err)
 	}

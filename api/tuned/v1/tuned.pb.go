@@ -580,6 +580,102 @@ func (x *ListTrialsResponse) GetTrialsJson() [][]byte {
 	return nil
 }
 
+type GetModelRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
+	Experiment    string                 `protobuf:"bytes,2,opt,name=experiment,proto3" json:"experiment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetModelRequest) Reset() {
+	*x = GetModelRequest{}
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetModelRequest) ProtoMessage() {}
+
+func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
+func (*GetModelRequest) Descriptor() ([]byte, []int) {
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *GetModelRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *GetModelRequest) GetExperiment() string {
+	if x != nil {
+		return x.Experiment
+	}
+	return ""
+}
+
+type GetModelResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ModelJson     []byte                 `protobuf:"bytes,1,opt,name=model_json,json=modelJson,proto3" json:"model_json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetModelResponse) Reset() {
+	*x = GetModelResponse{}
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetModelResponse) ProtoMessage() {}
+
+func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
+func (*GetModelResponse) Descriptor() ([]byte, []int) {
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetModelResponse) GetModelJson() []byte {
+	if x != nil {
+		return x.ModelJson
+	}
+	return nil
+}
+
 type AskRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -592,7 +688,7 @@ type AskRequest struct {
 
 func (x *AskRequest) Reset() {
 	*x = AskRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[10]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +700,7 @@ func (x *AskRequest) String() string {
 func (*AskRequest) ProtoMessage() {}
 
 func (x *AskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[10]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +713,7 @@ func (x *AskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
 func (*AskRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{10}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AskRequest) GetNamespace() string {
@@ -658,7 +754,7 @@ type AskResponse struct {
 
 func (x *AskResponse) Reset() {
 	*x = AskResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[11]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +766,7 @@ func (x *AskResponse) String() string {
 func (*AskResponse) ProtoMessage() {}
 
 func (x *AskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[11]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +779,7 @@ func (x *AskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskResponse.ProtoReflect.Descriptor instead.
 func (*AskResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{11}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AskResponse) GetTrials() []*AskedTrial {
@@ -710,7 +806,7 @@ type AskedTrial struct {
 
 func (x *AskedTrial) Reset() {
 	*x = AskedTrial{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[12]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +818,7 @@ func (x *AskedTrial) String() string {
 func (*AskedTrial) ProtoMessage() {}
 
 func (x *AskedTrial) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[12]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +831,7 @@ func (x *AskedTrial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskedTrial.ProtoReflect.Descriptor instead.
 func (*AskedTrial) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{12}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AskedTrial) GetName() string {
@@ -762,7 +858,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[13]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +870,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[13]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +883,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{13}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Assignment) GetName() string {
@@ -818,7 +914,7 @@ type TellRequest struct {
 
 func (x *TellRequest) Reset() {
 	*x = TellRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +926,7 @@ func (x *TellRequest) String() string {
 func (*TellRequest) ProtoMessage() {}
 
 func (x *TellRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +939,7 @@ func (x *TellRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TellRequest.ProtoReflect.Descriptor instead.
 func (*TellRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{14}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TellRequest) GetNamespace() string {
@@ -896,7 +992,7 @@ type TellResponse struct {
 
 func (x *TellResponse) Reset() {
 	*x = TellResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -908,7 +1004,7 @@ func (x *TellResponse) String() string {
 func (*TellResponse) ProtoMessage() {}
 
 func (x *TellResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -921,7 +1017,7 @@ func (x *TellResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TellResponse.ProtoReflect.Descriptor instead.
 func (*TellResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{15}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{17}
 }
 
 var File_api_tuned_v1_tuned_proto protoreflect.FileDescriptor
@@ -967,7 +1063,15 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"experiment\"5\n" +
 	"\x12ListTrialsResponse\x12\x1f\n" +
 	"\vtrials_json\x18\x01 \x03(\fR\n" +
-	"trialsJson\"\x7f\n" +
+	"trialsJson\"O\n" +
+	"\x0fGetModelRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n" +
+	"\n" +
+	"experiment\x18\x02 \x01(\tR\n" +
+	"experiment\"1\n" +
+	"\x10GetModelResponse\x12\x1d\n" +
+	"\n" +
+	"model_json\x18\x01 \x01(\fR\tmodelJson\"\x7f\n" +
 	"\n" +
 	"AskRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n" +
@@ -999,12 +1103,13 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\amessage\x18\x06 \x01(\tR\amessage\"\x0e\n" +
 	"\fTellResponse2O\n" +
 	"\fAgentService\x12?\n" +
-	"\x06Report\x12\x17.tuned.v1.ReportRequest\x1a\x18.tuned.v1.ReportResponse(\x010\x012\xed\x02\n" +
+	"\x06Report\x12\x17.tuned.v1.ReportRequest\x1a\x18.tuned.v1.ReportResponse(\x010\x012\xb0\x03\n" +
 	"\rTuningService\x12V\n" +
 	"\x0fListExperiments\x12 .tuned.v1.ListExperimentsRequest\x1a!.tuned.v1.ListExperimentsResponse\x12P\n" +
 	"\rGetExperiment\x12\x1e.tuned.v1.GetExperimentRequest\x1a\x1f.tuned.v1.GetExperimentResponse\x12G\n" +
 	"\n" +
-	"ListTrials\x12\x1b.tuned.v1.ListTrialsRequest\x1a\x1c.tuned.v1.ListTrialsResponse\x122\n" +
+	"ListTrials\x12\x1b.tuned.v1.ListTrialsRequest\x1a\x1c.tuned.v1.ListTrialsResponse\x12A\n" +
+	"\bGetModel\x12\x19.tuned.v1.GetModelRequest\x1a\x1a.tuned.v1.GetModelResponse\x122\n" +
 	"\x03Ask\x12\x14.tuned.v1.AskRequest\x1a\x15.tuned.v1.AskResponse\x125\n" +
 	"\x04Tell\x12\x15.tuned.v1.TellRequest\x1a\x16.tuned.v1.TellResponseB1Z/github.com/tuned-hpo/tuned/api/tuned/v1;tunedv1b\x06proto3"
 
@@ -1020,7 +1125,7 @@ func file_api_tuned_v1_tuned_proto_rawDescGZIP() []byte {
 	return file_api_tuned_v1_tuned_proto_rawDescData
 }
 
-var file_api_tuned_v1_tuned_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_api_tuned_v1_tuned_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_api_tuned_v1_tuned_proto_goTypes = []any{
 	(*ReportRequest)(nil),           // 0: tuned.v1.ReportRequest
 	(*Hello)(nil),                   // 1: tuned.v1.Hello
@@ -1032,35 +1137,39 @@ var file_api_tuned_v1_tuned_proto_goTypes = []any{
 	(*GetExperimentResponse)(nil),   // 7: tuned.v1.GetExperimentResponse
 	(*ListTrialsRequest)(nil),       // 8: tuned.v1.ListTrialsRequest
 	(*ListTrialsResponse)(nil),      // 9: tuned.v1.ListTrialsResponse
-	(*AskRequest)(nil),              // 10: tuned.v1.AskRequest
-	(*AskResponse)(nil),             // 11: tuned.v1.AskResponse
-	(*AskedTrial)(nil),              // 12: tuned.v1.AskedTrial
-	(*Assignment)(nil),              // 13: tuned.v1.Assignment
-	(*TellRequest)(nil),             // 14: tuned.v1.TellRequest
-	(*TellResponse)(nil),            // 15: tuned.v1.TellResponse
-	(*timestamppb.Timestamp)(nil),   // 16: google.protobuf.Timestamp
+	(*GetModelRequest)(nil),         // 10: tuned.v1.GetModelRequest
+	(*GetModelResponse)(nil),        // 11: tuned.v1.GetModelResponse
+	(*AskRequest)(nil),              // 12: tuned.v1.AskRequest
+	(*AskResponse)(nil),             // 13: tuned.v1.AskResponse
+	(*AskedTrial)(nil),              // 14: tuned.v1.AskedTrial
+	(*Assignment)(nil),              // 15: tuned.v1.Assignment
+	(*TellRequest)(nil),             // 16: tuned.v1.TellRequest
+	(*TellResponse)(nil),            // 17: tuned.v1.TellResponse
+	(*timestamppb.Timestamp)(nil),   // 18: google.protobuf.Timestamp
 }
 var file_api_tuned_v1_tuned_proto_depIdxs = []int32{
 	1,  // 0: tuned.v1.ReportRequest.hello:type_name -> tuned.v1.Hello
 	2,  // 1: tuned.v1.ReportRequest.measurements:type_name -> tuned.v1.Measurement
-	16, // 2: tuned.v1.Measurement.time:type_name -> google.protobuf.Timestamp
-	12, // 3: tuned.v1.AskResponse.trials:type_name -> tuned.v1.AskedTrial
-	13, // 4: tuned.v1.AskedTrial.assignments:type_name -> tuned.v1.Assignment
+	18, // 2: tuned.v1.Measurement.time:type_name -> google.protobuf.Timestamp
+	14, // 3: tuned.v1.AskResponse.trials:type_name -> tuned.v1.AskedTrial
+	15, // 4: tuned.v1.AskedTrial.assignments:type_name -> tuned.v1.Assignment
 	2,  // 5: tuned.v1.TellRequest.measurements:type_name -> tuned.v1.Measurement
 	0,  // 6: tuned.v1.AgentService.Report:input_type -> tuned.v1.ReportRequest
 	4,  // 7: tuned.v1.TuningService.ListExperiments:input_type -> tuned.v1.ListExperimentsRequest
 	6,  // 8: tuned.v1.TuningService.GetExperiment:input_type -> tuned.v1.GetExperimentRequest
 	8,  // 9: tuned.v1.TuningService.ListTrials:input_type -> tuned.v1.ListTrialsRequest
-	10, // 10: tuned.v1.TuningService.Ask:input_type -> tuned.v1.AskRequest
-	14, // 11: tuned.v1.TuningService.Tell:input_type -> tuned.v1.TellRequest
-	3,  // 12: tuned.v1.AgentService.Report:output_type -> tuned.v1.ReportResponse
-	5,  // 13: tuned.v1.TuningService.ListExperiments:output_type -> tuned.v1.ListExperimentsResponse
-	7,  // 14: tuned.v1.TuningService.GetExperiment:output_type -> tuned.v1.GetExperimentResponse
-	9,  // 15: tuned.v1.TuningService.ListTrials:output_type -> tuned.v1.ListTrialsResponse
-	11, // 16: tuned.v1.TuningService.Ask:output_type -> tuned.v1.AskResponse
-	15, // 17: tuned.v1.TuningService.Tell:output_type -> tuned.v1.TellResponse
-	12, // [12:18] is the sub-list for method output_type
-	6,  // [6:12] is the sub-list for method input_type
+	10, // 10: tuned.v1.TuningService.GetModel:input_type -> tuned.v1.GetModelRequest
+	12, // 11: tuned.v1.TuningService.Ask:input_type -> tuned.v1.AskRequest
+	16, // 12: tuned.v1.TuningService.Tell:input_type -> tuned.v1.TellRequest
+	3,  // 13: tuned.v1.AgentService.Report:output_type -> tuned.v1.ReportResponse
+	5,  // 14: tuned.v1.TuningService.ListExperiments:output_type -> tuned.v1.ListExperimentsResponse
+	7,  // 15: tuned.v1.TuningService.GetExperiment:output_type -> tuned.v1.GetExperimentResponse
+	9,  // 16: tuned.v1.TuningService.ListTrials:output_type -> tuned.v1.ListTrialsResponse
+	11, // 17: tuned.v1.TuningService.GetModel:output_type -> tuned.v1.GetModelResponse
+	13, // 18: tuned.v1.TuningService.Ask:output_type -> tuned.v1.AskResponse
+	17, // 19: tuned.v1.TuningService.Tell:output_type -> tuned.v1.TellResponse
+	13, // [13:20] is the sub-list for method output_type
+	6,  // [6:13] is the sub-list for method input_type
 	6,  // [6:6] is the sub-list for extension type_name
 	6,  // [6:6] is the sub-list for extension extendee
 	0,  // [0:6] is the sub-list for field type_name
@@ -1077,7 +1186,7 @@ func file_api_tuned_v1_tuned_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_tuned_v1_tuned_proto_rawDesc), len(file_api_tuned_v1_tuned_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -134,6 +134,7 @@ const (
 	TuningService_ListExperiments_FullMethodName = "/tuned.v1.TuningService/ListExperiments"
 	TuningService_GetExperiment_FullMethodName   = "/tuned.v1.TuningService/GetExperiment"
 	TuningService_ListTrials_FullMethodName      = "/tuned.v1.TuningService/ListTrials"
+	TuningService_GetModel_FullMethodName        = "/tuned.v1.TuningService/GetModel"
 	TuningService_Ask_FullMethodName             = "/tuned.v1.TuningService/Ask"
 	TuningService_Tell_FullMethodName            = "/tuned.v1.TuningService/Tell"
 )
@@ -147,6 +148,10 @@ type TuningServiceClient interface {
 	ListExperiments(ctx context.Context, in *ListExperimentsRequest, opts ...grpc.CallOption) (*ListExperimentsResponse, error)
 	GetExperiment(ctx context.Context, in *GetExperimentRequest, opts ...grpc.CallOption) (*GetExperimentResponse, error)
 	ListTrials(ctx context.Context, in *ListTrialsRequest, opts ...grpc.CallOption) (*ListTrialsResponse, error)
+	// GetModel returns what the experiment's algorithm has learned from its trials so far: importance of
+	// parameters, predictions along each of them, and how well trials left out are predicted.
+	// INVALID_ARGUMENT: the algorithm has no model, or there are too few trials to make one of.
+	GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*GetModelResponse, error)
 	// Ask hands out trials of an experiment that has no command to run: new ones, or the same ones
 	// again for the same request_id.
 	Ask(ctx context.Context, in *AskRequest, opts ...grpc.CallOption) (*AskResponse, error)
@@ -194,6 +199,16 @@ func (c *tuningServiceClient) ListTrials(ctx context.Context, in *ListTrialsRequ
 	return out, nil
 }
 
+func (c *tuningServiceClient) GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*GetModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetModelResponse)
+	err := c.cc.Invoke(ctx, TuningService_GetModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tuningServiceClient) Ask(ctx context.Context, in *AskRequest, opts ...grpc.CallOption) (*AskResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(AskResponse)
@@ -223,6 +238,10 @@ type TuningServiceServer interface {
 	ListExperiments(context.Context, *ListExperimentsRequest) (*ListExperimentsResponse, error)
 	GetExperiment(context.Context, *GetExperimentRequest) (*GetExperimentResponse, error)
 	ListTrials(context.Context, *ListTrialsRequest) (*ListTrialsResponse, error)
+	// GetModel returns what the experiment's algorithm has learned from its trials so far: importance of
+	// parameters, predictions along each of them, and how well trials left out are predicted.
+	// INVALID_ARGUMENT: the algorithm has no model, or there are too few trials to make one of.
+	GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error)
 	// Ask hands out trials of an experiment that has no command to run: new ones, or the same ones
 	// again for the same request_id.
 	Ask(context.Context, *AskRequest) (*AskResponse, error)
@@ -248,6 +267,9 @@ func (UnimplementedTuningServiceServer) GetExperiment(context.Context, *GetExper
 }
 func (UnimplementedTuningServiceServer) ListTrials(context.Context, *ListTrialsRequest) (*ListTrialsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListTrials not implemented")
+}
+func (UnimplementedTuningServiceServer) GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetModel not implemented")
 }
 func (UnimplementedTuningServiceServer) Ask(context.Context, *AskRequest) (*AskResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Ask not implemented")
@@ -330,6 +352,24 @@ func _TuningService_ListTrials_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TuningService_GetModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TuningServiceServer).GetModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TuningService_GetModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TuningServiceServer).GetModel(ctx, req.(*GetModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TuningService_Ask_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(AskRequest)
 	if err := dec(in); err != nil {
@@ -384,6 +424,10 @@ var TuningService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListTrials",
 			Handler:    _TuningService_ListTrials_Handler,
+		},
+		{
+			MethodName: "GetModel",
+			Handler:    _TuningService_GetModel_Handler,
 		},
 		{
 			MethodName: "Ask",

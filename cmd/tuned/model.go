@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+func (a *app) modelCommand() *cobra.Command {
+	var p place
+	var format string
+	c := &cobra.Command{
+		Use:   "model NAME",
+		Short: "Print what an experiment's algorithm has learned",
+		Long: `Print what an experiment's algorithm has learned from its trials: how much each parameter
+matters to each metric, how well trials left out are predicted, and what is expected along
+each parameter while the others stay as in the best trial.`,
+		Args: words(1, 1, "NAME"),
+		RunE: func(c *cobra.Command, args []string) error {
+			m, err := p.model(c.Context(), args[0])
+			if err != nil {
+				return fmt.Errorf("look at the model: %w", err)
+			}
+			if format != "text" {
+				return printAs(a.stdout, format, m)
+			}
+			printModel(a.stdout, &m)
+			return nil
+		},
+	}
+	p.flags(c, a.getenv)
+	formatFlag(c, &format, "text", "json", "yaml")
+	return c
+}
+
+// model returns an experiment's model, which the daemon computes when one runs.
+func (p *place) model(ctx context.Context, name string) (m tuner.Model, err error) {
+	err = p.reading(ctx, func(from archive) error {
+		e, err := p.get(ctx, from, name)
+		if err != nil {
+			return err
+		}
+		daemon, ok := from.(*remote)
+		if !ok {
+			trials, err := from.Trials(ctx, e.Key())
+			if err != nil {
+				return err
+			}
+			m, err = tuner.NewModel(e, trials, builtin.Registry())
+			return err
+		}
+		response, err := daemon.GetModel(ctx, &tunedv1.GetModelRequest{Namespace: p.namespace, Experiment: name})
+		if err != nil {
+			return rpcError(err)
+		}
+		return json.Unmarshal(response.GetModelJson(), &m)
+	})
+	return m, err
+}
+
+func printModel(w io.Writer, m *tuner.Model) {
+	fmt.Fprintf(w, "%s: what %s makes of %d trials\n", m.Experiment, m.Algorithm, m.Trials)
+	for i := range m.Outputs {
+		o := &m.Outputs[i]
+		heading(w, outputTitle(o))
+		printImportance(w, o)
+		printLeftOut(w, &o.LeftOut)
+		for j := range o.Parameters {
+			if p := &o.Parameters[j]; len(p.Slice) > 0 {
+				printSlice(w, o.Metric, p)
+			}
+		}
+	}
+	if len(m.At) > 0 {
+		fmt.Fprintf(w, "\nAlong each parameter the others are those of the best trial: %s\n", visible(flags(m.At)))
+	}
+}
+
+func outputTitle(o *tuner.ModelOutput) string {
+	switch {
+	case o.Max != nil:
+		return fmt.Sprintf("%s, which must not exceed %s", o.Metric, exact(*o.Max))
+	case o.Min != nil:
+		return fmt.Sprintf("%s, which must not fall below %s", o.Metric, exact(*o.Min))
+	}
+	return fmt.Sprintf("%s, to %s", o.Metric, o.Type)
+}
+
+func printImportance(w io.Writer, o *tuner.ModelOutput) {
+	const width = 30 // columns of a bar
+	t := table{header: []string{"parameter", "importance", "by itself", ""}}
+	for _, p := range o.Parameters {
+		bar := strings.Repeat("█", int(math.Round(share(p.Total)*width)))
+		t.add(p.Name, percent(p.Total), percent(p.Alone), bar)
+	}
+	t.indent(w)
+}
+
+// share is a value between 0 and 1; 0 when it is not known.
+func share(v tuner.Value) float64 {
+	if !(v > 0) {
+		return 0
+	}
+	return min(1, float64(v))
+}
+
+func percent(v tuner.Value) string {
+	if !finite(float64(v)) {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f%%", 100*float64(v))
+}
+
+func printLeftOut(w io.Writer, l *tuner.LeftOut) {
+	if len(l.Trials) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "  left out one at a time, %s of %d trials are within the range expected 95%% of the time", percent(l.Within), len(l.Trials))
+	if finite(float64(l.Correlation)) {
+		fmt.Fprintf(w, "; rank correlation %.2f", float64(l.Correlation))
+	}
+	fmt.Fprintln(w)
+}
+
+// printSlice plots what is expected along a parameter, one row per value.
+func printSlice(w io.Writer, metric string, p *tuner.ModelParameter) {
+	const width, rows = 50, 11
+	points := make([]tuner.ModelPoint, 0, rows)
+	for _, i := range spaced(len(p.Slice), rows) {
+		points = append(points, p.Slice[i])
+	}
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, x := range points {
+		for _, v := range []tuner.Value{x.Mean, x.Low, x.High} {
+			if finite(float64(v)) {
+				low, high = min(low, float64(v)), max(high, float64(v))
+			}
+		}
+	}
+	left, right := short(low), short(high)
+	if low > high {
+		left, right = "", "" // nothing is known
+	}
+	t := table{header: []string{p.Name, left + strings.Repeat(" ", max(1, width-len(left)-len(right))) + right, metric}}
+	for _, x := range points {
+		t.add(x.Value, plotBand(x.Band, low, high, width), short(float64(x.Mean)))
+	}
+	fmt.Fprintln(w)
+	t.indent(w)
+}
+
+// spaced returns at most so many of n positions, evenly spaced, both ends among them.
+func spaced(n, most int) []int {
+	out := make([]int, min(n, most))
+	for k := range out {
+		out[k] = k
+		if n > most {
+			out[k] = (k*(n-1) + (most-1)/2) / (most - 1)
+		}
+	}
+	return out
+}
+
+// plotBand draws a range as a bar with its middle marked, low at the left and high at the right.
+func plotBand(b tuner.Band, low, high float64, width int) string {
+	column := func(v tuner.Value) int {
+		switch {
+		case !finite(float64(v)):
+			return -1
+		case high <= low:
+			return width / 2
+		}
+		return int(math.Round((float64(v)/2 - low/2) / (high/2 - low/2) * float64(width-1)))
+	}
+	row := []rune(strings.Repeat(" ", width))
+	from, to, middle := column(b.Low), column(b.High), column(b.Mean)
+	for k := max(0, from); k <= to; k++ {
+		row[k] = '░'
+	}
+	if middle >= 0 {
+		row[middle] = '●'
+	}
+	return string(row)
+}

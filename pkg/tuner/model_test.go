@@ -1,0 +1,139 @@
+package tuner
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// modelled makes a registry whose algorithm says the given of its model.
+func modelled(t *testing.T, insight func(algorithms.Problem, []algorithms.Trial) (algorithms.Insight, error)) *algorithms.Registry {
+	t.Helper()
+	registry, err := algorithms.NewRegistry(algorithms.Definition{
+		Name: "random", Summary: "for a test",
+		Insight: func(p algorithms.Problem, _ algorithms.Values, ts []algorithms.Trial) (algorithms.Insight, error) {
+			return insight(p, ts)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return registry
+}
+
+// known is what a model says that expects 2x of each output, one at either side.
+func known(p algorithms.Problem, ts []algorithms.Trial) (algorithms.Insight, error) {
+	out := algorithms.Insight{Trials: len(ts), At: ts[0].Point}
+	for range p.Objectives + p.Constraints {
+		o := algorithms.OutputInsight{Importance: []algorithms.Importance{{Alone: 0.5, Total: 1}}, Slices: [][]algorithms.Slice{nil}}
+		for _, x := range []float64{0, 0.5, 1} {
+			o.Slices[0] = append(o.Slices[0], algorithms.Slice{Value: x, Band: algorithms.Band{Mean: 2 * x, Low: 2*x - 1, High: 2*x + 2}})
+		}
+		for i, value := range []float64{0, 1, 4} {
+			mean := float64(i)
+			o.LeftOut = append(o.LeftOut, algorithms.LeftOut{ID: uint64(i + 1), Value: value, Band: algorithms.Band{Mean: mean, Low: mean - 1, High: mean + 1}})
+		}
+		out.Outputs = append(out.Outputs, o)
+	}
+	return out, nil
+}
+
+func TestModelInTheTermsOfTheExperiment(t *testing.T) {
+	e := severalGoals(wanted(1, 9))
+	e.Spec.Tuned.Constraints[0].Min = new(1.0)
+	trials := []experiment.Trial{endedTrial(experiment.TrialSucceeded, 1, "0.25", "1"), endedTrial(experiment.TrialPending, 0, "0.5", "")}
+	m, err := NewModel(e, trials, modelled(t, known))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Trials != 1 || m.Algorithm != "random" || m.Experiment != "default/sim" || m.At[0].Value != "0.25" {
+		t.Errorf("got %+v", m)
+	}
+	// Of x=1 the model expects 2, from 1 to 4, which is -2 of what is maximised, 2 above the
+	// max of 10 and 2 below the min of 1.
+	want := []ModelOutput{
+		{Metric: "loss", Type: "minimize"},
+		{Metric: "speed", Type: "maximize"},
+		{Metric: "size", Max: new(10.0)},
+		{Metric: "size", Min: new(1.0)},
+	}
+	bands := []Band{{2, 1, 4}, {-2, -4, -1}, {12, 11, 14}, {-1, -3, 0}}
+	for i, o := range m.Outputs {
+		last := o.Parameters[0].Slice[2]
+		if last.Value != "1" || last.Band != bands[i] {
+			t.Errorf("%s: got %+v, want %+v at 1", o.Metric, last, bands[i])
+		}
+		if l := o.LeftOut; math.Abs(float64(l.Within)-2.0/3) > 1e-15 || l.Correlation != 1 || len(l.Trials) != 3 {
+			t.Errorf("%s left out: got %+v", o.Metric, l)
+		}
+		o.Parameters, o.LeftOut = nil, LeftOut{}
+		if diff := cmp.Diff(o, want[i]); diff != "" {
+			t.Errorf("got (-), want (+):\n%s", diff)
+		}
+	}
+}
+
+func TestModelThatThereIsNot(t *testing.T) {
+	e := wanted(1, 9)
+	trials := []experiment.Trial{endedTrial(experiment.TrialSucceeded, 1, "0.25", "1")}
+	for _, tt := range []struct {
+		name     string
+		registry *algorithms.Registry
+		says     string
+	}{
+		{"no model", builtin.Registry(), "algorithm random has no model to show"},
+		{"too little", modelled(t, func(algorithms.Problem, []algorithms.Trial) (algorithms.Insight, error) {
+			return algorithms.Insight{}, errors.New("too few trials")
+		}), "too few trials"},
+		{"a panic", modelled(t, func(algorithms.Problem, []algorithms.Trial) (algorithms.Insight, error) {
+			panic("singular")
+		}), "panicked: singular"},
+		{"too few outputs", modelled(t, func(p algorithms.Problem, _ []algorithms.Trial) (algorithms.Insight, error) {
+			return algorithms.Insight{At: make([]float64, p.Space.Len())}, nil
+		}), "answered 0 outputs"},
+	} {
+		_, err := NewModel(e, trials, tt.registry)
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: got %v, want ErrInvalid and ...%s...", tt.name, err, tt.says)
+		}
+	}
+}
+
+func TestValueInJSON(t *testing.T) {
+	text, err := json.Marshal([]Value{1.5, Value(math.NaN()), Value(math.Inf(-1))})
+	if err != nil || string(text) != "[1.5,null,null]" {
+		t.Fatalf("got %s, %v", text, err)
+	}
+	var back []Value
+	if err := json.Unmarshal(text, &back); err != nil || back[0] != 1.5 || !math.IsNaN(float64(back[1])) {
+		t.Errorf("read back: got %v, %v", back, err)
+	}
+}
+
+func TestRankCorrelation(t *testing.T) {
+	nan := math.NaN()
+	for _, tt := range []struct {
+		a, b []float64
+		want float64
+	}{
+		{nil, nil, nan},
+		{[]float64{1, 2}, []float64{1, 2}, nan},
+		{[]float64{1, 2, 9}, []float64{0, 5, 6}, 1},
+		{[]float64{1, 2, 9}, []float64{6, 5, 0}, -1},
+		{[]float64{1, 1, 1}, []float64{6, 5, 0}, nan},
+		{[]float64{1, 2, 2, 3}, []float64{1, 2, 3, 4}, 4.5 / math.Sqrt(4.5*5)}, // ranks 0, 1.5, 1.5, 3
+	} {
+		if got := rankCorrelation(tt.a, tt.b); fmt.Sprintf("%.12f", got) != fmt.Sprintf("%.12f", tt.want) {
+			t.Errorf("%v, %v: got %v, want %v", tt.a, tt.b, got, tt.want)
+		}
+	}
+}
