@@ -38,14 +38,15 @@ func makeCond(member string, _ int, instance uint64) (*Problem, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cond8 %s: %w", member, err)
 	}
+	name := fmt.Sprintf("cond8/%s/i%d", member, instance)
 	p := &Problem{
-		Name:       fmt.Sprintf("cond8/%s/i%d", member, instance),
+		Name:       name,
 		Cluster:    "cond8/" + member,
 		Space:      c.space,
 		Objectives: 1,
 		Eval:       func(p searchspace.Point, _, _ uint64) Result { return exactly(c.optimum + c.excess(p)) },
 		Floor:      regretFloor,
-		Seconds:    logNormalSeconds,
+		Seconds:    logNormalSeconds(name),
 	}
 	p.setOptimum(c.optimum)
 	return p, nil

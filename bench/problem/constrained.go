@@ -69,7 +69,7 @@ func makeBounded(member string, _ int, _ uint64) (*Problem, error) {
 			return r
 		},
 		Floor:   regretFloor,
-		Seconds: logNormalSeconds,
+		Seconds: logNormalSeconds("constrained/" + member),
 	}
 	p.setOptimum(b.optimum)
 	return p, nil

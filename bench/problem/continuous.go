@@ -40,8 +40,9 @@ func (b *bbob) problem(family, member string, instance uint64, params []searchsp
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", family, member, err)
 	}
+	name := fmt.Sprintf("%s/%s/d%d/i%d", family, member, b.d, instance)
 	p := &Problem{
-		Name:       fmt.Sprintf("%s/%s/d%d/i%d", family, member, b.d, instance),
+		Name:       name,
 		Cluster:    family + "/" + member,
 		Space:      space,
 		Objectives: 1,
@@ -49,7 +50,7 @@ func (b *bbob) problem(family, member string, instance uint64, params []searchsp
 			return exactly(b.fopt + b.excess(coordinates(p)))
 		},
 		Floor:   regretFloor,
-		Seconds: logNormalSeconds,
+		Seconds: logNormalSeconds(name),
 	}
 	p.setOptimum(b.fopt)
 	return p, nil

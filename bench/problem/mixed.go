@@ -21,8 +21,9 @@ func makeMixint(member string, d int, instance uint64) (*Problem, error) {
 	// As with the width of a network, every level of 16 takes longer than the one before: up to
 	// eight times as long as the first.
 	size := d*4/5 - 1
+	seconds := p.Seconds
 	p.Seconds = func(x searchspace.Point, seed, trial uint64) float64 {
-		return logNormalSeconds(x, seed, trial) * math.Pow(8, x[size]/15)
+		return seconds(x, seed, trial) * math.Pow(8, x[size]/15)
 	}
 	return p, nil
 }

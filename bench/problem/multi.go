@@ -49,8 +49,9 @@ func makeMulti(member string, d int, _ uint64) (*Problem, error) {
 	}
 	reference := m.reference(d)
 	best := m.best(reference)
+	name := fmt.Sprintf("multi/%s/d%d", member, d)
 	return &Problem{
-		Name:       fmt.Sprintf("multi/%s/d%d", member, d),
+		Name:       name,
 		Cluster:    "multi/" + member,
 		Space:      space,
 		Objectives: m.objectives,
@@ -61,7 +62,7 @@ func makeMulti(member string, d int, _ uint64) (*Problem, error) {
 		},
 		Regret:  func(hypervolume float64) float64 { return 1 - hypervolume/best },
 		Floor:   1e-6, // a front of 100 points is some 1e-3 away
-		Seconds: logNormalSeconds,
+		Seconds: logNormalSeconds(name),
 	}, nil
 }
 

@@ -213,3 +213,19 @@ func TestRegions(t *testing.T) {
 		}
 	}
 }
+
+// TestNoiseIsOfTheProblem: in runs of one seed, problems have noise and durations of their own.
+func TestNoiseIsOfTheProblem(t *testing.T) {
+	a, b := one(t, "noisy24-30", "f01", 5, 1), one(t, "noisy24-30", "f01", 5, 2)
+	noise := func(p *Problem, instance uint64) float64 {
+		r := p.Eval(make(searchspace.Point, 5), 1, 1)
+		fopt := place("f01", 5, instance).fopt
+		return (r.Losses[0] - fopt) / (r.True[0] - fopt)
+	}
+	if x, y := noise(a, 1), noise(b, 2); math.Abs(x-y) < 1e-6 {
+		t.Errorf("two instances have the noise %g", x)
+	}
+	if x, y := a.Seconds(nil, 1, 1), b.Seconds(nil, 1, 1); x == y {
+		t.Errorf("evaluations of two instances take %g s", x)
+	}
+}

@@ -17,9 +17,10 @@ func makeNoisy(family string, sigma float64) func(string, int, uint64) (*Problem
 		if err != nil {
 			return nil, err
 		}
+		noises := newStream(p.Name, "noise")
 		p.Eval = func(x searchspace.Point, seed, trial uint64) Result {
 			excess := b.excess(x)
-			noise := math.Exp(sigma * draw(noiseStream, seed, trial).NormFloat64())
+			noise := math.Exp(sigma * noises.draw(seed, trial).NormFloat64())
 			return Result{Losses: []float64{b.fopt + excess*noise}, True: []float64{b.fopt + excess}}
 		}
 		return p, nil

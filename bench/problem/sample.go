@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 
@@ -20,18 +21,25 @@ func (p *Problem) sample(n uint64, each func(searchspace.Point, Result)) {
 	}
 }
 
-// Streams keep what is drawn for one trial apart, by what it is drawn for.
-const (
-	noiseStream = 0x6e6f697365 + iota
-	secondsStream
-)
+// stream keeps what is drawn for one thing in one problem apart from all else that is drawn for the
+// same trial of the same seed.
+type stream uint64
 
-// draw returns the source of a trial's random numbers of one stream.
-func draw(stream, seed, trial uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(seed^stream<<24, trial))
+func newStream(problem, purpose string) stream {
+	h := fnv.New64a()
+	h.Write([]byte(problem + "\n" + purpose))
+	return stream(h.Sum64())
+}
+
+// draw returns the source of a trial's random numbers.
+func (s stream) draw(seed, trial uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed^uint64(s), trial))
 }
 
 // logNormalSeconds are durations of median 60 s, of which 95 % are between 22 s and 160 s.
-func logNormalSeconds(_ searchspace.Point, seed, trial uint64) float64 {
-	return 60 * math.Exp(0.5*draw(secondsStream, seed, trial).NormFloat64())
+func logNormalSeconds(problem string) func(p searchspace.Point, seed, trial uint64) float64 {
+	durations := newStream(problem, "seconds")
+	return func(_ searchspace.Point, seed, trial uint64) float64 {
+		return 60 * math.Exp(0.5*durations.draw(seed, trial).NormFloat64())
+	}
 }

@@ -3,6 +3,7 @@ package problem
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
@@ -23,26 +24,27 @@ func makeTable(name string, _ int, _ uint64) (*Problem, error) {
 	if got := levelsOf(params); !slices.Equal(got, t.levels) {
 		return nil, fmt.Errorf("hpotab15 %s: table has levels %v, space %v", name, t.levels, got)
 	}
+	runs, durations := newStream(name, "runs"), newStream(name, "seconds")
 	return &Problem{
 		Name:       "hpotab15/" + name,
 		Cluster:    "hpotab15/" + name,
 		Space:      space,
 		Objectives: 1,
 		Eval: func(p searchspace.Point, seed, trial uint64) Result {
-			return t.run(rowOf(params, t.levels, p), seed, trial)
+			return t.run(rowOf(params, t.levels, p), runs.draw(seed, trial))
 		},
 		Regret: t.quantile,
 		Floor:  1 / float64(2*len(t.means)),
 		Seconds: func(p searchspace.Point, seed, trial uint64) float64 {
-			spread := math.Exp(0.1 * draw(secondsStream, seed, trial).NormFloat64())
+			spread := math.Exp(0.1 * durations.draw(seed, trial).NormFloat64())
 			return t.seconds[rowOf(params, t.levels, p)] * spread
 		},
 	}, nil
 }
 
 // run draws one of the trainings of a configuration.
-func (t *table) run(row int, seed, trial uint64) Result {
-	loss := t.losses[row*t.runs+draw(noiseStream, seed, trial).IntN(t.runs)]
+func (t *table) run(row int, source *rand.Rand) Result {
+	loss := t.losses[row*t.runs+source.IntN(t.runs)]
 	return Result{Losses: []float64{loss}, True: []float64{t.means[row]}}
 }
 
