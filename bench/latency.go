@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -71,10 +72,10 @@ func latencyCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 		return err
 	}
 	all := f.measure(ctx, climbs, stderr)
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	all.plain(stdout)
+	if ctx.Err() != nil {
+		return errors.New("interrupted; latency.json is not written")
+	}
 	return all.save(f.out)
 }
 
@@ -143,12 +144,18 @@ func (f latencyFlags) measure(ctx context.Context, climbs []latency.Climb, stder
 			c.Optimizer, c.Ours = name, true
 			ladder(c, func(c latency.Climb) latency.Ladder { return c.InChild(ctx, childCommand) })
 		}
+		if ctx.Err() != nil {
+			return all
+		}
 		all.Firsts = append(all.Firsts, latency.FirstOurs(ctx, name, f.repeat))
 	}
 	for _, e := range peerEntries(ctx, list(f.peers), stderr) {
 		for _, c := range climbs {
 			c.Optimizer = e.Name
 			ladder(c, func(c latency.Climb) latency.Ladder { return c.Do(e) })
+		}
+		if ctx.Err() != nil {
+			return all
 		}
 		all.Firsts = append(all.Firsts, latency.FirstPeer(e, 3))
 	}
