@@ -36,7 +36,7 @@ type Config struct {
 }
 
 // Floor is the least variance of noise, targets squared.
-const Floor = 1e-6
+const Floor = 1e-8
 
 // Default returns the configuration for standardised targets: weak priors, no linear term and no
 // warping. Lengths grow with the square root of the dimension, as distances in the cube do (Hvarfner
