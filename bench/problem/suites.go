@@ -87,6 +87,7 @@ var families = map[string]family{
 	"cond8":       {sortedNames(trees), makeCond},
 	"hpotab15":    {sortedNames(tables), makeTable},
 	"constrained": {sortedNames(bounds), makeBounded},
+	"skl":         {sklMembers(), makeSKL},
 	"multi":       {sortedNames(multis), makeMulti},
 }
 
