@@ -29,7 +29,7 @@ func TPE() algorithms.Definition {
 		}, tpeSettings()...),
 		Objectives: true, Constraints: true,
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
-			return newTPE(p, v, false), nil
+			return newTPE(p, v), nil
 		},
 	}
 }
@@ -43,7 +43,7 @@ func MultivariateTPE() algorithms.Definition {
 		Settings:   tpeSettings(),
 		Objectives: true, Constraints: true,
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
-			return newTPE(p, v, true), nil
+			return newTPE(p, v), nil
 		},
 	}
 }

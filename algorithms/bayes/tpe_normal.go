@@ -22,9 +22,9 @@ var expTable = func() (t [expSteps]float64) {
 	return t
 }()
 
-// expDown returns e^x for x in [-700, 700] with a relative error below 1e-13: 2^(k/128), tabulated,
+// fastExp returns e^x for x in [-700, 700] with a relative error below 1e-13: 2^(k/128), tabulated,
 // times a polynomial of what is left, at most ln(2)/256, of which the fifth power is dropped.
-func expDown(x float64) float64 {
+func fastExp(x float64) float64 {
 	const shift = 3 << 51 // adding it rounds to a whole number
 	k := float64(x*(expSteps/math.Ln2)) + shift
 	i := int64(math.Float64bits(k)<<12) >> 12 // the low bits, with their sign
@@ -44,7 +44,7 @@ const (
 var cdfNodes = func() (t [2*cdfEnd/cdfStep + 1]struct{ cdf, pdf float64 }) {
 	for i := range t {
 		x := float64(i)*cdfStep - cdfEnd
-		t[i].pdf = expDown(-float64(x*x)/2 - logRootTau)
+		t[i].pdf = fastExp(-float64(x*x)/2 - logRootTau)
 		t[i].cdf = 0.5 * math.Erfc(-x/math.Sqrt2)
 	}
 	return t

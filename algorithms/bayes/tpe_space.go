@@ -22,6 +22,11 @@ type tpeDim struct {
 
 func (d *tpeDim) levels() int { return max(0, len(d.edges)-1) }
 
+// middle returns the middle of a level in the unit interval.
+func (d *tpeDim) middle(level float64) float64 {
+	return (d.edges[int(level)] + d.edges[int(level)+1]) / 2
+}
+
 // level returns the level of which u is inside or at the lower edge.
 func (d *tpeDim) level(u float64) int {
 	k, found := slices.BinarySearch(d.edges, u)
@@ -38,13 +43,17 @@ type tpeSpace struct {
 	blocks []tpeBlock // those of parents before those of their children
 }
 
-// tpeBlock is parameters with one joint density. They are active together.
+// tpeBlock is parameters with one joint density: those with the same condition, which are active
+// together. What is in another block is independent, given what is active.
 type tpeBlock struct {
 	dims        []int
 	conditional bool
 }
 
-func newTPESpace(space *searchspace.Space, joint bool) *tpeSpace {
+// in tells whether the block is active in coordinates x.
+func (b *tpeBlock) in(x []float64) bool { return !math.IsNaN(x[b.dims[0]]) }
+
+func newTPESpace(space *searchspace.Space) *tpeSpace {
 	s := &tpeSpace{space: space}
 	params := space.Parameters()
 	for i, p := range params {
@@ -62,7 +71,7 @@ func newTPESpace(space *searchspace.Space, joint bool) *tpeSpace {
 			}
 			key := conditionKey(p.ActiveWhen)
 			b, known := byCondition[key]
-			if !known || !joint {
+			if !known {
 				b = len(s.blocks)
 				byCondition[key] = b
 				s.blocks = append(s.blocks, tpeBlock{conditional: p.ActiveWhen != nil})
@@ -112,9 +121,9 @@ func newTPEDim(space *searchspace.Space, i int, p searchspace.Parameter) tpeDim 
 	return d
 }
 
-// encode writes the coordinates of a point to x.
-func (s *tpeSpace) encode(p searchspace.Point, x []float64) {
-	copy(x, s.space.Encode(p))
+// encode returns the coordinates of a point.
+func (s *tpeSpace) encode(p searchspace.Point) []float64 {
+	x := s.space.Encode(p)
 	for i := range s.dims {
 		switch d := &s.dims[i]; {
 		case math.IsNaN(p[i]):
@@ -123,14 +132,14 @@ func (s *tpeSpace) encode(p searchspace.Point, x []float64) {
 			x[i] = float64(d.level(x[i]))
 		}
 	}
+	return x
 }
 
-// decode returns the point of coordinates x.
+// decode returns the point of coordinates x. It uses u, which is as long.
 func (s *tpeSpace) decode(x, u []float64) searchspace.Point {
 	for i, v := range x {
-		if d := &s.dims[i]; d.edges != nil && isActive(v) {
-			k := int(v)
-			v = (d.edges[k] + d.edges[k+1]) / 2
+		if d := &s.dims[i]; d.edges != nil && !math.IsNaN(v) {
+			v = d.middle(v)
 		}
 		u[i] = v
 	}

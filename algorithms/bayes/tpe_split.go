@@ -11,17 +11,17 @@ import (
 // mostGood is the greatest number of trials that count as good (Bergstra, Yamins and Cox 2013).
 const mostGood = 25
 
-// tpeHistory is the trials told, in the order told.
+// tpeHistory is what the trials told were worth, in the order told.
 type tpeHistory struct {
 	objectives, constraints int
 
-	rows  [][]float64 // coordinates
 	marks []tpeMark
-	order []int // positions of ranked trials, best first; of one objective only
+	order []int // positions of trials that may be good, best first
 }
 
 // tpeMark is what ranks a trial. Trials of a lower class are better, and of one class those with
-// less loss.
+// less loss. Of several objectives loss is the number of feasible trials that are better in all
+// (Fonseca and Fleming 1993, Genetic algorithms for multiobjective optimization).
 type tpeMark struct {
 	class  tpeClass
 	loss   float64   // or the sum of violations of an infeasible trial
@@ -37,24 +37,35 @@ const (
 	classBad // without a usable loss: never good
 )
 
-// tpeSplit is the coordinates of good and bad trials, each in the order told. Bad ones are followed
-// by pending ones.
-type tpeSplit struct {
-	good, bad [][]float64
-}
-
-func (h *tpeHistory) add(t algorithms.Trial, space *tpeSpace) {
-	row := make([]float64, len(t.Point))
-	space.encode(t.Point, row)
-	h.rows = append(h.rows, row)
+func (h *tpeHistory) add(t algorithms.Trial) {
 	m := h.mark(t)
 	at := len(h.marks)
 	h.marks = append(h.marks, m)
-	if m.class == classBad {
-		return
+	switch {
+	case m.class == classBad:
+	case m.class == classFeasible && h.objectives > 1:
+		h.order = append(h.order, at)
+		h.count(at)
+		slices.SortFunc(h.order, h.compare)
+	default:
+		i, _ := slices.BinarySearchFunc(h.order, at, h.compare)
+		h.order = slices.Insert(h.order, i, at)
 	}
-	i, _ := slices.BinarySearchFunc(h.order, at, func(a, b int) int { return h.compare(a, b) })
-	h.order = slices.Insert(h.order, i, at)
+}
+
+// count compares a feasible trial with those before it.
+func (h *tpeHistory) count(at int) {
+	m := &h.marks[at]
+	for i := range h.marks[:at] {
+		other := &h.marks[i]
+		switch {
+		case other.class != classFeasible:
+		case dominates(other.losses, m.losses):
+			m.loss++
+		case dominates(m.losses, other.losses):
+			other.loss++
+		}
+	}
 }
 
 // compare orders trials by class and loss, equal ones as told.
@@ -69,9 +80,6 @@ func (h *tpeHistory) mark(t algorithms.Trial) tpeMark {
 		return bad
 	}
 	m := tpeMark{loss: t.Losses[0]}
-	if h.objectives > 1 {
-		m.losses = slices.Clone(t.Losses)
-	}
 	violation := 0.0
 	for _, c := range t.Constraints {
 		violation += max(0, c)
@@ -83,87 +91,67 @@ func (h *tpeHistory) mark(t algorithms.Trial) tpeMark {
 		m.class, m.loss = classInfeasible, violation
 	case t.State == algorithms.Pruned:
 		m.class = classPruned
+	case h.objectives > 1:
+		m.loss, m.losses = 0, slices.Clone(t.Losses)
 	}
 	return m
 }
 
-// split tells good trials from bad ones: the share gamma of those that have a loss, but no more than
-// mostGood. Feasible trials come first, then pruned ones, which would hardly have become good, then
-// those that violate constraints least.
-func (h *tpeHistory) split(gamma float64) tpeSplit {
+// good returns the good trials and their weights: the share gamma of those that may be, but no more
+// than mostGood. Feasible trials come first, then pruned ones, which would hardly have become good,
+// then those that violate constraints least.
+func (h *tpeHistory) good(gamma float64) (trials []int, weights []float64) {
 	n := min(int(math.Ceil(gamma*float64(len(h.order)))), mostGood)
-	good := slices.Clone(h.best(n))
-	slices.Sort(good)
-	var s tpeSplit
-	for i, row := range h.rows {
-		if len(good) > 0 && good[0] == i {
-			s.good = append(s.good, row)
-			good = good[1:]
-			continue
+	trials = h.order[:n]
+	weights = make([]float64, n)
+	for k := range weights {
+		weights[k] = 1
+		if h.objectives == 1 {
+			weights[k] = roundedLog(float64(n+1)) - roundedLog(float64(k+1)) // Hansen 2016, eq. 49
 		}
-		s.bad = append(s.bad, row)
 	}
-	return s
+	if h.objectives > 1 && n > 0 {
+		trials = h.spread(n)
+	}
+	return trials, weights
 }
 
-// best returns the positions of the n best trials.
-func (h *tpeHistory) best(n int) []int {
-	feasible, _ := slices.BinarySearchFunc(h.order, classPruned, func(i int, c tpeClass) int { return cmp.Compare(h.marks[i].class, c) })
-	if h.objectives == 1 || feasible <= n {
+// spread returns the n best trials of several objectives. Of feasible trials that as many are better
+// than, those come first that, each in its turn, add most hypervolume (Ozaki, Tanigaki, Watanabe and
+// Onishi 2020, Multiobjective tree-structured Parzen estimator).
+func (h *tpeHistory) spread(n int) []int {
+	last := &h.marks[h.order[n-1]]
+	tied := func(i int) bool { return h.marks[i].class == last.class && h.marks[i].loss == last.loss }
+	first := slices.IndexFunc(h.order, tied)
+	end := n
+	for end < len(h.order) && tied(h.order[end]) {
+		end++
+	}
+	if last.class != classFeasible || end == n {
 		return h.order[:n]
 	}
-	losses := make([][]float64, feasible)
-	for k, i := range h.order[:feasible] {
-		losses[k] = h.marks[i].losses
-	}
-	out := make([]int, n)
-	for k, i := range bestOfSeveral(losses, n) {
-		out[k] = h.order[i]
-	}
-	return out
+	return append(slices.Clone(h.order[:first]), h.widest(h.order[first:end], n-first)...)
 }
 
-// bestOfSeveral returns the positions of n points: whole fronts as long as they fit, and of the
-// front that does not fit those points that, each in its turn, add most hypervolume.
-func bestOfSeveral(points [][]float64, n int) []int {
-	rank := ranks(points)
-	order := make([]int, len(points))
-	for i := range order {
-		order[i] = i
+// widest returns n of the given trials, chosen greedily by the hypervolume that each adds.
+func (h *tpeHistory) widest(trials []int, n int) []int {
+	points := make([][]float64, len(trials))
+	for k, i := range trials {
+		points[k] = h.marks[i].losses
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank[a], rank[b]) })
-	last := rank[order[n-1]]
-	var out, front []int
-	for _, i := range order {
-		switch {
-		case rank[i] < last:
-			out = append(out, i)
-		case rank[i] == last:
-			front = append(front, i)
-		}
-	}
-	return append(out, spread(points, front, n-len(out))...)
-}
-
-// spread returns n of the given positions of a front, chosen greedily by the hypervolume that each
-// adds to those before it (Ozaki et al. 2022, Multiobjective tree-structured Parzen estimator).
-func spread(points [][]float64, front []int, n int) []int {
-	if n == len(front) {
-		return front
-	}
-	reference := referencePoint(pick(points, front))
+	reference := referencePoint(points)
 	var chosen [][]float64
-	var out []int
+	left, out := slices.Clone(trials), make([]int, 0, n)
 	for len(out) < n {
 		best, most := 0, math.Inf(-1)
-		for k, i := range front {
-			if gain := exclusive(points[i], chosen, reference); gain > most {
+		for k, i := range left {
+			if gain := exclusive(h.marks[i].losses, chosen, reference); gain > most {
 				best, most = k, gain
 			}
 		}
-		chosen = append(chosen, points[front[best]])
-		out = append(out, front[best])
-		front = slices.Delete(slices.Clone(front), best, best+1)
+		chosen = append(chosen, h.marks[left[best]].losses)
+		out = append(out, left[best])
+		left = slices.Delete(left, best, best+1)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package bayes
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -10,106 +11,142 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
-// tpe is the suggester of both methods. All that it keeps follows from the trials told.
+// tpe suggests the most promising of some candidates that are drawn from the density of good trials:
+// the one where that density is greatest in relation to the density of bad trials. All that it keeps
+// follows from the trials told.
 type tpe struct {
-	config  tpeConfig
-	seed    uint64
+	gamma      float64 // share of good trials
+	startup    int     // random trials before the model is used
+	candidates []tpeCandidate
+	seed       uint64
+
 	space   *tpeSpace
 	history tpeHistory
+	models  []*tpeModel // by block
 	visits  sampling.Visits
 	draws   sampling.Draws
 	source  rand.PCG
 	random  *rand.Rand
-	search  tpeSearch
-	split   tpeSplit
+	x, u    []float64 // scratch, one coordinate per parameter
 }
 
-// tpeConfig is the settings of a tpe.
-type tpeConfig struct {
-	gamma      float64 // share of good trials
-	prior      float64 // weight of the prior, in trials
-	startup    int
-	candidates int
-	joint      bool // one density for all parameters that are active together
-	sweeps     int  // of the local search
+// tpeCandidate is values of the parameters of a block.
+type tpeCandidate struct {
+	x     []float64 // one coordinate per parameter, of which those of the block count
+	ratio float64
 }
 
-func newTPE(p algorithms.Problem, v algorithms.Values, joint bool) *tpe {
-	config := tpeConfig{
-		gamma: v.Float("gamma", 0.1), prior: v.Float("prior_weight", 1),
-		startup:    int(v.Int("n_startup_trials", 10)),
-		candidates: int(max(1, v.Int("n_EI_candidates", v.Int("n_ei_candidates", 24)))),
-		joint:      joint,
-	}
-	seed := sampling.Seed(p, v)
+func newTPE(p algorithms.Problem, v algorithms.Values) *tpe {
+	seed, d := sampling.Seed(p, v), p.Space.Len()
 	s := &tpe{
-		config: config, seed: seed, space: newTPESpace(p.Space, joint), draws: sampling.NewDraws(p.Space, seed),
-		visits: sampling.NewVisits(p.Space), history: tpeHistory{objectives: p.Objectives, constraints: p.Constraints},
+		gamma: v.Float("gamma", 0.1), startup: int(v.Int("n_startup_trials", 10)),
+		candidates: make([]tpeCandidate, max(1, v.Int("n_EI_candidates", v.Int("n_ei_candidates", 24)))),
+		seed:       seed, space: newTPESpace(p.Space),
+		history: tpeHistory{objectives: p.Objectives, constraints: p.Constraints},
+		visits:  sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, seed),
+		x: make([]float64, d), u: make([]float64, d),
 	}
 	s.random = rand.New(&s.source)
-	s.search = newTPESearch(s.space, config)
+	for i := range s.candidates {
+		s.candidates[i].x = make([]float64, d)
+	}
+	for b := range s.space.blocks {
+		s.models = append(s.models, newTPEModel(s.space, &s.space.blocks[b], v.Float("prior_weight", 1)))
+	}
 	return s
 }
 
 func (s *tpe) Tell(finished []algorithms.Trial) {
 	s.visits.Tell(finished)
 	for _, t := range finished {
-		if s.space.space.Contains(t.Point) == nil {
-			s.history.add(t, s.space)
+		if s.space.space.Contains(t.Point) != nil {
+			continue
 		}
+		x := s.space.encode(t.Point)
+		for _, m := range s.models {
+			m.tell(len(s.history.marks), x)
+		}
+		s.history.add(t)
 	}
 }
 
+// Ask takes pending trials for bad ones, so that suggestions keep away from them and from each other
+// (Ginsbourger, Le Riche and Carraro 2010, the constant liar).
 func (s *tpe) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Suggestion, error) {
 	s.visits.Open(pending)
-	s.begin(pending)
+	lies := s.lies(pending)
+	known := len(s.history.marks) + len(lies)
+	if known+len(ids) > s.startup {
+		good, weights := s.history.good(s.gamma)
+		for _, m := range s.models {
+			m.refresh(good, weights, lies)
+		}
+	}
 	out := make([]algorithms.Suggestion, len(ids))
 	for i, id := range ids {
-		out[i] = algorithms.Suggestion{ID: id, Point: s.suggest(id)}
-		s.split.lie(s.space, out[i].Point)
+		out[i] = algorithms.Suggestion{ID: id, Point: s.suggest(id, known+i)}
+		if known+len(ids) > s.startup {
+			x := s.space.encode(out[i].Point)
+			for _, m := range s.models {
+				m.lie(x)
+			}
+		}
 	}
 	return out, nil
 }
 
-// begin splits the history and takes pending trials for bad ones, so that suggestions keep away from
-// them (Ginsbourger, Le Riche and Carraro 2010, the constant liar). The order in which pending trials
-// are listed does not matter.
-func (s *tpe) begin(pending []algorithms.Trial) {
-	s.split = s.history.split(s.config.gamma)
+// lies returns the coordinates of pending trials by ascending ID.
+func (s *tpe) lies(pending []algorithms.Trial) [][]float64 {
 	sorted := slices.Clone(pending)
-	slices.SortFunc(sorted, func(a, b algorithms.Trial) int { return compareID(a.ID, b.ID) })
+	slices.SortFunc(sorted, func(a, b algorithms.Trial) int { return cmp.Compare(a.ID, b.ID) })
+	var out [][]float64
 	for _, t := range sorted {
 		if s.space.space.Contains(t.Point) == nil {
-			s.split.lie(s.space, t.Point)
+			out = append(out, s.space.encode(t.Point))
 		}
 	}
-}
-
-func compareID(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return out
 }
 
 // suggest returns the point of a trial and takes it into the batch.
-func (s *tpe) suggest(id uint64) searchspace.Point {
+func (s *tpe) suggest(id uint64, known int) searchspace.Point {
 	s.draws.Begin(id)
-	if len(s.split.good)+len(s.split.bad) < s.config.startup {
+	if known < s.startup {
 		return s.visits.Next(s.draws.Point(), &s.draws)
 	}
 	s.source.Seed(^s.seed, id) // another stream than that of the draws
-	return s.visits.Next(s.search.best(&s.split, s.random, s.visits.IsNew), &s.draws)
+	p := s.best(0)
+	for rank := 1; rank < len(s.candidates) && !s.visits.IsNew(p); rank++ {
+		p = s.best(rank)
+	}
+	return s.visits.Next(p, &s.draws)
 }
 
-// lie adds a point to the bad trials.
-func (s *tpeSplit) lie(space *tpeSpace, p searchspace.Point) {
-	row := make([]float64, space.space.Len())
-	space.encode(p, row)
-	s.bad = append(s.bad, row)
+// best puts together the best candidates of the blocks, or those of a lower rank.
+func (s *tpe) best(rank int) searchspace.Point {
+	for i := range s.x {
+		s.x[i] = math.NaN()
+	}
+	for _, m := range s.models {
+		if m.block.conditional && math.IsNaN(s.space.decode(s.x, s.u)[m.block.dims[0]]) {
+			continue
+		}
+		if rank == 0 || len(s.models) > 1 {
+			s.propose(m)
+		}
+		for _, d := range m.block.dims {
+			s.x[d] = s.candidates[rank].x[d]
+		}
+	}
+	return s.space.decode(s.x, s.u)
 }
 
-func isActive(x float64) bool { return !math.IsNaN(x) }
+// propose draws candidates for a block and sorts them, the best first.
+func (s *tpe) propose(m *tpeModel) {
+	for i := range s.candidates {
+		c := &s.candidates[i]
+		m.draw(s.random, c.x)
+		c.ratio = m.ratio(c.x)
+	}
+	slices.SortStableFunc(s.candidates, func(a, b tpeCandidate) int { return cmp.Compare(b.ratio, a.ratio) })
+}
