@@ -22,7 +22,7 @@ func GP() algorithms.Definition {
 			toggle("warp", "true", "whether losses are warped, so that outliers do not count and good losses are told apart"),
 			sampling.SeedSetting(),
 		},
-		Objectives: true, Constraints: true,
+		Objectives: true, Constraints: true, Priors: true,
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newOptimizer(p, read(p, v), sampling.Seed(p, v)), nil
 		},
@@ -43,7 +43,7 @@ func BayesianOptimization() algorithms.Definition {
 			choice("acq_optimizer", "auto", "how it is maximized: sampling takes the best of many points, the others improve on these", "auto", "sampling", "lbfgs"),
 			sampling.SeedSetting(),
 		},
-		Objectives: true, Constraints: true,
+		Objectives: true, Constraints: true, Priors: true,
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newOptimizer(p, readKatib(p, v), sampling.Seed(p, v)), nil
 		},

@@ -32,6 +32,7 @@ type optimizer struct {
 	centre  []float64 // of a model of some, features; nil when all are modelled
 	radius  float64   // about the centre
 	outputs []*output // objectives, then constraints
+	sources []source
 	newest  newest
 
 	lower, upper []float64 // of the hyperparameters of all outputs
@@ -52,9 +53,13 @@ func newOptimizer(p algorithms.Problem, s settings, seed uint64) *optimizer {
 		visits: sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, seed),
 		search: newSearch(e, seed),
 	}
+	if o.sources = newSources(p, s, e); len(o.sources) > 0 {
+		o.settings.initial = min(o.settings.initial, 3)
+	}
 	lower, upper := model.Bounds()
 	for k := range p.Objectives + p.Constraints {
 		out := &output{surrogate: newSurrogate(model, p.Space.Len()), constraint: k >= p.Objectives, warper: warper{off: !s.warp, curve: s.dev.Float("curve", 0.5)}}
+		out.lift = newLift(model, o.sources, k)
 		o.outputs = append(o.outputs, out)
 		o.told.values = append(o.told.values, nil)
 		o.lower, o.upper = append(o.lower, lower...), append(o.upper, upper...)
@@ -153,8 +158,13 @@ func (o *optimizer) successes() int {
 	return n
 }
 
-// initial returns point k of the design: the centre, then a Sobol' sequence.
+// initial returns point k of the design: the best of each earlier experiment, the centre, then a
+// Sobol' sequence.
 func (o *optimizer) initial(k int) searchspace.Point {
+	if k < len(o.sources) {
+		return o.encoding.point(o.sources[k].best)
+	}
+	k -= len(o.sources)
 	u := make([]float64, o.problem.Space.Len())
 	for i := range u {
 		u[i] = 0.5
@@ -226,6 +236,9 @@ func (o *optimizer) condition(id uint64) {
 	var theta []float64
 	for k, out := range o.outputs {
 		out.score(o.values[k], o.pruned)
+		if out.lift != nil {
+			out.lift.explain(o.rows, out.scores)
+		}
 		var own []float64
 		if o.memo.theta != nil {
 			own = o.memo.theta[k*each : (k+1)*each]

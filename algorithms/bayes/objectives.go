@@ -35,7 +35,7 @@ func (j *joint) rateAll(x, values []float64) {
 	k := len(values)
 	j.allMean, j.allVariance = grow(j.allMean, k*len(j.outputs)), grow(j.allVariance, k*len(j.outputs))
 	for i, out := range j.outputs {
-		out.surrogate.posterior.PredictBatch(x, j.allMean[i*k:(i+1)*k], j.allVariance[i*k:(i+1)*k])
+		out.predict(x, j.allMean[i*k:(i+1)*k], j.allVariance[i*k:(i+1)*k])
 	}
 	for at := range values {
 		for i := range j.outputs {
@@ -48,7 +48,7 @@ func (j *joint) rateAll(x, values []float64) {
 
 func (j *joint) rate(x, gradient []float64) float64 {
 	for i, out := range j.outputs {
-		mean, variance := out.surrogate.posterior.PredictGradient(x, j.dMean[i*j.d:(i+1)*j.d], j.dVariance[i*j.d:(i+1)*j.d])
+		mean, variance := out.predictGradient(x, j.dMean[i*j.d:(i+1)*j.d], j.dVariance[i*j.d:(i+1)*j.d])
 		j.mean[i], j.sd[i] = mean, deviation(variance)
 	}
 	value := j.wish.rate(j.mean, j.sd, j.byMean, j.bySD)

@@ -10,6 +10,7 @@ type output struct {
 	constraint bool
 	surrogate  *surrogate
 	warper     warper
+	lift       *lift   // nil without earlier experiments
 	limit      float64 // of a constraint: the score of 0
 
 	cleaned          []float64
@@ -60,7 +61,25 @@ func (o *output) assess(known []float64, n, d int) {
 		p.Append(known[k:k+d], 0)
 	}
 	o.means, o.variances = grow(o.means, len(known)/d), grow(o.variances, len(known)/d)
-	p.PredictBatch(known, o.means, o.variances)
+	o.predict(known, o.means, o.variances)
+}
+
+// predict writes the mean and variance of the score at k points: x is k by d.
+func (o *output) predict(x, mean, variance []float64) {
+	o.surrogate.posterior.PredictBatch(x, mean, variance)
+	if o.lift != nil {
+		o.lift.addAll(x, mean)
+	}
+}
+
+// predictGradient returns the mean and variance of the score at a point, and writes their
+// derivatives.
+func (o *output) predictGradient(x, dMean, dVariance []float64) (mean, variance float64) {
+	mean, variance = o.surrogate.posterior.PredictGradient(x, dMean, dVariance)
+	if o.lift != nil {
+		mean += o.lift.add(x, dMean)
+	}
+	return mean, variance
 }
 
 // isFinite tells whether v is neither NaN nor infinite.
