@@ -45,7 +45,7 @@ func makeCond(member string, _ int, instance uint64) (*Problem, error) {
 		Space:      c.space,
 		Objectives: 1,
 		Eval:       func(p searchspace.Point, _, _ uint64) Result { return exactly(c.optimum + c.excess(p)) },
-		Floor:      regretFloor,
+		Floor:      1e-4, // below it the means would count digits of the optimum, not choices in the tree
 		Seconds:    logNormalSeconds(name),
 	}
 	p.setOptimum(c.optimum)
