@@ -23,6 +23,17 @@ func (p *Posterior) PredictBatch(x, mean, variance []float64) {
 	}
 }
 
+// Means writes the means that PredictBatch would, at a fraction of the cost.
+func (p *Posterior) Means(x, mean []float64) {
+	d, n := len(p.model.config.Dimensions), len(p.alpha)
+	check(len(x) == len(mean)*d)
+	for i := range mean {
+		p.point(x[i*d:][:d])
+		p.model.row(&p.scales, &p.rows, p.z, p.k[:p.Len()], p.slope[:p.Len()])
+		mean[i] = dot(p.k[:n], p.alpha)
+	}
+}
+
 // PredictJoint writes the means of k points and their covariance matrix, k by k, without noise. It
 // allocates.
 func (p *Posterior) PredictJoint(x, mean, covariance []float64) {

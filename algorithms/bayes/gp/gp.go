@@ -25,6 +25,11 @@ type Config struct {
 	Noise  LogNormal // variance, targets squared; Floor is added
 	Length LogNormal // length scales, unit cube
 
+	// Skew, unless it is 0, lets what is long and narrow lie askew: each continuous coordinate takes
+	// in those before it, with weights that are hyperparameters. It is the standard deviation of
+	// their normal prior, whose mean is 0. It does not go with Warp.
+	Skew float64
+
 	// Linear adds a term that is linear in the continuous coordinates, with one variance.
 	Linear         bool
 	LinearVariance LogNormal

@@ -25,6 +25,9 @@ func (l *Likelihood) gradient(out []float64) {
 	out[signalAt] += 0.5 * signal
 	out[noiseAt] += float64(0.5 * s.noise * trace)
 	l.lengths(out)
+	if m.skewAt >= 0 {
+		l.skew(out)
+	}
 	if m.warpAt >= 0 {
 		l.warps(out)
 	}
@@ -118,6 +121,32 @@ func (l *Likelihood) warps(out []float64) {
 			_, da, db := kumaraswamySlopes(u, l.scales.a[k], l.scales.b[k])
 			out[at] += float64(stretch * pull[i] * da)
 			out[at+1] += float64(stretch * pull[i] * db)
+		}
+	}
+}
+
+// skew adds the derivatives by the weights of coordinates in others: r2 has the squares of differences
+// of z, and z has weight times coordinate over length.
+func (l *Likelihood) skew(out []float64) {
+	pull := l.noise // by row, sum over the others of weight times difference; noise is done with
+	at := l.model.skewAt
+	for k := 1; k < len(l.model.continuous); k++ {
+		z := l.z.column(k)
+		clear(pull)
+		for i, zi := range z {
+			row := l.slope[i*l.factor.stride:][:i]
+			own := 0.0
+			for j, w := range row {
+				t := float64(w * (zi - z[j]))
+				own += t
+				pull[j] -= t
+			}
+			pull[i] += own
+		}
+		stretch := 2 * l.scales.inverse[k]
+		for j := range k {
+			out[at] += float64(stretch * dot(pull, l.raw.column(j)))
+			at++
 		}
 	}
 }

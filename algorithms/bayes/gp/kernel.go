@@ -28,11 +28,20 @@ func (m *Model) inputGradient(s *scales, c *columns, x, raw, z, w, pulls, out []
 	s.sums = zeroed(s.sums, len(m.continuous))
 	pull(s.sums, pulls, c.values, c.stride, z[:len(m.continuous)])
 	root := math.Sqrt(s.linear)
+	s.pulled = s.pulled[:0]
+	for k := range m.continuous {
+		s.pulled = append(s.pulled, -2*sumLanes(&s.sums[k])*s.inverse[k])
+	}
+	for k := range s.pulled {
+		for j := k + 1; len(s.weights) > 0 && j < len(s.pulled); j++ {
+			s.pulled[k] = math.FMA(s.weights[j*(j-1)/2+k], s.pulled[j], s.pulled[k])
+		}
+	}
 	for k, d := range m.continuous {
 		if math.IsNaN(x[d]) {
 			continue
 		}
-		out[d] = -2 * sumLanes(&s.sums[k]) * s.inverse[k]
+		out[d] = s.pulled[k]
 		if len(s.a) > 0 {
 			du, _, _ := kumaraswamySlopes(raw[k], s.a[k], s.b[k])
 			out[d] *= du

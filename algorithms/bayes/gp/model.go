@@ -16,7 +16,9 @@ import "math"
 //
 // Hyperparameters theta are logarithms, in this order: signal variance, noise variance, a length
 // for each dimension, the length of activity if a dimension is conditional, the linear variance if
-// there is one, then a and b of each continuous dimension in turn if there is warping.
+// there is one, then a and b of each continuous dimension in turn if there is warping. Last, and not
+// logarithms, are the weights of skew: with it, x above is the coordinate plus the weighted sum of the
+// continuous ones before it, so that r2 is a quadratic form of any orientation.
 type Model struct {
 	config Config
 
@@ -24,9 +26,9 @@ type Model struct {
 	categorical []int
 	conditional []int
 
-	activityAt, linearAt, warpAt int // indices into theta, -1 if absent
-	priors                       []LogNormal
-	lower, upper, start          []float64
+	activityAt, linearAt, warpAt, skewAt int // indices into theta, -1 if absent
+	priors                               []LogNormal
+	lower, upper, start                  []float64
 }
 
 const (
@@ -37,7 +39,10 @@ const (
 
 // New returns the model of a configuration.
 func New(c Config) *Model {
-	m := &Model{config: c, activityAt: -1, linearAt: -1, warpAt: -1}
+	if c.Skew > 0 && c.Warp {
+		panic("gp: Skew does not go with Warp")
+	}
+	m := &Model{config: c, activityAt: -1, linearAt: -1, warpAt: -1, skewAt: -1}
 	m.add(c.Signal, 1e-3, 1e2)
 	m.add(c.Noise, 1e-9, 2)
 	for i, d := range c.Dimensions {
@@ -62,6 +67,14 @@ func New(c Config) *Model {
 		for range m.continuous {
 			m.add(c.Concentration, 0.1, 10)
 			m.add(c.Concentration, 0.1, 10)
+		}
+	}
+	if weights := len(m.continuous) * (len(m.continuous) - 1) / 2; c.Skew > 0 && weights > 0 {
+		m.skewAt = len(m.start)
+		const far = 10 // standard deviations
+		for range weights {
+			m.priors = append(m.priors, LogNormal{0, c.Skew})
+			m.lower, m.upper, m.start = append(m.lower, -far*c.Skew), append(m.upper, far*c.Skew), append(m.start, 0)
 		}
 	}
 	return m
@@ -142,6 +155,8 @@ type scales struct {
 	signal, noise, linear float64
 	inverse               []float64        // by feature: 1/l of real ones, 1/l^2 of hamming ones
 	a, b                  []float64        // by continuous dimension, empty without warping
+	weights               []float64        // of coordinate j in k > j, at k(k-1)/2+j; empty without skew
+	pulled                []float64        // scratch, by continuous dimension
 	sums                  [][lanes]float64 // scratch
 }
 
@@ -160,6 +175,11 @@ func (m *Model) scale(s *scales, theta []float64) {
 	}
 	if m.linearAt >= 0 {
 		s.linear = exp(theta[m.linearAt])
+	}
+	s.weights = s.weights[:0]
+	if m.skewAt >= 0 {
+		c := len(m.continuous)
+		s.weights = append(s.weights, theta[m.skewAt:][:c*(c-1)/2]...)
 	}
 	if m.warpAt >= 0 {
 		for k := range m.continuous {
@@ -183,6 +203,11 @@ func (m *Model) features(s *scales, z []float64, zStride int, raw []float64, raw
 		}
 		for i, u := range from {
 			to[i] = u * inverse
+		}
+		if len(s.weights) > 0 && k < len(m.continuous) {
+			for j, w := range s.weights[k*(k-1)/2:][:k] {
+				axpy(w*inverse, raw[j*rawStride:][:n], to)
+			}
 		}
 	}
 	for k := real; k < real+hamming; k++ {

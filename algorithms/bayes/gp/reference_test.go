@@ -22,6 +22,15 @@ var configs = map[string]Config{
 	}), true, true),
 	"linear": with(Default(make([]Dimension, 4)), true, false),
 	"warp":   with(Default(make([]Dimension, 2)), false, true),
+	"skew":   skewed(Default(make([]Dimension, 4))),
+	"skewed mix": skewed(Default([]Dimension{
+		{}, {Categorical: true}, {Conditional: true}, {}, {Conditional: true},
+	})),
+}
+
+func skewed(c Config) Config {
+	c.Skew = 0.7
+	return c
 }
 
 func with(c Config, linear, warp bool) Config {
@@ -86,6 +95,7 @@ func covarianceOf(m *Model, theta, x, y []float64) float64 {
 		linear, next = math.Exp(theta[next]), next+1
 	}
 	var r2, product float64
+	var before []float64 // differences of the continuous coordinates so far
 	for k, d := range m.config.Dimensions {
 		length := math.Exp(theta[lengthAt+k])
 		u, v := x[k], y[k]
@@ -111,7 +121,14 @@ func covarianceOf(m *Model, theta, x, y []float64) float64 {
 			u, v = inside(u), inside(v)
 			u, v = 1-math.Pow(1-math.Pow(u, a), b), 1-math.Pow(1-math.Pow(v, a), b)
 		}
-		r2 += (u - v) * (u - v) / (length * length)
+		difference := u - v
+		if m.config.Skew > 0 {
+			for _, b := range before {
+				difference, next = difference+theta[next]*b, next+1
+			}
+		}
+		before = append(before, u-v)
+		r2 += difference * difference / (length * length)
 	}
 	q := math.Sqrt(5 * r2)
 	return math.Exp(theta[signalAt])*(1+q+q*q/3)*math.Exp(-q) + product
