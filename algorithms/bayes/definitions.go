@@ -26,6 +26,9 @@ func GP() algorithms.Definition {
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newOptimizer(p, read(p, v), sampling.Seed(p, v)), nil
 		},
+		Insight: func(p algorithms.Problem, v algorithms.Values, finished []algorithms.Trial) (algorithms.Insight, error) {
+			return insight(p, read(p, v), finished)
+		},
 	}
 }
 
@@ -46,6 +49,9 @@ func BayesianOptimization() algorithms.Definition {
 		Objectives: true, Constraints: true, Priors: true,
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newOptimizer(p, readKatib(p, v), sampling.Seed(p, v)), nil
+		},
+		Insight: func(p algorithms.Problem, v algorithms.Values, finished []algorithms.Trial) (algorithms.Insight, error) {
+			return insight(p, readKatib(p, v), finished)
 		},
 	}
 }

@@ -5,26 +5,21 @@ import (
 
 	"gonum.org/v1/gonum/floats"
 
+	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/sampling"
 )
 
-// Importance is how much a parameter matters to the model's mean of an objective, as shares of its
-// variance over the space, each parameter following its distribution (Sobol' 1993; of a model of
-// trials also known as functional ANOVA, Hutter et al. 2014).
-type Importance struct {
-	Alone float64 // share that the parameter causes by itself, 0 to 1
-	Total float64 // share that it has a part in: Alone and interactions with others, 0 to 1
-}
-
 // importances estimates the importance of each of d independent coordinates, uniform in [0, 1], to
-// a function: f writes to out its values at the rows of u, which is n by d. All are 0 to a constant.
+// a function: shares of the variance of its values, also known as Sobol' indices (1993) and, of a
+// model of trials, as functional ANOVA (Hutter et al. 2014). f writes to out its values at the rows
+// of u, which is n by d. All are 0 to a constant.
 //
 // Two samples A and B share a sequence of 2d axes. With A_i, which is A with column i of B,
 //
 //	Alone_i = mean f(B) (f(A_i) - f(A)) / V,  Total_i = mean (f(A) - f(A_i))^2 / 2V
 //
 // (Saltelli et al. 2010, Variance based sensitivity analysis of model output, table 2, b and f).
-func importances(f func(u, out []float64), d int) []Importance {
+func importances(f func(u, out []float64), d int) []algorithms.Importance {
 	const n = 2048 // a power of 2 keeps the sequence balanced; shares err by about 0.01 then
 	a, b := samples(n, d)
 	fa, fb, fi := make([]float64, n), make([]float64, n), make([]float64, n)
@@ -34,7 +29,7 @@ func importances(f func(u, out []float64), d int) []Importance {
 	floats.AddConst(-mean, fa)
 	floats.AddConst(-mean, fb)
 	variance := (floats.Dot(fa, fa) + floats.Dot(fb, fb)) / (2 * n)
-	out := make([]Importance, d)
+	out := make([]algorithms.Importance, d)
 	if !(variance > 1e-24*mean*mean) { // no more than rounding
 		return out
 	}

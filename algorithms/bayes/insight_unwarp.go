@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// unwarper maps scores back to losses. It interpolates between trials that have both, and so is the
-// inverse of any decreasing map; beyond the trials it goes on as between the outermost two.
-type unwarper struct{ scores, losses []float64 } // distinct, ascending scores
+// unwarper maps scores back to values. It interpolates between trials that have both, and so is the
+// inverse of any monotone map; beyond the trials it goes on as between the outermost two.
+type unwarper struct{ scores, values []float64 } // distinct, ascending scores
 
-// newUnwarper returns the inverse of what turned losses into scores. Trials without a finite loss
+// newUnwarper returns the inverse of what turned values into scores. Trials without a finite value
 // are passed over.
-func newUnwarper(losses, scores []float64) unwarper {
+func newUnwarper(values, scores []float64) unwarper {
 	var order []int
-	for i, v := range losses {
+	for i, v := range values {
 		if !math.IsNaN(v) && !math.IsInf(v, 0) {
 			order = append(order, i)
 		}
@@ -23,24 +23,24 @@ func newUnwarper(losses, scores []float64) unwarper {
 	var u unwarper
 	for _, i := range order {
 		if n := len(u.scores); n == 0 || scores[i] > u.scores[n-1] {
-			u.scores, u.losses = append(u.scores, scores[i]), append(u.losses, losses[i])
+			u.scores, u.values = append(u.scores, scores[i]), append(u.values, values[i])
 		}
 	}
 	return u
 }
 
-// loss returns the loss of a score, NaN when no trial has one.
-func (u unwarper) loss(score float64) float64 {
+// value returns the value of a score, NaN when no trial has one.
+func (u unwarper) value(score float64) float64 {
 	n := len(u.scores)
 	switch n {
 	case 0:
 		return math.NaN()
 	case 1:
-		return u.losses[0]
+		return u.values[0]
 	}
 	k, _ := slices.BinarySearch(u.scores, score)
 	k = max(1, min(k, n-1))
 	t := (score - u.scores[k-1]) / (u.scores[k] - u.scores[k-1])
 	// The sum of both parts cannot leave the range of float64 between the trials.
-	return (1-t)*u.losses[k-1] + t*u.losses[k]
+	return (1-t)*u.values[k-1] + t*u.values[k]
 }

@@ -21,7 +21,7 @@ func TestUnwarper(t *testing.T) {
 	} {
 		u := newUnwarper(c.losses, c.scores)
 		for i, at := range c.at {
-			if got := u.loss(at); got != c.want[i] && !(math.IsNaN(got) && math.IsNaN(c.want[i])) {
+			if got := u.value(at); got != c.want[i] && !(math.IsNaN(got) && math.IsNaN(c.want[i])) {
 				t.Errorf("%s: %v is the loss of score %v, want %v", c.name, got, at, c.want[i])
 			}
 		}
@@ -38,7 +38,7 @@ func TestUnwarperInverts(t *testing.T) {
 	new(warper).warp(losses, scores)
 	u := newUnwarper(losses, scores)
 	for i, want := range losses {
-		if got := u.loss(scores[i]); got != want {
+		if got := u.value(scores[i]); got != want {
 			t.Errorf("loss %v comes back as %v", want, got)
 		}
 	}

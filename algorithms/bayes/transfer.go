@@ -36,20 +36,32 @@ func newSources(p algorithms.Problem, s settings, e *encoding) []source {
 // source makes one of what was told.
 func (o *optimizer) source() source {
 	const most = 150 // trials, enough for the shape of it
-	if o.told.n > most {
-		o.take(&o.told, o.told.broad(o.problem.Objectives, most))
-	} else {
-		o.history = o.told
-	}
+	o.model(most)
 	d := len(o.encoding.axes)
 	best := o.order(o.problem.Objectives)[0]
 	s := source{best: slices.Clone(o.rows[best*d : (best+1)*d])}
-	for k, out := range o.outputs {
-		out.score(o.values[k], o.pruned)
-		out.surrogate.condition(out.surrogate.fit(o.rows, out.scores, nil, true), o.rows, out.scores)
+	for _, out := range o.outputs {
 		s.models = append(s.models, out.surrogate.posterior)
 	}
 	return s
+}
+
+// model makes models of what was told as such, without regard to a search: of all trials, or the
+// best and a sample of the others. It returns the positions of the trials modelled.
+func (o *optimizer) model(most int) (positions []int) {
+	if o.told.n > most {
+		positions = o.told.broad(o.problem.Objectives, most)
+	} else {
+		for i := range o.told.n {
+			positions = append(positions, i)
+		}
+	}
+	o.take(&o.told, positions)
+	for k, out := range o.outputs {
+		out.score(o.values[k], o.pruned)
+		out.surrogate.condition(out.surrogate.fit(o.rows, out.scores, nil, true), o.rows, out.scores)
+	}
+	return positions
 }
 
 // lift is what earlier experiments say about an output: the means of their models, each with a
@@ -66,8 +78,8 @@ type lift struct {
 	offset  float64   // weighted sum of centers, which is not added
 	means   []float64 // of the models at the rows modelled, less their averages: sources by n
 
-	target, mean, variance []float64
-	slope, spare           []float64
+	target, mean []float64 // scratch
+	slope, spare []float64 // scratch
 }
 
 func newLift(model *gp.Model, sources []source, k int) *lift {
@@ -108,10 +120,10 @@ func (l *lift) explain(x, y []float64) {
 
 // center sets the means of the models at the n rows x, with an average of 0.
 func (l *lift) center(x []float64, n int) {
-	l.means, l.variance = grow(l.means, n*len(l.models)), grow(l.variance, n)
+	l.means = grow(l.means, n*len(l.models))
 	for s, m := range l.models {
 		means := l.means[s*n : (s+1)*n]
-		m.PredictBatch(x, means, l.variance)
+		m.Means(x, means)
 		l.centers[s] = floats.Sum(means) / float64(n)
 		floats.AddConst(-l.centers[s], means)
 	}
@@ -170,12 +182,12 @@ func nonNegative(q, b, w []float64) {
 
 // addAll adds to the means of k points what the sources say: x is k by d.
 func (l *lift) addAll(x, means []float64) {
-	l.mean, l.variance = grow(l.mean, len(means)), grow(l.variance, len(means))
+	l.mean = grow(l.mean, len(means))
 	for s, m := range l.models {
 		if l.weights[s] == 0 {
 			continue
 		}
-		m.PredictBatch(x, l.mean, l.variance)
+		m.Means(x, l.mean)
 		for i, v := range l.mean {
 			means[i] += l.weights[s] * v
 		}
