@@ -36,17 +36,32 @@ func (o *optimizer) wish(random *rand.Rand) wish {
 	return f
 }
 
-// several draws what is wanted of several objectives.
+// several draws what is wanted of several objectives: hypervolume, as much as is expected of it, or
+// an upper bound in a random direction, which is cheap in any number of objectives.
 func (o *optimizer) several(random *rand.Rand) wish {
-	front := o.front()
-	reference := referencePoint(front)
-	if random.Float64() < o.settings.dev.Float("mo_mix", 0.5) {
+	const most = 3 // objectives, of which the boxes are few
+	points := o.front()
+	reference := o.reference(points, random.Uint64()&1 == 0)
+	if len(reference) > most || o.settings.acquisition == alwaysUCB {
 		for k, v := range reference {
 			reference[k] = -v
 		}
 		return newDirection(random, reference, o.settings.beta)
 	}
-	return &improvement{newEHVI(front, reference), make([]float64, len(reference))}
+	return &improvement{newEHVI(points, reference), make([]float64, len(reference))}
+}
+
+// reference returns a reference point near the front, from which its middle is worth most, or one
+// that is worse than all points, from which its ends are. Suggestions that take one or the other in
+// turn do best by either.
+func (o *optimizer) reference(points [][]float64, far bool) []float64 {
+	reference := referencePoint(points)
+	for k, near := range reference {
+		if _, worst := extent(points, k); far {
+			reference[k] = max(near, worst)
+		}
+	}
+	return reference
 }
 
 // front returns the losses, as negative scores, that the models expect at feasible points, and at

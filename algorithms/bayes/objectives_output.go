@@ -3,6 +3,8 @@ package bayes
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // output is one quantity that is modelled: the loss of an objective, or a constraint.
@@ -85,46 +87,54 @@ func (o *output) predictGradient(x, dMean, dVariance []float64) (mean, variance 
 // isFinite tells whether v is neither NaN nor infinite.
 func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// scoreConstraint writes the scores of the values of a constraint, and returns that of 0: the lower
-// the better.
+// scoreConstraint writes the scores of the values of a constraint, the lower the better, and returns
+// that of 0. Scores have mean 0 and variance 1; a logarithm on both sides of 0 tells values near it
+// apart where others are large (Eriksson and Poloczek 2021, Scalable constrained Bayesian
+// optimization, section 3). A value that is missing counts as the mean, an infinite one as the worst
+// or the best.
 func scoreConstraint(values, scores []float64) (limit float64) {
+	scale := typicalSize(values)
+	least, most, sum, n := 0.0, 0.0, 0.0, 0.0
+	for i, v := range values {
+		if isFinite(v) {
+			scores[i] = math.Copysign(math.Log1p(math.Abs(v)/scale), v)
+			least, most = min(least, scores[i]), max(most, scores[i])
+			sum += scores[i]
+			n++
+		}
+	}
+	for i, v := range values {
+		switch {
+		case math.IsInf(v, 1):
+			scores[i] = most
+		case math.IsInf(v, -1):
+			scores[i] = least
+		case math.IsNaN(v):
+			scores[i] = sum / max(n, 1)
+		}
+	}
+	center := floats.Sum(scores) / float64(len(scores))
+	sd := rms(scores, center)
+	if sd == 0 {
+		sd = 1
+	}
+	for i, v := range scores {
+		scores[i] = (v - center) / sd
+	}
+	return -center / sd
+}
+
+// typicalSize is the median of the sizes of values that are finite and not 0, 1 where there are none.
+func typicalSize(values []float64) float64 {
 	var sizes []float64
 	for _, v := range values {
 		if isFinite(v) && v != 0 {
 			sizes = append(sizes, math.Abs(v))
 		}
 	}
-	scale := 1.0
-	if n := len(sizes); n > 0 {
-		slices.Sort(sizes)
-		scale = sizes[n/2]
+	if len(sizes) == 0 {
+		return 1
 	}
-	worst := math.Inf(-1)
-	for i, v := range values {
-		if isFinite(v) {
-			scores[i] = math.Copysign(math.Log1p(math.Abs(v)/scale), v)
-			worst = max(worst, scores[i])
-		}
-	}
-	for i, v := range values {
-		switch {
-		case math.IsNaN(v), math.IsInf(v, 1):
-			scores[i] = max(worst, 1)
-		case math.IsInf(v, -1):
-			scores[i] = -1
-		}
-	}
-	mean := 0.0
-	for _, v := range scores {
-		mean += v
-	}
-	mean /= float64(len(scores))
-	sd := rms(scores, mean)
-	if sd == 0 {
-		sd = 1
-	}
-	for i, v := range scores {
-		scores[i] = (v - mean) / sd
-	}
-	return -mean / sd
+	slices.Sort(sizes)
+	return sizes[len(sizes)/2]
 }
