@@ -40,6 +40,10 @@ func defaults(p algorithms.Problem) settings {
 	if p.MaxTrials > 0 {
 		s.initial = max(3, min(5, p.MaxTrials/6))
 	}
+	if p.Constraints > 0 {
+		// An upper bound hardly differs along the edge of what is feasible, where the optimum often is.
+		s.mix = 0.3
+	}
 	return s
 }
 
