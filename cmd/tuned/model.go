@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,7 +24,7 @@ func (a *app) modelCommand() *cobra.Command {
 		Short: "Print what an experiment's algorithm has learned",
 		Long: `Print what an experiment's algorithm has learned from its trials: how much each parameter
 matters to each metric, how well trials left out are predicted, and what is expected along
-each parameter while the others stay as in the best trial.`,
+each parameter while the others stay as in the best trial, or one of the front.`,
 		Args: words(1, 1, "NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := p.model(c.Context(), args[0])
@@ -81,7 +82,7 @@ func printModel(w io.Writer, m *tuner.Model) {
 		}
 	}
 	if len(m.At) > 0 {
-		fmt.Fprintf(w, "\nAlong each parameter the others are those of the best trial: %s\n", visible(flags(m.At)))
+		fmt.Fprintf(w, "\nAlong each parameter the others are as in %s\n", visible(flags(m.At)))
 	}
 }
 
@@ -152,10 +153,18 @@ func printSlice(w io.Writer, metric string, p *tuner.ModelParameter) {
 	}
 	t := table{header: []string{p.Name, left + strings.Repeat(" ", max(1, width-len(left)-len(right))) + right, metric}}
 	for _, x := range points {
-		t.add(x.Value, plotBand(x.Band, low, high, width), short(float64(x.Mean)))
+		t.add(shortText(x.Value), plotBand(x.Band, low, high, width), short(float64(x.Mean)))
 	}
 	fmt.Fprintln(w)
 	t.indent(w)
+}
+
+// shortText is a value's text, of a number with many digits its first.
+func shortText(text string) string {
+	if v, err := strconv.ParseFloat(text, 64); err == nil && len(text) > 8 {
+		return short(v)
+	}
+	return text
 }
 
 // spaced returns at most so many of n positions, evenly spaced, both ends among them.

@@ -23,7 +23,7 @@ func TestPrintModel(t *testing.T) {
 				Metric: "loss", Type: "minimize",
 				Parameters: []tuner.ModelParameter{
 					{Name: "lr", Alone: 0.7, Total: 0.9, Slice: []tuner.ModelPoint{
-						{Value: "0.1", Band: band(1, 0, 2)}, {Value: "0.2", Band: band(5, 4, 10)}, {Value: "0.3", Band: band(5, math.NaN(), math.NaN())},
+						{Value: "0.1", Band: band(1, 0, 2)}, {Value: "0.20000000000000001", Band: band(5, 4, 10)}, {Value: "0.3", Band: band(5, math.NaN(), math.NaN())},
 					}},
 					{Name: "momentum", Alone: nan, Total: nan},
 				},
@@ -52,7 +52,7 @@ size, which must not exceed 100
   LR   7                                                7  SIZE
   0.1                           ●                          7
 
-Along each parameter the others are those of the best trial: --lr=0.1
+Along each parameter the others are as in --lr=0.1
 `
 	var b strings.Builder
 	printModel(&b, &m)

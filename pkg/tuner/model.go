@@ -21,6 +21,14 @@ type Model struct {
 	Trials     int               `json:"trials"` // that the model was made of
 	At         []experiment.Pair `json:"at"`     // through which the slices go: of the best trial
 	Outputs    []ModelOutput     `json:"outputs"`
+	Promise    []ModelPromise    `json:"promise"` // where it would try next; empty when nothing is feasible
+}
+
+// ModelPromise rates the values of a slice: the logarithm of the improvement expected there, of which
+// only differences mean something.
+type ModelPromise struct {
+	Name   string  `json:"name"`   // of the parameter
+	Values []Value `json:"values"` // parallel to its slices
 }
 
 // ModelOutput is about an objective or a bound of a constraint.
@@ -30,7 +38,15 @@ type ModelOutput struct {
 	Max        *float64         `json:"max,omitempty"`  // of a constraint; or Min
 	Min        *float64         `json:"min,omitempty"`
 	Parameters []ModelParameter `json:"parameters"`
+	Planes     []ModelPlane     `json:"planes"` // of those parameters that matter most
 	LeftOut    LeftOut          `json:"leftOut"`
+}
+
+// ModelPlane is what the model expects over two parameters, all others as in At.
+type ModelPlane struct {
+	Parameters [2]string   `json:"parameters"`
+	Values     [2][]string `json:"values"` // of each, as a trial gets them
+	Bands      [][]Band    `json:"bands"`  // a row per value of the first parameter
 }
 
 // ModelParameter is how a metric depends on one parameter.
@@ -67,6 +83,8 @@ type LeftOutCase struct {
 	Number uint64 `json:"number"`
 	Value  Value  `json:"value"` // measured
 	Band
+	// Residual is how far the value is above what was expected, in standard deviations of the model.
+	Residual Value `json:"residual"`
 }
 
 // Value is a number that is null in JSON when it is NaN or infinite.
@@ -125,6 +143,14 @@ func NewModel(e *experiment.Experiment, trials []experiment.Trial, registry *alg
 	for i, view := range views(&e.Spec) {
 		m.Outputs = append(m.Outputs, view.output(&insight, &insight.Outputs[i], problem.Space))
 	}
+	m.Promise = []ModelPromise{}
+	for i, ratings := range insight.Promise {
+		p := ModelPromise{Name: problem.Space.Parameters()[i].Name, Values: make([]Value, len(ratings))}
+		for k, rating := range ratings {
+			p.Values[k] = Value(rating)
+		}
+		m.Promise = append(m.Promise, p)
+	}
 	return m, nil
 }
 
@@ -178,23 +204,47 @@ func (v *view) band(b algorithms.Band) Band {
 
 func (v *view) output(insight *algorithms.Insight, o *algorithms.OutputInsight, space *searchspace.Space) ModelOutput {
 	out := v.ModelOutput
-	for i, p := range space.Parameters() {
+	out.Planes = []ModelPlane{}
+	params := space.Parameters()
+	for i, p := range params {
 		m := ModelParameter{Name: p.Name, Alone: Value(o.Importance[i].Alone), Total: Value(o.Importance[i].Total), Slice: []ModelPoint{}}
 		for _, s := range o.Slices[i] {
-			at := slices.Clone(insight.At)
-			at[i] = s.Value
-			text := ""
-			for _, pair := range space.Format(at) {
-				if pair.Name == p.Name {
-					text = pair.Value
-				}
-			}
-			m.Slice = append(m.Slice, ModelPoint{text, v.band(s.Band)})
+			m.Slice = append(m.Slice, ModelPoint{valueText(space, insight.At, i, s.Value), v.band(s.Band)})
 		}
 		out.Parameters = append(out.Parameters, m)
 	}
+	for _, plane := range o.Planes {
+		m := ModelPlane{}
+		for side, i := range plane.Parameters {
+			m.Parameters[side] = params[i].Name
+			for _, x := range plane.Values[side] {
+				m.Values[side] = append(m.Values[side], valueText(space, insight.At, i, x))
+			}
+		}
+		for _, row := range plane.Bands {
+			bands := make([]Band, len(row))
+			for k, b := range row {
+				bands[k] = v.band(b)
+			}
+			m.Bands = append(m.Bands, bands)
+		}
+		out.Planes = append(out.Planes, m)
+	}
 	out.LeftOut = v.leftOut(o.LeftOut)
 	return out
+}
+
+// valueText returns the text of a value of parameter i, with the others as in a point.
+func valueText(space *searchspace.Space, at searchspace.Point, i int, value float64) string {
+	at = slices.Clone(at)
+	at[i] = value
+	name := space.Parameters()[i].Name
+	for _, pair := range space.Format(at) {
+		if pair.Name == name {
+			return pair.Value
+		}
+	}
+	return ""
 }
 
 func (v *view) leftOut(cases []algorithms.LeftOut) LeftOut {
@@ -206,7 +256,7 @@ func (v *view) leftOut(cases []algorithms.LeftOut) LeftOut {
 			within++
 		}
 		values, means = append(values, c.Value), append(means, c.Mean)
-		out.Trials = append(out.Trials, LeftOutCase{c.ID, v.value(c.Value), v.band(c.Band)})
+		out.Trials = append(out.Trials, LeftOutCase{c.ID, v.value(c.Value), v.band(c.Band), Value(v.sign * c.Residual)})
 	}
 	if len(cases) > 0 {
 		out.Within = Value(float64(within) / float64(len(cases)))

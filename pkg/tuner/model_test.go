@@ -32,7 +32,7 @@ func modelled(t *testing.T, insight func(algorithms.Problem, []algorithms.Trial)
 
 // known is what a model says that expects 2x of each output, one at either side.
 func known(p algorithms.Problem, ts []algorithms.Trial) (algorithms.Insight, error) {
-	out := algorithms.Insight{Trials: len(ts), At: ts[0].Point}
+	out := algorithms.Insight{Trials: len(ts), At: ts[0].Point, Promise: [][]float64{{-1, 0, math.Inf(-1)}}}
 	for range p.Objectives + p.Constraints {
 		o := algorithms.OutputInsight{Importance: []algorithms.Importance{{Alone: 0.5, Total: 1}}, Slices: [][]algorithms.Slice{nil}}
 		for _, x := range []float64{0, 0.5, 1} {
@@ -40,8 +40,9 @@ func known(p algorithms.Problem, ts []algorithms.Trial) (algorithms.Insight, err
 		}
 		for i, value := range []float64{0, 1, 4} {
 			mean := float64(i)
-			o.LeftOut = append(o.LeftOut, algorithms.LeftOut{ID: uint64(i + 1), Value: value, Band: algorithms.Band{Mean: mean, Low: mean - 1, High: mean + 1}})
+			o.LeftOut = append(o.LeftOut, algorithms.LeftOut{ID: uint64(i + 1), Value: value, Band: algorithms.Band{Mean: mean, Low: mean - 1, High: mean + 1}, Residual: value - mean})
 		}
+		o.Planes = []algorithms.Plane{{Values: [2][]float64{{0, 1}, {0.5}}, Bands: [][]algorithms.Band{{{Mean: 0, Low: -1, High: 2}}, {{Mean: 2, Low: 1, High: 4}}}}}
 		out.Outputs = append(out.Outputs, o)
 	}
 	return out, nil
@@ -57,6 +58,9 @@ func TestModelInTheTermsOfTheExperiment(t *testing.T) {
 	}
 	if m.Trials != 1 || m.Algorithm != "random" || m.Experiment != "default/sim" || m.At[0].Value != "0.25" {
 		t.Errorf("got %+v", m)
+	}
+	if p := m.Promise; len(p) != 1 || p[0].Name != "x" || p[0].Values[0] != -1 || len(p[0].Values) != 3 {
+		t.Errorf("promise: got %+v", p)
 	}
 	// Of x=1 the model expects 2, from 1 to 4, which is -2 of what is maximised, 2 above the
 	// max of 10 and 2 below the min of 1.
@@ -75,7 +79,14 @@ func TestModelInTheTermsOfTheExperiment(t *testing.T) {
 		if l := o.LeftOut; math.Abs(float64(l.Within)-2.0/3) > 1e-15 || l.Correlation != 1 || len(l.Trials) != 3 {
 			t.Errorf("%s left out: got %+v", o.Metric, l)
 		}
-		o.Parameters, o.LeftOut = nil, LeftOut{}
+		if want := Value(map[bool]float64{false: 2, true: -2}[o.Type == "maximize" || o.Min != nil]); o.LeftOut.Trials[2].Residual != want {
+			t.Errorf("%s left out: got residual %v, want %v", o.Metric, o.LeftOut.Trials[2].Residual, want)
+		}
+		wantPlane := ModelPlane{[2]string{"x", "x"}, [2][]string{{"0", "1"}, {"0.5"}}, [][]Band{{o.Parameters[0].Slice[0].Band}, {bands[i]}}}
+		if diff := cmp.Diff(o.Planes, []ModelPlane{wantPlane}); diff != "" {
+			t.Errorf("%s: planes: got (-), want (+):\n%s", o.Metric, diff)
+		}
+		o.Parameters, o.Planes, o.LeftOut = nil, nil, LeftOut{}
 		if diff := cmp.Diff(o, want[i]); diff != "" {
 			t.Errorf("got (-), want (+):\n%s", diff)
 		}
