@@ -32,6 +32,7 @@ var commands = []struct {
 	{"run", "let optimizers work on suites of problems, and report", runCommand},
 	{"report", "report once more what a run left in a folder", reportCommand},
 	{"goals", "compare the figures of folders with the goals", goalsCommand},
+	{"readme", "write the figures of bench/results into README.md", readmeCommand},
 	{"latency", "measure what a suggestion takes, and memory", latencyCommand},
 	{"list", "list suites, algorithms and peers", listCommand},
 }

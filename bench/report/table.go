@@ -49,9 +49,11 @@ func (t *Table) Plain(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-// markdown writes the table as Markdown.
-func (t *Table) markdown(w io.Writer) {
-	fmt.Fprintf(w, "### %s\n\n", t.Title)
+// Markdown writes the table as Markdown, without a heading if it has no title.
+func (t *Table) Markdown(w io.Writer) {
+	if t.Title != "" {
+		fmt.Fprintf(w, "### %s\n\n", t.Title)
+	}
 	if t.Note != "" {
 		fmt.Fprintf(w, "%s\n\n", t.Note)
 	}
@@ -63,7 +65,11 @@ func (t *Table) markdown(w io.Writer) {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(escaped, " | "))
 	}
 	line(t.Header)
-	fmt.Fprintf(w, "|---%s|\n", strings.Repeat("|--:", len(t.Header)-1))
+	column := "|--:"
+	if t.Left {
+		column = "|---"
+	}
+	fmt.Fprintf(w, "|---%s|\n", strings.Repeat(column, len(t.Header)-1))
 	for _, row := range t.Rows {
 		line(row)
 	}
@@ -84,7 +90,7 @@ func (r *Report) Markdown(w io.Writer) {
 	fmt.Fprintf(w, "# Optimizers side by side\n\n%s, %s\n\n", r.Made, r.Machine)
 	for _, s := range r.Sections {
 		for _, t := range s.tables() {
-			t.markdown(w)
+			t.Markdown(w)
 		}
 		for _, kind := range plotKinds {
 			fmt.Fprintf(w, "![%s](%s)\n", kind, plotName(s.Suite, s.Workers, kind))
@@ -92,7 +98,7 @@ func (r *Report) Markdown(w io.Writer) {
 		fmt.Fprintln(w)
 	}
 	if t := r.asyncTable(); t != nil {
-		t.markdown(w)
+		t.Markdown(w)
 	}
 	r.notes(w, "- ")
 }
