@@ -63,19 +63,6 @@ func exclusive(p []float64, others [][]float64, reference []float64) float64 {
 	return volume - hypervolume(limited, reference)
 }
 
-// contributions returns for each point the volume that it alone dominates below the reference
-// point. Points of which there are two contribute nothing.
-func contributions(points [][]float64, reference []float64) []float64 {
-	out := make([]float64, len(points))
-	for i, p := range points {
-		if below(p, reference) {
-			others := slices.Concat(points[:i], points[i+1:])
-			out[i] = max(0, exclusive(p, others, reference)) // rounding may leave less than 0
-		}
-	}
-	return out
-}
-
 // referencePoint returns the point that bounds the hypervolume of a front with at least one point:
 // in each objective its worst value and a tenth of its range (Ishibuchi et al. 2018 show that the
 // ends of a front are lost when the reference is at its worst values). Where a front has no range,
