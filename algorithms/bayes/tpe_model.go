@@ -25,11 +25,11 @@ type tpeModel struct {
 
 // Measured in bench/ablations-tpe.md.
 const (
-	goodBandwidth  = 0.17   // in standard deviations of good trials, at one kernel
-	leastBandwidth = 0.02   // of good trials, in the unit interval
-	cellBandwidth  = 0.35   // the least of good trials, in cells of a grid
-	badBandwidth   = 0.1    // in the unit interval, at one kernel
-	badWindow      = 10_000 // bad trials that count: the newest ones
+	goodBandwidth  = 0.17 // in standard deviations of good trials, at one kernel
+	leastBandwidth = 0.02 // of good trials, in the unit interval
+	cellBandwidth  = 0.35 // the least of good trials, in cells of a grid
+	badBandwidth   = 0.1  // in the unit interval, at one kernel
+	badWindow      = 5000 // bad trials that count: the newest ones
 )
 
 func newTPEModel(space *tpeSpace, block *tpeBlock, prior float64) *tpeModel {
@@ -198,8 +198,12 @@ func (m *tpeModel) lie(x []float64) {
 	}
 }
 
-// ratio returns the logarithm of the ratio of the densities of good and bad trials at x.
-func (m *tpeModel) ratio(x []float64) float64 { return m.good.logDensity(x) - m.bad.logDensity(x) }
+// ratio returns the logarithm of the ratio of the densities of good and bad trials at x, or some
+// value below least as soon as it is below.
+func (m *tpeModel) ratio(x []float64, least float64) float64 {
+	good := m.good.logDensity(x, math.Inf(1))
+	return good - m.bad.logDensity(x, good-least)
+}
 
 // draw draws from the density of good trials into x.
 func (m *tpeModel) draw(r *rand.Rand, x []float64) { m.good.draw(r, m.goodRows, m.weights, x) }

@@ -26,7 +26,7 @@ type parzen struct {
 }
 
 // negligible is how far below the largest term, in logarithms, a term is left out of a sum.
-const negligible = 40 // e^-40 is below the last bit of a sum that is at least 1
+const negligible = 30 // 10^5 terms of e^-30 are below 10^-8 of the sum
 
 func newParzen(space *tpeSpace, block *tpeBlock, prior float64) parzen {
 	p := parzen{space: space, prior: prior}
@@ -86,21 +86,15 @@ func (p *parzen) normalizer(x []float64, weight float64) float64 {
 	return log + math.Log(product)
 }
 
-// logDensity returns the logarithm of the density at x, which has a coordinate for every parameter.
-// On grids and labels it is that of a probability.
-func (p *parzen) logDensity(x []float64) float64 {
-	top := math.Log(p.prior)
-	for j := range p.lists {
-		l := &p.lists[j]
-		k := int(x[l.dim])
-		top += l.logPrior[k]
-		p.column[j] = l.column(k)
-	}
-	for j, d := range p.smooth {
-		p.y[j] = x[d] * p.scale[j]
-	}
+// logDensity returns the logarithm of the density at x, which has a coordinate for every parameter,
+// or some value above most as soon as it is above. On grids and labels it is that of a probability.
+func (p *parzen) logDensity(x []float64, most float64) float64 {
+	top := p.open(x)
+	logTotal := math.Log(p.total)
 	sum := 1.0 // as a multiple of e^top, beginning with the prior
-	for i := p.first; i < len(p.offset); i++ {
+	stop := fastExp(clampExp(most + logTotal - top))
+	// The newest kernels are the nearest as a rule, which makes it above soonest.
+	for i := len(p.offset) - 1; i >= p.first && sum <= stop; i-- {
 		q := p.offset[i]
 		for j, l := range p.level[i*len(p.lists) : (i+1)*len(p.lists)] {
 			q += p.column[j][l]
@@ -108,14 +102,34 @@ func (p *parzen) logDensity(x []float64) float64 {
 		q = nearness(q, top-negligible, p.y, p.centre[i*len(p.y):])
 		switch {
 		case q > top:
-			sum = float64(sum*fastExp(max(top-q, -700))) + 1
+			sum = float64(sum*fastExp(clampExp(top-q))) + 1
 			top = q
+			stop = fastExp(clampExp(most + logTotal - top))
 		case q > top-negligible:
 			sum += fastExp(q - top)
 		}
 	}
-	return top + math.Log(sum/p.total)
+	return top + math.Log(sum) - logTotal
 }
+
+// open prepares to sum over kernels at x, and returns the logarithm of the prior there, with its
+// weight.
+func (p *parzen) open(x []float64) float64 {
+	prior := math.Log(p.prior)
+	for j := range p.lists {
+		l := &p.lists[j]
+		k := int(x[l.dim])
+		prior += l.logPrior[k]
+		p.column[j] = l.column(k)
+	}
+	for j, d := range p.smooth {
+		p.y[j] = x[d] * p.scale[j]
+	}
+	return prior
+}
+
+// clampExp brings x into the domain of fastExp.
+func clampExp(x float64) float64 { return max(-700, min(x, 700)) }
 
 // nearness returns q less the squared distance of y and c, or some value below least as soon as it
 // is below.

@@ -132,8 +132,11 @@ func (s *tpe) best(rank int) searchspace.Point {
 			continue
 		}
 		if rank == 0 || len(s.models) > 1 {
-			s.propose(m)
+			for i := range s.candidates {
+				m.draw(s.random, s.candidates[i].x)
+			}
 		}
+		s.sort(m, rank)
 		for _, d := range m.block.dims {
 			s.x[d] = s.candidates[rank].x[d]
 		}
@@ -141,12 +144,15 @@ func (s *tpe) best(rank int) searchspace.Point {
 	return s.space.decode(s.x, s.u)
 }
 
-// propose draws candidates for a block and sorts them, the best first.
-func (s *tpe) propose(m *tpeModel) {
+// sort sorts the candidates for a block. Those above the rank need not be in order.
+func (s *tpe) sort(m *tpeModel, rank int) {
+	least := math.Inf(-1)
 	for i := range s.candidates {
 		c := &s.candidates[i]
-		m.draw(s.random, c.x)
-		c.ratio = m.ratio(c.x)
+		c.ratio = m.ratio(c.x, least)
+		if rank == 0 {
+			least = max(least, c.ratio) // what is below it is not the best
+		}
 	}
 	slices.SortStableFunc(s.candidates, func(a, b tpeCandidate) int { return cmp.Compare(b.ratio, a.ratio) })
 }
