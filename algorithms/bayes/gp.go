@@ -230,7 +230,7 @@ func (o *optimizer) condition(id uint64) {
 	}
 	o.ready = true
 	o.choose(id)
-	fit := o.memo.theta == nil || o.stale(o.told.n) && !math.IsInf(o.radius, 1)
+	fit := o.memo.theta == nil || o.stale(o.told.n) && (!math.IsInf(o.radius, 1) || o.problem.Objectives > 1)
 	cold := o.memo.theta == nil || o.told.n < 30 || o.told.n%10 == 0
 	each := len(o.lower) / len(o.outputs)
 	var theta []float64
@@ -265,7 +265,7 @@ func (o *optimizer) choose(id uint64) {
 		return
 	}
 	o.history = o.part
-	if id%broadly == 0 {
+	if id%broadly == 0 || o.problem.Objectives > 1 { // a front is everywhere
 		o.take(&o.told, o.told.broad(o.problem.Objectives, some))
 		o.centre, o.radius = o.told.rows, math.Inf(1)
 	} else {

@@ -105,9 +105,9 @@ func (h *history) near(e *encoding, objectives, n int) (positions []int, best in
 	return h.choose(byDistance[:n], nil, n), best, distance[byDistance[n-1]]
 }
 
-// broad chooses the best trials, and others evenly over time.
+// broad chooses the best trials, of several objectives the front, and others evenly over time.
 func (h *history) broad(objectives, most int) []int {
-	return h.choose(nil, h.order(objectives), most)
+	return h.choose(h.onFront(objectives, most/2), h.order(objectives), most)
 }
 
 // choose returns the positions of most trials, in ascending order: those of near, the first of

@@ -81,6 +81,35 @@ func (o *optimizer) front() [][]float64 {
 	return points
 }
 
+// onFront returns the positions of feasible trials on the front of several objectives, both ends and
+// others evenly along the first, at most so many. Of one objective it returns none.
+func (h *history) onFront(objectives, most int) (out []int) {
+	if objectives == 1 {
+		return nil
+	}
+	var at []int
+	var points [][]float64
+	for i, feasible := range h.feasible {
+		if !feasible {
+			continue
+		}
+		p := make([]float64, objectives)
+		for k := range p {
+			p[k] = h.values[k][i]
+		}
+		at, points = append(at, i), append(points, p)
+	}
+	on := front(points)
+	for k := range min(len(on), most) {
+		if len(on) > most {
+			out = append(out, at[on[k*(len(on)-1)/(most-1)]])
+		} else {
+			out = append(out, at[on[k]])
+		}
+	}
+	return out
+}
+
 // incumbent is the highest mean of the first score at a feasible point.
 func (o *optimizer) incumbent() float64 {
 	best := math.Inf(-1)

@@ -156,6 +156,43 @@ func TestSeveralObjectives(t *testing.T) {
 	}
 }
 
+// TestSeveralObjectivesOfMany wants a search to add to the hypervolume of more trials than are
+// modelled: ten suggestions more than ten times as many random points.
+func TestSeveralObjectivesOfMany(t *testing.T) {
+	const n = 500
+	f := func(u []float64, _ *rand.Rand) ([]float64, []float64) {
+		return []float64{valley(u, 0.2), valley(u, 0.8)}, nil
+	}
+	p, trials := evaluated(t, doubles("a", "b", "c"), n+100, f)
+	losses := func(trials []algorithms.Trial) (out [][]float64) {
+		for _, trial := range trials {
+			out = append(out, trial.Losses)
+		}
+		return out
+	}
+	reference := []float64{4, 4}
+	before, random := hypervolume(losses(trials[:n]), reference), hypervolume(losses(trials), reference)
+	trials = trials[:n:n]
+	s, err := algorithms.New(GP(), p, algorithms.Values{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Tell(trials)
+	for id := range uint64(10) {
+		out, err := s.Ask([]uint64{n + id + 1}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, _ := f(p.Space.Encode(out[0].Point), nil)
+		trial := algorithms.Trial{ID: out[0].ID, Point: out[0].Point, State: algorithms.Succeeded, Losses: l, Memo: out[0].Memo}
+		s.Tell([]algorithms.Trial{trial})
+		trials = append(trials, trial)
+	}
+	if got := hypervolume(losses(trials), reference); got-before < random-before {
+		t.Errorf("ten suggestions add %v, a hundred random points %v", got-before, random-before)
+	}
+}
+
 // TestConstraints wants the optimum on the edge of a disc of which 20 % of the square is a part, and
 // more feasible trials than that.
 func TestConstraints(t *testing.T) {
