@@ -27,7 +27,7 @@ func TPE() algorithms.Definition {
 				Help: "another name of n_ei_candidates, before which it goes",
 			},
 		}, tpeSettings()...),
-		Objectives: true, Constraints: true,
+		Objectives: true, Constraints: true, Priors: true,
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newTPE(p, v), nil
 		},
@@ -41,7 +41,7 @@ func MultivariateTPE() algorithms.Definition {
 		Summary:    "TPE with one joint model of all parameters",
 		Reference:  "Falkner, Klein and Hutter 2018, BOHB, ICML 35",
 		Settings:   tpeSettings(),
-		Objectives: true, Constraints: true,
+		Objectives: true, Constraints: true, Priors: true,
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newTPE(p, v), nil
 		},

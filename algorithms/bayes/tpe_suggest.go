@@ -20,14 +20,15 @@ type tpe struct {
 	candidates []tpeCandidate
 	seed       uint64
 
-	space   *tpeSpace
-	history tpeHistory
-	models  []*tpeModel // by block
-	visits  sampling.Visits
-	draws   sampling.Draws
-	source  rand.PCG
-	random  *rand.Rand
-	x, u    []float64 // scratch, one coordinate per parameter
+	space    *tpeSpace
+	history  tpeHistory
+	familiar []searchspace.Point // the best of earlier experiments
+	models   []*tpeModel         // by block
+	visits   sampling.Visits
+	draws    sampling.Draws
+	source   rand.PCG
+	random   *rand.Rand
+	x, u     []float64 // scratch, one coordinate per parameter
 }
 
 // tpeCandidate is values of the parameters of a block.
@@ -46,6 +47,7 @@ func newTPE(p algorithms.Problem, v algorithms.Values) *tpe {
 		visits:  sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, seed),
 		x: make([]float64, d), u: make([]float64, d),
 	}
+	s.familiar = familiar(p, s.startup/2)
 	s.random = rand.New(&s.source)
 	for i := range s.candidates {
 		s.candidates[i].x = make([]float64, d)
@@ -112,7 +114,11 @@ func (s *tpe) lies(pending []algorithms.Trial) [][]float64 {
 func (s *tpe) suggest(id uint64, known int) searchspace.Point {
 	s.draws.Begin(id)
 	if known < s.startup {
-		return s.visits.Next(s.draws.Point(), &s.draws)
+		p := s.draws.Point()
+		if known%2 == 0 && known/2 < len(s.familiar) {
+			p = slices.Clone(s.familiar[known/2])
+		}
+		return s.visits.Next(p, &s.draws)
 	}
 	s.source.Seed(^s.seed, id) // another stream than that of the draws
 	p := s.best(0)

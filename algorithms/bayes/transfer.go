@@ -7,6 +7,7 @@ import (
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/bayes/gp"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
 // source is an earlier experiment: a model for each of its outputs, of scores on their own scale.
@@ -212,4 +213,33 @@ func (l *lift) add(x, gradient []float64) float64 {
 		}
 	}
 	return sum
+}
+
+// familiar returns the n best points of earlier experiments: the best of each, then the second best
+// of each, and so on, without those that are not of the space.
+func familiar(p algorithms.Problem, n int) []searchspace.Point {
+	var sources [][]searchspace.Point
+	for _, prior := range p.Priors {
+		h := tpeHistory{objectives: p.Objectives, constraints: p.Constraints}
+		var points, best []searchspace.Point
+		for _, t := range prior.Trials {
+			if p.Space.Contains(t.Point) == nil {
+				h.add(t)
+				points = append(points, t.Point)
+			}
+		}
+		for _, i := range h.order {
+			best = append(best, slices.Clone(points[i]))
+		}
+		sources = append(sources, best)
+	}
+	var out []searchspace.Point
+	for rank := range n {
+		for _, best := range sources {
+			if rank < len(best) && len(out) < n {
+				out = append(out, best[rank])
+			}
+		}
+	}
+	return out
 }
