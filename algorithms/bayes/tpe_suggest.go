@@ -23,6 +23,7 @@ type tpe struct {
 	space    *tpeSpace
 	history  tpeHistory
 	familiar []searchspace.Point // the best of earlier experiments
+	met      []int               // positions of trials told at familiar points
 	models   []*tpeModel         // by block
 	visits   sampling.Visits
 	draws    sampling.Draws
@@ -67,6 +68,9 @@ func (s *tpe) Tell(finished []algorithms.Trial) {
 		x := s.space.encode(t.Point)
 		for _, m := range s.models {
 			m.tell(len(s.history.marks), x)
+		}
+		if slices.ContainsFunc(s.familiar, func(p searchspace.Point) bool { return equalRows(p, t.Point) }) {
+			s.met = append(s.met, len(s.history.marks))
 		}
 		s.history.add(t)
 	}
@@ -115,7 +119,7 @@ func (s *tpe) suggest(id uint64, known int) searchspace.Point {
 	s.draws.Begin(id)
 	if known < s.startup {
 		p := s.draws.Point()
-		if known%2 == 0 && known/2 < len(s.familiar) {
+		if known%2 == 0 && known/2 < len(s.familiar) && s.trusts() {
 			p = slices.Clone(s.familiar[known/2])
 		}
 		return s.visits.Next(p, &s.draws)
@@ -126,6 +130,13 @@ func (s *tpe) suggest(id uint64, known int) searchspace.Point {
 		p = s.best(rank)
 	}
 	return s.visits.Next(p, &s.draws)
+}
+
+// trusts tells whether familiar points are worth a trial: none was told, or the best of those told is
+// in the better half of all.
+func (s *tpe) trusts() bool {
+	at := slices.IndexFunc(s.history.order, func(i int) bool { return slices.Contains(s.met, i) })
+	return len(s.met) == 0 || at >= 0 && 2*at < len(s.history.order)
 }
 
 // best puts together the best candidates of the blocks, or those of a lower rank.
