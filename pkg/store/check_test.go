@@ -60,6 +60,14 @@ var allHarmed = []harmed{
 	{"wrong counts", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].State = experiment.TrialPending }, nil, []string{"I5", "I5"}},
 	{"wrong best", func(e *experiment.Experiment, _ []experiment.Trial) { e.Status.CurrentOptimalTrial.BestTrialName = "c" }, nil, []string{"I6"}},
 	{"no best", func(e *experiment.Experiment, _ []experiment.Trial) { e.Status.CurrentOptimalTrial = nil }, nil, []string{"I6"}},
+	{"wrong counts of the best", func(e *experiment.Experiment, trials []experiment.Trial) {
+		e.Spec.Tuned = &experiment.Extension{Constraints: []experiment.Constraint{{MetricName: "loss", Max: new(0.5)}}}
+		e.Status = experiment.NextStatus(e, trials, false, later)
+		e.Status.Tuned.TrialsInfeasible = 0
+	}, nil, []string{"I6"}},
+	{"the best breaks a constraint", func(e *experiment.Experiment, _ []experiment.Trial) {
+		e.Spec.Tuned = &experiment.Extension{Constraints: []experiment.Constraint{{MetricName: "loss", Max: new(0.5)}}}
+	}, nil, []string{"I6"}},
 	{"foreign workload", func(*experiment.Experiment, []experiment.Trial) {}, []string{"c", "z"}, []string{"I7"}},
 	{"workload of a finished trial", func(*experiment.Experiment, []experiment.Trial) {}, []string{"b"}, []string{"I7"}},
 	{"out of range", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].Assignment[0].Value = "1.5" }, nil, []string{"I9"}},

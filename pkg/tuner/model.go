@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -107,14 +108,54 @@ func (v *Value) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*float64)(v))
 }
 
+// models keeps the model of each experiment that was last asked for, for as long as no further trial
+// has finished: making one takes seconds where there are hundreds of trials, and views ask often.
+type models struct {
+	mu sync.Mutex // held while one is made, so that they take one CPU at most
+	of map[string]keptModel
+}
+
+type keptModel struct {
+	finished uint64 // FinishNo of the last trial that it is made of
+	model    Model
+}
+
+// maxModels bounds the experiments whose models are kept.
+const maxModels = 16
+
+// get returns the model of an experiment, by its UID.
+func (m *models) get(uid string, finished uint64, fit func() (Model, error)) (Model, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k, ok := m.of[uid]; ok && k.finished == finished {
+		return k.model, nil
+	}
+	model, err := fit()
+	if err != nil {
+		return Model{}, err
+	}
+	if m.of == nil || len(m.of) >= maxModels {
+		m.of = map[string]keptModel{}
+	}
+	m.of[uid] = keptModel{finished, model}
+	return model, nil
+}
+
 // Model returns what the algorithm of an experiment, submitted or only stored, has learned from its
-// trials so far. ErrNotFound; ErrInvalid as NewModel.
+// trials so far. Others may have the same Model: it must not be changed. ErrNotFound; ErrInvalid as
+// NewModel.
 func (t *Tuner) Model(ctx context.Context, key experiment.Key) (Model, error) {
 	s, err := t.Load(ctx, key)
 	if err != nil {
 		return Model{}, err
 	}
-	return NewModel(s.Experiment, s.Trials, t.Algorithms)
+	finished := uint64(0)
+	for i := range s.Trials {
+		finished = max(finished, s.Trials[i].FinishNo)
+	}
+	return t.models.get(s.Experiment.Metadata.UID, finished, func() (Model, error) {
+		return NewModel(s.Experiment, s.Trials, t.Algorithms)
+	})
 }
 
 // NewModel returns what the algorithm of an experiment makes of trials. ErrInvalid: it has no model,

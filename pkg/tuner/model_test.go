@@ -13,6 +13,7 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
 // modelled makes a registry whose algorithm says the given of its model.
@@ -116,6 +117,39 @@ func TestModelThatThereIsNot(t *testing.T) {
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%s: got %v, want ErrInvalid and ...%s...", tt.name, err, tt.says)
 		}
+	}
+}
+
+// TestModelIsMadeAnewWhenATrialHasFinished: until then the same one is answered.
+func TestModelIsMadeAnewWhenATrialHasFinished(t *testing.T) {
+	made := 0
+	registry := modelled(t, func(p algorithms.Problem, ts []algorithms.Trial) (algorithms.Insight, error) {
+		made++
+		return known(p, ts)
+	})
+	r := newRig(t, registry)
+	r.keep(wanted(1, 9), "sim", endedTrial(experiment.TrialSucceeded, 1, "0.25", "1"), endedTrial(experiment.TrialRunning, 0, "0.5", ""))
+	ask := func(want, trials int) {
+		t.Helper()
+		if m, err := r.Model(t.Context(), r.key); err != nil || m.Trials != trials || made != want {
+			t.Errorf("got a model of %d trials, %v, made %d times; want %d, %d", m.Trials, err, made, trials, want)
+		}
+	}
+	ask(1, 1)
+	ask(1, 1)
+	ended := endedTrial(experiment.TrialSucceeded, 2, "0.5", "0.5")
+	ended.Number, ended.Attempt, ended.Name = 2, 1, "sim2"
+	if _, err := r.store.Commit(t.Context(), r.key, store.Change{Revision: 2, Update: []experiment.Trial{ended}}); err != nil {
+		t.Fatal(err)
+	}
+	ask(2, 2)
+	for i := range maxModels + 1 {
+		if _, err := r.models.get(fmt.Sprint(i), 1, func() (Model, error) { return Model{}, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(r.models.of); n > maxModels {
+		t.Errorf("%d models are kept, want at most %d", n, maxModels)
 	}
 }
 

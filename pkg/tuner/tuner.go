@@ -42,6 +42,7 @@ type Tuner struct {
 	Config
 	failed chan error    // first error of a driver
 	fresh  chan struct{} // capacity 1: a driver waits to be launched
+	models models
 
 	mu      sync.Mutex
 	drivers map[experiment.Key]*driver

@@ -79,6 +79,9 @@ func newExperiment(key experiment.Key) *experiment.Experiment {
 		Metadata: experiment.Metadata{Namespace: key.Namespace, Name: key.Name, UID: "u1", Labels: map[string]string{"a": "b"}},
 		Spec:     experiment.Spec{ParallelTrialCount: &parallel},
 		Status:   experiment.NewStatus(time.Unix(1e9, 5).UTC()),
+		Priors: []experiment.Prior{{Name: "earlier", Finished: 2, Trials: []experiment.PriorTrial{
+			{Number: 1, Values: []*string{new("0.1"), nil}, Metrics: []string{"NaN"}},
+		}}},
 	}
 }
 
