@@ -12,6 +12,7 @@ type tpeModel struct {
 	block *tpeBlock
 	trial []int       // of the history: the trials in which the block is active, ascending
 	rows  [][]float64 // their coordinates
+	order []int       // those of them that may be good, best first
 
 	good     parzen
 	goodRows [][]float64
@@ -40,18 +41,20 @@ func newTPEModel(space *tpeSpace, block *tpeBlock, prior float64) *tpeModel {
 }
 
 // tell takes in a trial of the history.
-func (m *tpeModel) tell(trial int, x []float64) {
+func (m *tpeModel) tell(h *tpeHistory, trial int, x []float64) {
 	if m.block.in(x) {
 		m.trial = append(m.trial, trial)
 		m.rows = append(m.rows, x)
+		m.order = h.insert(m.order, trial)
 	}
 }
 
-// refresh makes the densities those of the history and of pending trials, which count as bad. The
-// good trials have weights, one each.
-func (m *tpeModel) refresh(good []int, weights []float64, pending [][]float64) {
+// refresh makes the densities those of the history and of pending trials, which count as bad. What
+// is good is told apart among the trials in which the block is active: of parameters that matter for
+// few trials, too, there are good values.
+func (m *tpeModel) refresh(h *tpeHistory, gamma float64, pending [][]float64) {
 	m.unmute()
-	m.fitGood(good, weights)
+	m.fitGood(h.good(m.order, gamma))
 	m.fitBad(len(pending))
 	m.mute()
 	for _, x := range pending {
@@ -80,15 +83,13 @@ func (m *tpeModel) mute() {
 
 // fitGood makes the density of good trials.
 func (m *tpeModel) fitGood(good []int, weights []float64) {
-	m.out, m.goodRows, m.weights = m.out[:0], m.goodRows[:0], m.weights[:0]
+	m.out, m.goodRows, m.weights = m.out[:0], m.goodRows[:0], weights
 	sum := 0.0
 	for k, trial := range good {
-		if i, active := slices.BinarySearch(m.trial, trial); active {
-			m.out = append(m.out, i)
-			m.goodRows = append(m.goodRows, m.rows[i])
-			m.weights = append(m.weights, weights[k])
-			sum += weights[k]
-		}
+		i, _ := slices.BinarySearch(m.trial, trial)
+		m.out = append(m.out, i)
+		m.goodRows = append(m.goodRows, m.rows[i])
+		sum += weights[k]
 	}
 	n := float64(len(m.goodRows))
 	m.good.clear()

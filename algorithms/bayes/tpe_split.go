@@ -37,20 +37,28 @@ const (
 	classBad // without a usable loss: never good
 )
 
+// add takes in a trial.
 func (h *tpeHistory) add(t algorithms.Trial) {
-	m := h.mark(t)
 	at := len(h.marks)
-	h.marks = append(h.marks, m)
-	switch {
-	case m.class == classBad:
-	case m.class == classFeasible && h.objectives > 1:
-		h.order = append(h.order, at)
+	h.marks = append(h.marks, h.mark(t))
+	if h.objectives > 1 && h.marks[at].class == classFeasible {
 		h.count(at)
-		slices.SortFunc(h.order, h.compare)
-	default:
-		i, _ := slices.BinarySearchFunc(h.order, at, h.compare)
-		h.order = slices.Insert(h.order, i, at)
 	}
+	h.order = h.insert(h.order, at)
+}
+
+// insert inserts the newest trial into some of the positions of trials that may be good, best first.
+func (h *tpeHistory) insert(order []int, at int) []int {
+	switch {
+	case h.marks[at].class == classBad:
+		return order
+	case h.objectives > 1: // the order of others may have changed
+		order = append(order, at)
+		slices.SortFunc(order, h.compare)
+		return order
+	}
+	i, _ := slices.BinarySearchFunc(order, at, h.compare)
+	return slices.Insert(order, i, at)
 }
 
 // count compares a feasible trial with those before it.
@@ -97,12 +105,12 @@ func (h *tpeHistory) mark(t algorithms.Trial) tpeMark {
 	return m
 }
 
-// good returns the good trials and their weights: the share gamma of those that may be, but no more
-// than mostGood. Feasible trials come first, then pruned ones, which would hardly have become good,
+// good returns the good ones of trials in order, and their weights: the share gamma, but no more than
+// mostGood. Feasible trials come first, then pruned ones, which would hardly have become good,
 // then those that violate constraints least.
-func (h *tpeHistory) good(gamma float64) (trials []int, weights []float64) {
-	n := min(int(math.Ceil(gamma*float64(len(h.order)))), mostGood)
-	trials = h.order[:n]
+func (h *tpeHistory) good(order []int, gamma float64) (trials []int, weights []float64) {
+	n := min(int(math.Ceil(gamma*float64(len(order)))), mostGood)
+	trials = order[:n]
 	weights = make([]float64, n)
 	for k := range weights {
 		weights[k] = 1
@@ -111,7 +119,7 @@ func (h *tpeHistory) good(gamma float64) (trials []int, weights []float64) {
 		}
 	}
 	if h.objectives > 1 && n > 0 {
-		trials = h.spread(n)
+		trials = h.spread(order, n)
 	}
 	return trials, weights
 }
@@ -119,18 +127,18 @@ func (h *tpeHistory) good(gamma float64) (trials []int, weights []float64) {
 // spread returns the n best trials of several objectives. Of feasible trials that as many are better
 // than, those come first that, each in its turn, add most hypervolume (Ozaki, Tanigaki, Watanabe and
 // Onishi 2020, Multiobjective tree-structured Parzen estimator).
-func (h *tpeHistory) spread(n int) []int {
-	last := &h.marks[h.order[n-1]]
+func (h *tpeHistory) spread(order []int, n int) []int {
+	last := &h.marks[order[n-1]]
 	tied := func(i int) bool { return h.marks[i].class == last.class && h.marks[i].loss == last.loss }
-	first := slices.IndexFunc(h.order, tied)
+	first := slices.IndexFunc(order, tied)
 	end := n
-	for end < len(h.order) && tied(h.order[end]) {
+	for end < len(order) && tied(order[end]) {
 		end++
 	}
 	if last.class != classFeasible || end == n {
-		return h.order[:n]
+		return order[:n]
 	}
-	return append(slices.Clone(h.order[:first]), h.widest(h.order[first:end], n-first)...)
+	return append(slices.Clone(order[:first]), h.widest(order[first:end], n-first)...)
 }
 
 // widest returns n of the given trials, chosen greedily by the hypervolume that each adds.

@@ -65,14 +65,14 @@ func (s *tpe) Tell(finished []algorithms.Trial) {
 		if s.space.space.Contains(t.Point) != nil {
 			continue
 		}
-		x := s.space.encode(t.Point)
+		x, at := s.space.encode(t.Point), len(s.history.marks)
+		s.history.add(t)
 		for _, m := range s.models {
-			m.tell(len(s.history.marks), x)
+			m.tell(&s.history, at, x)
 		}
 		if slices.ContainsFunc(s.familiar, func(p searchspace.Point) bool { return equalRows(p, t.Point) }) {
-			s.met = append(s.met, len(s.history.marks))
+			s.met = append(s.met, at)
 		}
-		s.history.add(t)
 	}
 }
 
@@ -83,9 +83,8 @@ func (s *tpe) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Sugges
 	lies := s.lies(pending)
 	known := len(s.history.marks) + len(lies)
 	if known+len(ids) > s.startup {
-		good, weights := s.history.good(s.gamma)
 		for _, m := range s.models {
-			m.refresh(good, weights, lies)
+			m.refresh(&s.history, s.gamma, lies)
 		}
 	}
 	out := make([]algorithms.Suggestion, len(ids))
