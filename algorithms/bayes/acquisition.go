@@ -12,6 +12,10 @@ const (
 	exploration                  // sd where the upper bound is good enough: PE of Google Vizier
 )
 
+// What exploration takes for good enough, in standard deviations above the mean, and what it costs
+// not to be (Song et al. 2024, arXiv:2408.11527, section 3.4).
+const optimism, penalty = 0.5, 10
+
 // acquisition rates points by the posterior of the score there, which is to be maximized.
 type acquisition struct {
 	criterion criterion
@@ -32,8 +36,6 @@ func (a acquisition) rate(mean, sd float64) (value, byMean, bySD float64) {
 		p, slope := logCDF(z)
 		return p, slope / sd, -z * slope / sd
 	case exploration:
-		// Song et al. 2024, arXiv:2408.11527, section 3.4, with its weights.
-		const optimism, penalty = 0.5, 10
 		if violation := mean + optimism*sd - a.best; violation < 0 {
 			return sd + penalty*violation, penalty, 1 + penalty*optimism
 		}

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/tuned-hpo/tuned/algorithms"
-	"github.com/tuned-hpo/tuned/algorithms/bayes/gp"
 	"github.com/tuned-hpo/tuned/algorithms/sampling"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
@@ -23,7 +22,6 @@ type optimizer struct {
 	encoding *encoding
 	visits   sampling.Visits
 	draws    sampling.Draws
-	design   sampling.Sobol
 	search   *search
 
 	told    history
@@ -47,7 +45,7 @@ type optimizer struct {
 
 func newOptimizer(p algorithms.Problem, s settings, seed uint64) *optimizer {
 	e := newEncoding(p.Space)
-	model := gp.New(s.config(e))
+	plain, skewed := s.models(e)
 	o := &optimizer{
 		problem: p, settings: s, seed: seed, encoding: e,
 		visits: sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, seed),
@@ -56,10 +54,10 @@ func newOptimizer(p algorithms.Problem, s settings, seed uint64) *optimizer {
 	if o.sources = newSources(p, s, e); len(o.sources) > 0 {
 		o.settings.initial = min(o.settings.initial, 3)
 	}
-	lower, upper := model.Bounds()
+	lower, upper := skewed.Bounds()
 	for k := range p.Objectives + p.Constraints {
-		out := &output{surrogate: newSurrogate(model, p.Space.Len()), constraint: k >= p.Objectives, warper: warper{off: !s.warp, curve: s.dev.Float("curve", 0.5)}}
-		out.lift = newLift(model, o.sources, k)
+		out := &output{surrogate: newSurrogate(plain, skewed, p.Space.Len()), constraint: k >= p.Objectives, warper: warper{off: !s.warp}}
+		out.lift = newLift(plain, o.sources, k)
 		o.outputs = append(o.outputs, out)
 		o.told.values = append(o.told.values, nil)
 		o.lower, o.upper = append(o.lower, lower...), append(o.upper, upper...)
@@ -184,27 +182,10 @@ func (o *optimizer) promising(id uint64) searchspace.Point {
 	random := rand.New(rand.NewPCG(o.seed, id))
 	o.condition(id)
 	d := len(o.encoding.axes)
-	local := false
-	if share := o.settings.dev.Float("local", 0); o.centre == nil && o.told.n >= int(o.settings.dev.Int("lfrom", 3))*(d+1) && random.Float64() < share {
-		local = true
-		m := min(int(o.settings.dev.Float("lm", 5)*float64(d+1)), int(o.settings.dev.Float("lshare", 0.6)*float64(o.told.n)))
-		positions, best, radius := o.told.near(o.encoding, o.problem.Objectives, m)
-		o.history = o.part
-		o.take(&o.told, positions)
-		o.part = o.history
-		o.centre, o.radius = o.told.rows[best*d:(best+1)*d], radius*o.settings.dev.Float("lr", 1)
-		for k, out := range o.outputs {
-			out.score(o.values[k], o.pruned)
-			out.surrogate.condition(out.surrogate.fit(o.rows, out.scores, nil, true), o.rows, out.scores)
-		}
-	}
 	o.assess()
 
 	s := o.search
 	s.rater = newJoint(o.wish(random), o.outputs, d)
-	if local {
-		s.rater = newJoint(single{acquisition{criterion: logEI, best: o.incumbent()}}, o.outputs, d)
-	}
 	s.random = random
 	s.trust = o.region()
 	s.spread, s.about, s.starts = o.settings.spread, o.settings.about, o.settings.starts
@@ -221,117 +202,4 @@ func (o *optimizer) promising(id uint64) searchspace.Point {
 		}
 	}
 	return first
-}
-
-// condition makes the scores, and the posterior of told trials, once per Ask.
-func (o *optimizer) condition(id uint64) {
-	if o.ready && o.centre == nil {
-		return
-	}
-	o.ready = true
-	o.choose(id)
-	fit := o.memo.theta == nil || o.stale(o.told.n) && (!math.IsInf(o.radius, 1) || o.problem.Objectives > 1)
-	cold := o.memo.theta == nil || o.told.n < 30 || o.told.n%10 == 0
-	each := len(o.lower) / len(o.outputs)
-	var theta []float64
-	for k, out := range o.outputs {
-		out.score(o.values[k], o.pruned)
-		if out.lift != nil {
-			out.lift.explain(o.rows, out.scores)
-		}
-		var own []float64
-		if o.memo.theta != nil {
-			own = o.memo.theta[k*each : (k+1)*each]
-		}
-		if fit {
-			own = out.surrogate.fit(o.rows, out.scores, own, cold)
-		}
-		theta = append(theta, own...)
-		out.surrogate.condition(own, o.rows, out.scores)
-	}
-	if fit {
-		o.memo.fitted = o.told.n
-	}
-	o.memo.told, o.memo.theta = o.told.n, theta
-}
-
-// choose sets the history that is modelled: all trials, or of many some about the best one and, now
-// and then, some of everywhere.
-func (o *optimizer) choose(id uint64) {
-	const most, some, broadly = 384, 256, 10
-	o.centre = nil
-	if o.told.n <= most {
-		o.history, o.radius = o.told, 0
-		return
-	}
-	o.history = o.part
-	if id%broadly == 0 || o.problem.Objectives > 1 { // a front is everywhere
-		o.take(&o.told, o.told.broad(o.problem.Objectives, some))
-		o.centre, o.radius = o.told.rows, math.Inf(1)
-	} else {
-		positions, best, radius := o.told.local(o.encoding, o.problem.Objectives, some)
-		o.take(&o.told, positions)
-		d := len(o.encoding.axes)
-		o.centre, o.radius = o.told.rows[best*d:(best+1)*d], radius
-	}
-	o.part = o.history
-}
-
-// region returns where the next point is sought.
-func (o *optimizer) region() trust {
-	d := len(o.encoding.axes)
-	t := newTrust(o.encoding, o.known, len(o.known)/d)
-	switch {
-	case o.centre != nil:
-		t.radius, t.rows = o.radius, o.centre[:d]
-	case !o.settings.trust:
-		t.radius = math.Inf(1)
-	}
-	return t
-}
-
-// stale tells whether the hyperparameters should be fitted anew to n trials.
-func (o *optimizer) stale(n int) bool {
-	const often = 100
-	since := n - o.memo.fitted
-	return since > 0 && (n <= often || since >= (n+49)/50)
-}
-
-// assess takes in the pending points, and predicts the outputs at all known points, pending ones
-// last.
-func (o *optimizer) assess() {
-	d := len(o.encoding.axes)
-	o.known = append(append(o.known[:0], o.rows...), o.pending...)
-	for _, out := range o.outputs {
-		out.assess(o.known, o.n, d)
-	}
-}
-
-// acquisition draws what to maximize of one objective.
-func (o *optimizer) acquisition(random *rand.Rand) acquisition {
-	a := acquisition{criterion: upperBound, beta: o.settings.beta}
-	switch coin := random.Float64(); {
-	case o.sure && coin < 0.75:
-		a.criterion, a.best = exploration, o.threshold()
-	case o.settings.acquisition == mixed && random.Float64() < o.settings.dev.Float("exploit", 0) && o.told.n >= int(o.settings.dev.Int("efrom", 0)):
-		a.beta = o.settings.dev.Float("ebeta", 0)
-	case o.settings.acquisition == alwaysPI:
-		a.criterion, a.best = logPI, o.incumbent()
-	case o.settings.acquisition == alwaysEI, o.settings.acquisition == mixed && random.Float64() >= o.settings.mix:
-		a.criterion, a.best = logEI, o.incumbent()
-	}
-	o.sure = true // those that follow in this Ask have seen the same results
-	return a
-}
-
-// threshold is the mean of the first score at the known point of the highest upper bound.
-func (o *optimizer) threshold() float64 {
-	top, threshold := math.Inf(-1), 0.0
-	out := o.outputs[0]
-	for i, m := range out.means {
-		if v := m + o.settings.beta*deviation(out.variances[i]); v > top {
-			top, threshold = v, m
-		}
-	}
-	return threshold
 }

@@ -20,12 +20,16 @@ func (o *optimizer) isFeasible(t algorithms.Trial) bool {
 func (o *optimizer) wish(random *rand.Rand) wish {
 	objectives, constraints := o.outputs[:o.problem.Objectives], o.outputs[o.problem.Objectives:]
 	f := &feasibly{objectives: len(objectives)}
-	if slices.Contains(o.feasible, true) {
-		if len(objectives) == 1 {
-			f.wish = single{o.acquisition(random)}
-		} else {
-			f.wish = o.several(random)
+	switch {
+	case !slices.Contains(o.feasible, true):
+		if len(o.pending) > 0 { // not where they are, however feasible
+			f.wish = single{acquisition{criterion: exploration, best: math.Inf(-1)}}
 		}
+	case len(objectives) == 1:
+		a := o.acquisition(random)
+		f.wish, f.exploring = single{a}, a.criterion == exploration
+	default:
+		f.wish = o.several(random)
 	}
 	if len(constraints) == 0 {
 		return f.wish
@@ -110,11 +114,12 @@ func (h *history) onFront(objectives, most int) (out []int) {
 	return out
 }
 
-// incumbent is the highest mean of the first score at a feasible point.
+// incumbent is the highest mean of the first score at feasible points and, so that a batch does not
+// gather where the first of it is, at pending ones.
 func (o *optimizer) incumbent() float64 {
 	best := math.Inf(-1)
-	for i, v := range o.outputs[0].means[:o.n] {
-		if o.feasible[i] {
+	for i, v := range o.outputs[0].means {
+		if i >= o.n || o.feasible[i] {
 			best = max(best, v)
 		}
 	}

@@ -19,6 +19,7 @@ func wishes() map[string]wish {
 			wish: &improvement{newEHVI(front, []float64{2, 2}), make([]float64, 2)}, objectives: 2, thresholds: []float64{0.3},
 		},
 		"feasible alone": &feasibly{objectives: 2, thresholds: []float64{0.3}},
+		"exploring":      &feasibly{objectives: 2, thresholds: []float64{-0.3}, exploring: true},
 	}
 }
 
@@ -109,7 +110,7 @@ func TestScoreConstraint(t *testing.T) {
 }
 
 // searchSquare lets a Gaussian process find points of the unit square by itself.
-func searchSquare(t *testing.T, p algorithms.Problem, n int, f func(u []float64) (losses, constraints []float64)) []algorithms.Trial {
+func searchSquare(t *testing.T, p algorithms.Problem, n int, f func(u []float64) (losses, constraints []float64)) (algorithms.Suggester, []algorithms.Trial) {
 	t.Helper()
 	space, err := searchspace.New([]searchspace.Parameter{
 		{Name: "a", Kind: searchspace.Double, Min: 0, Max: 1}, {Name: "b", Kind: searchspace.Double, Min: 0, Max: 1},
@@ -133,14 +134,45 @@ func searchSquare(t *testing.T, p algorithms.Problem, n int, f func(u []float64)
 		s.Tell([]algorithms.Trial{trial})
 		trials = append(trials, trial)
 	}
-	return trials
+	return s, trials
+}
+
+// TestBatchesOfSeveral wants the points of a batch apart, with several objectives and with constraints,
+// met or not.
+func TestBatchesOfSeveral(t *testing.T) {
+	for _, c := range []struct {
+		name                    string
+		objectives, constraints int
+		limit                   float64
+	}{
+		{"objectives", 2, 0, 0},
+		{"a constraint", 1, 1, 0.5},
+		{"both", 2, 1, 0.5},
+		{"nothing feasible", 2, 1, -1},
+	} {
+		s, _ := searchSquare(t, algorithms.Problem{Objectives: c.objectives, Constraints: c.constraints, Seed: 1}, 8, func(u []float64) ([]float64, []float64) {
+			losses := []float64{math.Sin(9*u[0]) + u[1]*u[1], math.Cos(7*u[0]*u[1]) + u[0]}
+			return losses[:c.objectives], []float64{u[1] + 0.2*math.Sin(8*u[0]) - c.limit}[:c.constraints]
+		})
+		out, err := s.Ask([]uint64{9, 10, 11, 12, 13, 14, 15, 16}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, a := range out {
+			for _, b := range out[:i] {
+				if math.Hypot(a.Point[0]-b.Point[0], a.Point[1]-b.Point[1]) < 0.005 {
+					t.Errorf("%s: suggestions %d and %d are as good as one: %v, %v", c.name, b.ID, a.ID, b.Point, a.Point)
+				}
+			}
+		}
+	}
 }
 
 // TestSeveralObjectives wants most of the hypervolume of a front that is known: of the squared
 // distances from two corners, with reference (2, 2). Their front is on the diagonal, where the
 // distances are 2t^2 and 2(1-t)^2; it leaves out 4 minus the integral of 2(1-sqrt(x/2))^2.
 func TestSeveralObjectives(t *testing.T) {
-	trials := searchSquare(t, algorithms.Problem{Objectives: 2, Seed: 1}, 30, func(u []float64) ([]float64, []float64) {
+	_, trials := searchSquare(t, algorithms.Problem{Objectives: 2, Seed: 1}, 30, func(u []float64) ([]float64, []float64) {
 		a, b := u[0], u[1]
 		return []float64{a*a + b*b, (1-a)*(1-a) + (1-b)*(1-b)}, nil
 	})
@@ -197,7 +229,7 @@ func TestSeveralObjectivesOfMany(t *testing.T) {
 // more feasible trials than that.
 func TestConstraints(t *testing.T) {
 	const n = 25
-	trials := searchSquare(t, algorithms.Problem{Objectives: 1, Constraints: 1, Seed: 1}, n, func(u []float64) ([]float64, []float64) {
+	_, trials := searchSquare(t, algorithms.Problem{Objectives: 1, Constraints: 1, Seed: 1}, n, func(u []float64) ([]float64, []float64) {
 		a, b := u[0], u[1]
 		return []float64{a + b}, []float64{(a-0.7)*(a-0.7) + (b-0.7)*(b-0.7) - 0.0625}
 	})
@@ -217,7 +249,7 @@ func TestConstraints(t *testing.T) {
 // TestNothingFeasible wants the search to go on where no trial is feasible, and towards where the
 // constraint is least.
 func TestNothingFeasible(t *testing.T) {
-	trials := searchSquare(t, algorithms.Problem{Objectives: 2, Constraints: 2, Seed: 1}, 15, func(u []float64) ([]float64, []float64) {
+	_, trials := searchSquare(t, algorithms.Problem{Objectives: 2, Constraints: 2, Seed: 1}, 15, func(u []float64) ([]float64, []float64) {
 		return []float64{u[0], u[1]}, []float64{1 + u[0], 1 + u[1]}
 	})
 	least := math.Inf(1)

@@ -72,9 +72,12 @@ func (w *direction) rate(mean, sd, byMean, bySD []float64) float64 {
 // each of the outputs after them is at most its threshold (Gardner et al. 2014, Bayesian
 // optimization with inequality constraints, eq. 5).
 type feasibly struct {
-	wish       wish // nil while nothing is known to be feasible
+	wish       wish // nil for none
 	objectives int
 	thresholds []float64
+	// exploring says that the wish is for exploration, where a probability would outweigh the small
+	// differences of standard deviations: what may well be feasible is then as good as what is.
+	exploring bool
 }
 
 func (w *feasibly) rate(mean, sd, byMean, bySD []float64) float64 {
@@ -87,10 +90,15 @@ func (w *feasibly) rate(mean, sd, byMean, bySD []float64) float64 {
 	}
 	for i, limit := range w.thresholds {
 		k := m + i
-		z := (limit - mean[k]) / sd[k]
-		p, slope := logCDF(z)
-		value += p
-		byMean[k], bySD[k] = -slope/sd[k], -z*slope/sd[k]
+		if !w.exploring {
+			z := (limit - mean[k]) / sd[k]
+			p, slope := logCDF(z)
+			value += p
+			byMean[k], bySD[k] = -slope/sd[k], -z*slope/sd[k]
+		} else if violation := mean[k] - optimism*sd[k] - limit; violation > 0 {
+			value -= penalty * violation
+			byMean[k], bySD[k] = -penalty, penalty*optimism
+		}
 	}
 	return value
 }

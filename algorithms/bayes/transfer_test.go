@@ -57,9 +57,10 @@ func TestTransfer(t *testing.T) {
 func descent(t *testing.T, priors []algorithms.Prior, seed uint64, n int, f func(u []float64) float64) (best []float64) {
 	t.Helper()
 	least := math.Inf(1)
-	for _, trial := range searchSquare(t, algorithms.Problem{Objectives: 1, Priors: priors, Seed: seed + 1}, n, func(u []float64) ([]float64, []float64) {
+	_, trials := searchSquare(t, algorithms.Problem{Objectives: 1, Priors: priors, Seed: seed + 1}, n, func(u []float64) ([]float64, []float64) {
 		return []float64{f(u)}, nil
-	}) {
+	})
+	for _, trial := range trials {
 		least = min(least, trial.Losses[0])
 		best = append(best, least)
 	}
