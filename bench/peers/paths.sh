@@ -4,7 +4,7 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tuned-hpo/bench
 
-families="optuna rustuna hyperopt nevergrad skopt smac vizier"
+families="optuna rustuna hyperopt nevergrad skopt smac vizier hebo"
 
 # methods FAMILY prints the methods of a family; "-" is one without a name.
 methods() {
@@ -14,6 +14,7 @@ methods() {
 	nevergrad) echo ngopt ;;
 	skopt | vizier) echo gp ;;
 	smac) echo hpo blackbox ;;
+	hebo) echo - ;;
 	*) return 1 ;;
 	esac
 }
