@@ -106,7 +106,7 @@ func TestTrust(t *testing.T) {
 		math.NaN(), 0.5, 0.625, 0.5, 0.5, 2, 0.25,
 		0.1, 0.9, 0.125, 0.5, 0.5, 1, math.NaN(),
 	}
-	region := newTrust(e, rows, 2)
+	region := newTrust(e, rows, 2, 0.2, 0.3)
 	if want := 0.2 + 0.3*2/40; math.Abs(region.radius-want) > 1e-15 {
 		t.Errorf("got radius %g, want %g", region.radius, want)
 	}
@@ -120,7 +120,7 @@ func TestTrust(t *testing.T) {
 	if diff := cmp.Diff(upper, []float64{0.1 + r, 1, 1, 0.5 + r, 1, 2, 1}, near); diff != "" {
 		t.Error(diff)
 	}
-	if radius := newTrust(e, slices.Repeat(rows, 21), 42).radius; !math.IsInf(radius, 1) {
+	if radius := newTrust(e, slices.Repeat(rows, 21), 42, 0.2, 0.3).radius; !math.IsInf(radius, 1) {
 		t.Errorf("got radius %g for 42 points, want no limit", radius)
 	}
 }

@@ -136,12 +136,17 @@ func TestBatchSpreads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	away := 0.0
 	for i, a := range out {
+		away += math.Hypot(a.Point[0]-0.3, a.Point[1]-0.6) / float64(len(out))
 		for _, b := range out[:i] {
-			if math.Hypot(a.Point[0]-b.Point[0], a.Point[1]-b.Point[1]) < 0.01 {
+			if math.Hypot(a.Point[0]-b.Point[0], a.Point[1]-b.Point[1]) < 1e-3 {
 				t.Errorf("suggestions %d and %d are as good as one: %v, %v", b.ID, a.ID, b.Point, a.Point)
 			}
 		}
+	}
+	if away < 0.01 {
+		t.Errorf("the batch is %g away from the minimum on average, all in one place", away)
 	}
 }
 

@@ -89,22 +89,6 @@ func (h *history) local(e *encoding, objectives, most int) (positions []int, bes
 	return h.choose(byDistance[:near], order, most), best, radius
 }
 
-// near chooses the n trials nearest to the best.
-func (h *history) near(e *encoding, objectives, n int) (positions []int, best int, radius float64) {
-	d := len(e.axes)
-	order := h.order(objectives)
-	best = order[0]
-	centre := h.rows[best*d : (best+1)*d]
-	distance := make([]float64, h.n)
-	byDistance := make([]int, h.n)
-	for i := range distance {
-		distance[i] = gap(e, centre, h.rows[i*d:(i+1)*d])
-		byDistance[i] = i
-	}
-	slices.SortFunc(byDistance, func(i, j int) int { return cmp.Or(cmp.Compare(distance[i], distance[j]), cmp.Compare(j, i)) })
-	return h.choose(byDistance[:n], nil, n), best, distance[byDistance[n-1]]
-}
-
 // broad chooses the best trials, of several objectives the front, and others evenly over time.
 func (h *history) broad(objectives, most int) []int {
 	return h.choose(h.onFront(objectives, most/2), h.order(objectives), most)
@@ -124,7 +108,7 @@ func (h *history) choose(near, order []int, most int) []int {
 	for _, i := range near {
 		pick(i)
 	}
-	for _, i := range order[:min(most/4, len(order))] {
+	for _, i := range order[:most/4] {
 		pick(i)
 	}
 	for left, k := most-count, 0; k < left; k++ {

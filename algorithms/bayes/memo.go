@@ -13,19 +13,19 @@ import (
 type memo struct {
 	told   int       // trials told when the suggestion was made
 	fitted int       // trials told when theta was fitted
-	theta  []float64 // hyperparameters
+	theta  []float64 // hyperparameters, rounded to float32 or a limit
 }
 
 const memoVersion = 1
 
-// encode returns the version, two uvarints and the hyperparameters as little-endian float64.
+// encode returns the version, two uvarints and the hyperparameters as little-endian float32.
 func (m memo) encode() []byte {
-	b := make([]byte, 0, 1+2*binary.MaxVarintLen32+8*len(m.theta))
+	b := make([]byte, 0, 1+2*binary.MaxVarintLen32+4*len(m.theta))
 	b = append(b, memoVersion)
 	b = binary.AppendUvarint(b, uint64(m.told))
 	b = binary.AppendUvarint(b, uint64(m.fitted))
 	for _, v := range m.theta {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
 	}
 	return b
 }
@@ -45,15 +45,16 @@ func decodeMemo(b []byte, lower, upper []float64) (m memo, ok bool) {
 		*to = int(v)
 		b = b[n:]
 	}
-	if len(b) != 8*len(lower) || m.fitted > m.told {
+	if len(b) != 4*len(lower) || m.fitted > m.told {
 		return memo{}, false
 	}
 	for i := range lower {
-		v := math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
-		if !(v >= lower[i] && v <= upper[i]) {
+		v := float64(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:])))
+		const rounding = 1e-6 // of a limit to float32, relative
+		if !(v >= lower[i]-rounding*math.Abs(lower[i]) && v <= upper[i]+rounding*math.Abs(upper[i])) {
 			return memo{}, false
 		}
-		m.theta = append(m.theta, v)
+		m.theta = append(m.theta, max(lower[i], min(v, upper[i])))
 	}
 	return m, true
 }

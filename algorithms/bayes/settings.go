@@ -1,24 +1,27 @@
 package bayes
 
 import (
+	"math"
+
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/bayes/gp"
 )
 
-// settings are those of the Gaussian-process optimizer.
+// settings are those of the Gaussian-process optimizer. bench/ablations.md has the figures behind the
+// defaults.
 type settings struct {
 	initial     int // points before the model is used
 	acquisition choiceOf
-	mix         float64 // share of upper bounds in the mix
-	beta        float64
-	trust       bool // whether there is a region of trust
-	warp        bool // whether losses are warped
-	spread      int  // candidates over the space
-	about       int  // candidates about promising points
-	starts      int  // candidates that are improved
-	inputWarp   bool
-	linear      bool
-	dev         algorithms.Values
+	beta        float64 // standard deviations in the upper bound
+	bounds      float64 // final share of upper bounds in the mix
+	ramp        float64 // trials per dimension until the share is final
+	radius      float64 // of the region of trust; +Inf for none
+	growth      float64 // of the radius, by trials/(5(d+1))
+	warp        bool    // whether losses are warped
+	skew        float64 // standard deviation of the weights of coordinates in others; 0 for none
+	spread      int     // candidates over the space
+	about       int     // candidates about promising points
+	starts      int     // candidates that are improved
 }
 
 // choiceOf is how the acquisition function is chosen.
@@ -34,7 +37,7 @@ const (
 // defaults are the settings when a user gives none.
 func defaults(p algorithms.Problem) settings {
 	s := settings{
-		initial: 5, mix: 0.65, beta: 1.8, trust: true, warp: true,
+		initial: 5, beta: 1.8, bounds: 0.8, ramp: 6, radius: 0.15, growth: 0.1, warp: true, skew: 0.5,
 		spread: 300, about: 300, starts: 5,
 	}
 	if p.MaxTrials > 0 {
@@ -42,7 +45,7 @@ func defaults(p algorithms.Problem) settings {
 	}
 	if p.Constraints > 0 {
 		// An upper bound hardly differs along the edge of what is feasible, where the optimum often is.
-		s.mix = 0.3
+		s.bounds = 0.3
 	}
 	return s
 }
@@ -53,11 +56,13 @@ func read(p algorithms.Problem, v algorithms.Values) settings {
 	s.initial = int(v.Int("initial_points", int64(s.initial)))
 	s.acquisition = map[string]choiceOf{"ucb": alwaysUCB, "ei": alwaysEI}[v.Text("acquisition", "mix")]
 	s.beta = v.Float("ucb_beta", s.beta)
-	s.trust, s.warp = boolean(v, "trust_region", s.trust), boolean(v, "warp", s.warp)
-	s.dev = v
-	s.mix = v.Float("mix", s.mix)
-	s.spread, s.about, s.starts = int(v.Int("spread", int64(s.spread))), int(v.Int("about", int64(s.about))), int(v.Int("starts", int64(s.starts)))
-	s.inputWarp, s.linear = boolean(v, "input_warp", false), boolean(v, "linear", false)
+	if !boolean(v, "trust_region", true) {
+		s.radius = math.Inf(1)
+	}
+	if !boolean(v, "correlations", true) {
+		s.skew = 0
+	}
+	s.warp = boolean(v, "warp", s.warp)
 	return s
 }
 
@@ -79,13 +84,20 @@ func boolean(v algorithms.Values, name string, otherwise bool) bool {
 	return otherwise
 }
 
-// config describes the model of a space.
-func (s settings) config(e *encoding) gp.Config {
+// models returns the model of a space with independent axes, and that with skew, which has the same
+// hyperparameters and then the weights.
+func (s settings) models(e *encoding) (plain, skewed *gp.Model) {
+	// Beyond, the weights are too many to learn and to carry in memos.
+	const most = 12 // axes
 	dims := make([]gp.Dimension, len(e.axes))
 	for i, a := range e.axes {
 		dims[i] = gp.Dimension{Categorical: a.labels, Conditional: a.parent >= 0}
 	}
 	c := gp.Default(dims)
-	c.Warp, c.Linear = s.inputWarp, s.linear
-	return c
+	plain = gp.New(c)
+	if s.skew == 0 || len(dims) > most {
+		return plain, plain
+	}
+	c.Skew = s.skew
+	return plain, gp.New(c)
 }

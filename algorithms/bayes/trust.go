@@ -3,8 +3,8 @@ package bayes
 import "math"
 
 // trust is the region in which the next point is sought: where it is within a radius, in the
-// maximum norm, of a point that is known. It grows with the number of these and soon has no limit.
-// Only numbers count, and of grids only those fine enough for the radius to mean something.
+// maximum norm, of a point that is known. Only numbers count, and of grids only those fine enough for
+// the radius to mean something.
 type trust struct {
 	radius float64 // +Inf when there is no limit
 	axes   []int   // that count
@@ -12,12 +12,12 @@ type trust struct {
 	d      int
 }
 
-// newTrust returns the region about the rows of n known points (n by d, features).
-func newTrust(e *encoding, rows []float64, n int) trust {
-	// Google Vizier's schedule (Song et al. 2024, arXiv:2408.11527, section 3.3).
-	const least, grown, limit, coarse = 0.2, 0.3, 0.5, 0.2
+// newTrust returns the region about the rows of n known points (n by d, features). Its radius grows
+// with n, until there is no limit (Song et al. 2024, arXiv:2408.11527, section 3.3; slower here).
+func newTrust(e *encoding, rows []float64, n int, radius, growth float64) trust {
+	const limit, coarse = 0.5, 0.2
 	d := len(e.axes)
-	t := trust{radius: least + grown*float64(n)/float64(5*(d+1)), rows: rows[:n*d], d: d}
+	t := trust{radius: radius + growth*float64(n)/float64(5*(d+1)), rows: rows[:n*d], d: d}
 	if t.radius > limit || n == 0 {
 		t.radius = math.Inf(1)
 	}

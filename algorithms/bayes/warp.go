@@ -1,7 +1,6 @@
 package bayes
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -14,7 +13,6 @@ import (
 // rest; a logarithm then spreads the best ones; a trial without a loss gets a score well below all.
 type warper struct {
 	off    bool      // only standardize
-	curve  float64   // dev
 	sorted []float64 // scratch: distinct finite values, ascending
 	all    []float64 // scratch: finite values, ascending
 }
@@ -45,7 +43,7 @@ func (w *warper) warp(losses, out []float64) {
 	}
 	if !w.off {
 		w.halfRank(out)
-		logWarp(out, cmp.Or(w.curve, 0.5))
+		logWarp(out)
 	}
 	fillFailed(out)
 	standardize(out)
@@ -105,7 +103,7 @@ func rms(y []float64, centre float64) float64 {
 
 // logWarp maps the best value to 1/2 and the worst to -1/2, with slope 3/2 : 1 between the ends:
 // 1/2 - log_{3/2}(1 + (max-y)/(max-min)/2).
-func logWarp(y []float64, curve float64) {
+func logWarp(y []float64) {
 	least, most := bounds(y)
 	if most == least {
 		for i, v := range y {
@@ -114,7 +112,7 @@ func logWarp(y []float64, curve float64) {
 		return
 	}
 	for i, v := range y {
-		y[i] = 0.5 - math.Log1p(curve*(most-v)/(most-least))/math.Log1p(curve)
+		y[i] = 0.5 - math.Log1p(0.5*(most-v)/(most-least))/math.Log(1.5)
 	}
 }
 
