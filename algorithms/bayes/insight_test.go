@@ -68,7 +68,7 @@ func TestInsightOfASum(t *testing.T) {
 	// order.
 	tolerance := func(loss float64) float64 {
 		if loss < 103 {
-			return 0.2
+			return 0.3
 		}
 		return 2
 	}
