@@ -1,6 +1,7 @@
 package bayes
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -59,25 +60,21 @@ func newTPESpace(space *searchspace.Space) *tpeSpace {
 	for i, p := range params {
 		s.dims = append(s.dims, newTPEDim(space, i, p))
 	}
-	byCondition := make(map[string]int)
-	depth := make([]int, len(params))
-	for i := range params {
-		depth[i] = depthOf(space, params, i)
+	order := make([]int, len(params)) // parents before their children
+	for i := range order {
+		order[i] = i
 	}
-	for level := 0; level <= slices.Max(append(depth, 0)); level++ {
-		for i, p := range params {
-			if depth[i] != level {
-				continue
-			}
-			key := conditionKey(p.ActiveWhen)
-			b, known := byCondition[key]
-			if !known {
-				b = len(s.blocks)
-				byCondition[key] = b
-				s.blocks = append(s.blocks, tpeBlock{conditional: p.ActiveWhen != nil})
-			}
-			s.blocks[b].dims = append(s.blocks[b].dims, i)
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(depthOf(space, params, a), depthOf(space, params, b)) })
+	byCondition := make(map[string]int)
+	for _, i := range order {
+		key := conditionKey(params[i].ActiveWhen)
+		b, known := byCondition[key]
+		if !known {
+			b = len(s.blocks)
+			byCondition[key] = b
+			s.blocks = append(s.blocks, tpeBlock{conditional: params[i].ActiveWhen != nil})
 		}
+		s.blocks[b].dims = append(s.blocks[b].dims, i)
 	}
 	return s
 }
