@@ -4,7 +4,7 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tuned-hpo/bench
 
-families="optuna rustuna hyperopt nevergrad skopt smac vizier hebo"
+families="optuna rustuna hyperopt nevergrad skopt smac vizier hebo ax goptuna"
 
 # methods FAMILY prints the methods of a family; "-" is one without a name.
 methods() {
@@ -15,6 +15,8 @@ methods() {
 	skopt | vizier) echo gp ;;
 	smac) echo hpo blackbox ;;
 	hebo) echo - ;;
+	ax) echo fast ;;
+	goptuna) echo tpe cmaes sobol ;;
 	*) return 1 ;;
 	esac
 }
