@@ -30,31 +30,30 @@ func directionNumbers(n int) [][64]uint64 {
 }
 
 // nextDirections finds the direction numbers of the axis after those found. The initial numbers of
-// an axis are free but for being odd; of several random choices it takes the one whose planes with
-// other axes have the least sum of quality parameters t. Joe and Kuo (2008) search by a like
-// criterion.
+// an axis are free but for being odd: those of axes in the list chosen are the best of some random
+// choices, and others the first.
 func nextDirections(found [][64]uint64) [64]uint64 {
-	const (
-		searched = 64 // axes after these take the first choice
-		choices  = 24
-	)
 	if len(found) == 0 {
 		return vanDerCorput()
 	}
 	polynomial := nextPrimitive()
 	source := rand.NewPCG(uint64(len(found)), polynomial)
-	best := recur(polynomial, source)
-	if len(found) >= searched {
-		return best
-	}
-	least := planeQuality(&best, found)
-	for range choices {
-		next := recur(polynomial, source)
-		if q := planeQuality(&next, found); q < least {
-			best, least = next, q
+	v := recur(polynomial, source)
+	if len(found) < len(chosen) {
+		for range chosen[len(found)] {
+			v = recur(polynomial, source)
 		}
 	}
-	return best
+	return v
+}
+
+// chosen holds, by axis, which of 25 random choices of initial numbers has the least planeQuality,
+// the first of equals.
+var chosen = [64]uint8{
+	0, 0, 0, 1, 5, 9, 19, 5, 9, 6, 9, 8, 14, 19, 9, 7,
+	3, 19, 14, 5, 18, 7, 6, 14, 22, 7, 17, 13, 1, 4, 19, 6,
+	14, 18, 10, 13, 12, 11, 14, 18, 19, 13, 8, 5, 6, 10, 22, 17,
+	0, 0, 5, 22, 11, 17, 8, 3, 21, 1, 0, 4, 1, 6, 13, 22,
 }
 
 // vanDerCorput returns the numbers of the first axis, 1/2, 1/4, ...
@@ -116,66 +115,4 @@ func primitive(p uint64) bool {
 		}
 	}
 	return x == 1
-}
-
-// planeQuality sums the quality parameters t of the planes that an axis spans with the last few
-// axes found and the first few, for the first 2^m points of several m. 0 is perfect.
-func planeQuality(v *[64]uint64, found [][64]uint64) int {
-	const few = 8
-	sum := 0
-	for i := range found {
-		if i >= few && i < len(found)-few {
-			continue
-		}
-		for _, m := range [...]int{4, 6, 8, 10} {
-			sum += planeT(v, &found[i], m)
-		}
-	}
-	return sum
-}
-
-// planeT is the quality parameter t of the first 2^m points of a plane: every box of area 2^(t-m)
-// whose sides are whole fractions 2^-a and 2^-b holds exactly 2^t points. It is m less the
-// greatest k for which the leading a rows of one generator matrix and b of the other are linearly
-// independent for all a + b = k (Niederreiter 1992, theorem 4.28).
-func planeT(v, w *[64]uint64, m int) int {
-	left, right := rows(v, m), rows(w, m)
-	for k := 1; k <= m; k++ {
-		for a := range k + 1 {
-			var basis [64]uint64
-			if !independent(&basis, left[:a]) || !independent(&basis, right[:k-a]) {
-				return m - (k - 1)
-			}
-		}
-	}
-	return 0
-}
-
-// rows returns the leading m rows of the generator matrix whose columns are the direction numbers.
-func rows(v *[64]uint64, m int) (out [16]uint64) {
-	for i := range m {
-		for k := range m {
-			out[i] |= v[k] >> (63 - i) & 1 << k
-		}
-	}
-	return out
-}
-
-// independent adds vectors over GF(2) to a basis, indexed by leading bit, and reports whether each
-// was independent of it.
-func independent(basis *[64]uint64, vectors []uint64) bool {
-	for _, x := range vectors {
-		for x != 0 {
-			lead := bits.Len64(x) - 1
-			if basis[lead] == 0 {
-				basis[lead] = x
-				break
-			}
-			x ^= basis[lead]
-		}
-		if x == 0 {
-			return false
-		}
-	}
-	return true
 }
