@@ -63,20 +63,24 @@ func TestPeers(t *testing.T) {
 	}
 	installed := strings.Fields(string(text))
 	for _, f := range families {
-		t.Run(f.name, func(t *testing.T) {
-			var names []string
-			for _, name := range installed {
-				if family, _, _ := strings.Cut(name, "-"); family == f.name {
-					names = append(names, name)
-				}
+		var names []string
+		for _, name := range installed {
+			if family, _, _ := strings.Cut(name, "-"); family == f.name {
+				names = append(names, name)
 			}
-			switch {
-			case len(names) == 0 && f.name == "optuna":
+		}
+		// Which peers there are is for the machine to say; one family must be among them.
+		switch {
+		case len(names) == 0 && f.name != "optuna":
+			t.Logf("bench/peers/install %s was not run", f.name)
+			continue
+		case f.slow && os.Getenv("TUNED_TEST_PEERS") != "all":
+			t.Logf("%s takes minutes; TUNED_TEST_PEERS=all runs it", f.name)
+			continue
+		}
+		t.Run(f.name, func(t *testing.T) {
+			if len(names) == 0 {
 				testenv.Skip(t, "bench/peers/install optuna was not run")
-			case len(names) == 0:
-				t.Skipf("bench/peers/install %s was not run", f.name)
-			case f.slow && os.Getenv("TUNED_TEST_PEERS") != "all":
-				t.Skip("takes minutes; TUNED_TEST_PEERS=all runs it")
 			}
 			for _, name := range names {
 				t.Run(name, func(t *testing.T) { check(t, name, f.repeats) })
