@@ -25,7 +25,7 @@ TESTFLAGS ?=
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## build bin/tuned, bin/trial-agent and bin/digits
@@ -73,6 +73,10 @@ layers: ## who may import whom, and the rules on files
 race: ## run the tests with the race detector
 	@if python=$$(test/python); then export PATH="$$python:$$PATH"; fi; \
 	go test -count=1 -race -json $(TESTFLAGS) ./... | go run ./test/report
+
+.PHONY: arm64
+arm64: ## the bits that are on record, as an arm64 processor computes them (needs qemu-user)
+	@GOARCH=arm64 CGO_ENABLED=0 go test -count=1 -exec qemu-aarch64 -run OnRecord ./algorithms/bayes/gp ./algorithms/builtin
 
 .PHONY: gen
 gen: $(PROTOC_GO) $(PROTOC_GRPC) ## generate the Go code of api/ (needs protoc)
