@@ -7,7 +7,7 @@ import (
 )
 
 // ErrNotBuilt says that an algorithm's name is known, but nothing answers to it yet.
-var ErrNotBuilt = errors.New("not built yet: use random, sobol or grid")
+var ErrNotBuilt = errors.New("not built yet: use bayesianoptimization, tpe or random")
 
 // Check reports why an algorithm cannot work on a problem: a kind of parameter that it does not
 // know, or what its own Check finds. It does not look at whether the algorithm is built.

@@ -34,7 +34,7 @@ func TestNew(t *testing.T) {
 			nil,
 			"algorithm a: parameters[1] (x): categorical parameters are not supported",
 		},
-		{"not built", Definition{Name: "a"}, ErrNotBuilt, `algorithm "a" is not built yet: use random, sobol or grid`},
+		{"not built", Definition{Name: "a"}, ErrNotBuilt, `algorithm "a" is not built yet: use bayesianoptimization, tpe or random`},
 		{"check before not built", Definition{Name: "a", Check: refuse}, refused, "algorithm a: refused"},
 		{"New fails", Definition{Name: "a", New: func(Problem, Values) (Suggester, error) { return nil, refused }}, refused, "algorithm a: refused"},
 	}
