@@ -43,6 +43,10 @@ func defaults(p algorithms.Problem) settings {
 	if p.MaxTrials > 0 {
 		s.initial = max(3, min(5, p.MaxTrials/6))
 	}
+	if p.Objectives > 1 || p.Constraints > 0 {
+		// Fronts and feasible parts are not all about one place.
+		s.radius, s.growth = 0.2, 0.3
+	}
 	if p.Constraints > 0 {
 		// An upper bound hardly differs along the edge of what is feasible, where the optimum often is.
 		s.bounds = 0.3
