@@ -115,6 +115,7 @@ func (p *peer) call(request any) (answer, error) {
 		return answer{}, err
 	}
 	if _, err := p.in.Write(append(text, '\n')); err != nil {
+		p.wait()
 		return answer{}, fmt.Errorf("the peer has ended: %w%s", err, p.errors.text())
 	}
 	timer := time.NewTimer(patience)
@@ -122,6 +123,7 @@ func (p *peer) call(request any) (answer, error) {
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
+			p.wait()
 			return answer{}, fmt.Errorf("the peer has ended%s", p.errors.text())
 		}
 		var a answer
@@ -191,13 +193,22 @@ func (p *peer) End() error {
 // Process is the id of the peer's process.
 func (p *peer) Process() int { return p.cmd.Process.Pid }
 
-// Close ends the process: its input ends, and if that does not help within a second it is killed.
+// Close ends the process.
 func (p *peer) Close() error {
 	err := p.in.Close()
+	p.wait()
+	if errors.Is(err, os.ErrClosed) { // it had ended already
+		return nil
+	}
+	return err
+}
+
+// wait waits until the process has ended and its last words are read. If it has not within a second,
+// it is killed.
+func (p *peer) wait() {
 	kill := time.AfterFunc(time.Second, func() { _ = p.cmd.Process.Kill() })
 	defer kill.Stop()
 	for range p.lines { // until the process has closed its output
 	}
 	_ = p.cmd.Wait() // how it ends no longer matters
-	return err
 }
