@@ -13,7 +13,7 @@ func (o *optimizer) condition(id uint64) {
 	o.ready = true
 	o.choose(id)
 	fit := o.memo.theta == nil || o.stale(o.told.n) && (!math.IsInf(o.radius, 1) || o.problem.Objectives > 1)
-	cold := o.memo.theta == nil || o.told.n < 30 || o.told.n%10 == 0
+	cold := o.memo.theta == nil || o.told.n < 30 || o.told.n <= often && o.told.n%10 == 0
 	each := len(o.lower) / len(o.outputs)
 	var theta []float64
 	for k, out := range o.outputs {
@@ -40,7 +40,7 @@ func (o *optimizer) condition(id uint64) {
 // choose sets the history that is modelled: all trials, or of many some about the best one and, now
 // and then, some of everywhere.
 func (o *optimizer) choose(id uint64) {
-	const most, some, broadly = 384, 256, 10
+	const most, some, broadly = 320, 256, 10
 	o.centre = nil
 	if o.told.n <= most {
 		o.history, o.radius = o.told, 0
@@ -69,9 +69,11 @@ func (o *optimizer) region() trust {
 	return t
 }
 
+// often is the number of trials up to which each new one is followed by a fit.
+const often = 100
+
 // stale tells whether the hyperparameters should be fitted anew to n trials.
 func (o *optimizer) stale(n int) bool {
-	const often = 100
 	since := n - o.memo.fitted
 	return since > 0 && (n <= often || since >= (n+49)/50)
 }

@@ -37,6 +37,7 @@ func (s *surrogate) fit(x, y, from []float64, cold bool) []float64 {
 		warmIterations, skewedIterations = 10, 20
 		enough                           = 2   // trials per axis
 		price                            = 0.5 // of a weight, in units of log likelihood
+		many                             = 128 // trials; the next one changes little, and a fit takes long
 	)
 	theta, loss := s.plain.fit(x, y, from, cold, warmIterations)
 	weights := len(s.skewed.Start()) - len(theta)
@@ -47,7 +48,11 @@ func (s *surrogate) fit(x, y, from []float64, cold bool) []float64 {
 	if from == nil {
 		from = theta
 	}
-	if skewed, least := s.skewed.fit(x, y, from, false, skewedIterations); least+price*float64(weights) < loss {
+	iterations := skewedIterations
+	if len(y) > many {
+		iterations /= 4
+	}
+	if skewed, least := s.skewed.fit(x, y, from, false, iterations); least+price*float64(weights) < loss {
 		return skewed
 	}
 	return theta
