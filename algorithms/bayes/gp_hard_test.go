@@ -100,7 +100,8 @@ func TestFindsMinimum(t *testing.T) {
 		searchspace.Parameter{Name: "y", Kind: searchspace.Double, Min: 0, Max: 15})
 	branin := func(p searchspace.Point) float64 {
 		x, y := p[0], p[1]
-		return math.Pow(y-5.1*x*x/(4*math.Pi*math.Pi)+5*x/math.Pi-6, 2) + 10*(1-1/(8*math.Pi))*math.Cos(x) + 10 - 0.397887
+		valley := y - 5.1*x*x/(4*math.Pi*math.Pi) + 5*x/math.Pi - 6
+		return valley*valley + 10*(1-1/(8*math.Pi))*math.Cos(x) + 10 - 0.397887
 	}
 	const cube = 12 // levels of an axis
 	grid := newSpace(t,
