@@ -2,6 +2,7 @@ package bayes
 
 import (
 	"math"
+	"slices"
 
 	"github.com/tuned-hpo/tuned/algorithms/bayes/gp"
 )
@@ -36,7 +37,7 @@ func (c *climber) prepare(s *search) {
 // improve alternates gradients and steps until neither helps.
 func (c *climber) improve(start spot) spot {
 	const rounds = 3
-	c.at = spot{append([]float64(nil), start.latent...), start.value}
+	c.at = spot{latent: slices.Clone(start.latent), value: start.value}
 	for i := range c.lower {
 		c.lower[i], c.upper[i] = 0, 1
 	}

@@ -8,7 +8,9 @@ import (
 )
 
 func TestGPConformance(t *testing.T) {
-	for _, def := range []algorithms.Definition{GP()} {
-		t.Run(def.Name, func(t *testing.T) { algorithmtest.Run(t, def) })
-	}
+	t.Run("gp", func(t *testing.T) { algorithmtest.Run(t, GP()) })
+	t.Run("bayesianoptimization", func(t *testing.T) {
+		algorithmtest.Run(t, BayesianOptimization(),
+			algorithms.RawSetting{Name: "acq_func", Value: "PI"}, algorithms.RawSetting{Name: "acq_optimizer", Value: "sampling"})
+	})
 }

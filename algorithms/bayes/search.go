@@ -34,7 +34,6 @@ type search struct {
 	spread    int // points over the space
 	about     int // points about promising ones
 	starts    int // points that are improved
-	global    bool
 
 	latent, x, values []float64 // candidates: k by d, k by d, k
 	climb             climber
@@ -44,6 +43,7 @@ type search struct {
 type spot struct {
 	latent []float64
 	value  float64
+	place  int // before sorting
 }
 
 func newSearch(e *encoding, seed uint64) *search {
@@ -54,7 +54,8 @@ func newSearch(e *encoding, seed uint64) *search {
 	return s
 }
 
-// run returns the best points found, best first. They are distinct, but may have been tried before.
+// run returns the points found: those that were improved, of which the first is the best of all, then
+// the others, each group the best first. They may have been tried before.
 func (s *search) run() []spot {
 	d := len(s.axes)
 	s.candidates()
@@ -65,21 +66,26 @@ func (s *search) run() []spot {
 		s.mask(s.latent[i*d:(i+1)*d], s.x[i*d:(i+1)*d])
 	}
 	s.rater.rateAll(s.x, s.values)
-	spots := make([]spot, k)
-	for i := range spots {
-		spots[i] = spot{s.latent[i*d : (i+1)*d], s.values[i]}
+	spots := make([]spot, 0, k+s.starts)
+	for i := range k {
+		spots = append(spots, spot{latent: s.latent[i*d : (i+1)*d], value: s.values[i]})
 	}
 	byValue(spots)
 	s.climb.prepare(s)
+	var improved []spot
 	for _, start := range s.pick(spots) {
-		spots = append(spots, s.climb.improve(start))
+		improved = append(improved, s.climb.improve(start))
 	}
-	byValue(spots)
-	return spots
+	byValue(improved)
+	return append(improved, spots...)
 }
 
+// byValue sorts spots, the best first, of equals the one that was there first.
 func byValue(spots []spot) {
-	slices.SortStableFunc(spots, func(a, b spot) int { return cmp.Compare(b.value, a.value) })
+	for i := range spots {
+		spots[i].place = i
+	}
+	slices.SortFunc(spots, func(a, b spot) int { return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.place, b.place)) })
 }
 
 // candidates fills s.latent.
