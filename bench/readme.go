@@ -111,7 +111,7 @@ func quote(f goals.Figures) string {
 		r := f.Reports[0]
 		fmt.Fprintf(&b, "%s, %s. Mean difference of log10 regret after all trials, ours less the peer's, with the 95 %% interval: "+
 			"-0.30 is half the regret, and below 0 ours is better.\n\n", r.Made, r.Machine)
-		differences(sections, peers[:min(3, len(peers))]).Markdown(&b)
+		differences(sections, peers).Markdown(&b)
 		b.WriteString("Against each peer, on all suites that it can do; better or worse is where the interval leaves out 0:\n\n")
 		standings(sections, peers).Markdown(&b)
 	}
@@ -124,18 +124,21 @@ func quote(f goals.Figures) string {
 		for _, r := range goals.Rows(f) {
 			count[r.One]++
 		}
-		fmt.Fprintf(&b, "Of the goals that must hold, %d hold, %d fail and %d were not measured: [all of them](bench/results/README.md).\n",
+		fmt.Fprintf(&b, "Goals that must hold: %d reached, %d missed, %d not measured; [all of them](bench/results/README.md).\n",
 			count[goals.Holds], count[goals.Fails], count[goals.Unknown])
 	}
 	return b.String()
 }
 
 // claimed returns the sections of the claim, for a claim is made on problems that nobody tuned on; all
-// sections when there is no claim.
+// sections when there is no claim. Sections without the optimizer that is quoted are left out.
 func claimed(reports []*report.Report) []report.Section {
 	var all, claim []report.Section
 	for _, r := range reports {
 		for _, s := range r.Sections {
+			if !isOurs(s, quoted) {
+				continue
+			}
 			all = append(all, s)
 			if strings.HasPrefix(s.Suite, "claim/") {
 				claim = append(claim, s)
@@ -176,8 +179,14 @@ func pairWith(s report.Section, peer string) (report.Pair, bool) {
 	return s.Pairs[i], true
 }
 
-// differences has a row per suite and a column per peer.
-func differences(sections []report.Section, peers []string) *report.Table {
+// differences has a row per suite and a column for each of the peers that the goals name.
+func differences(sections []report.Section, all []string) *report.Table {
+	var peers []string
+	for _, name := range []string{"optuna-gp", "optuna-tpe", "optuna-tpe-group"} {
+		if slices.Contains(all, name) {
+			peers = append(peers, name)
+		}
+	}
 	t := &report.Table{Header: append([]string{"suite", "trials", "runs"}, peers...)}
 	for _, s := range sections {
 		suite := s.Suite

@@ -32,11 +32,11 @@ func figuresOf(suites ...string) goals.Figures {
 		interval := report.Interval{Mean: mean, Low: mean - 0.25, High: mean + 0.25}
 		r.Sections = append(r.Sections, report.Section{
 			Suite: name, Workers: 1 + 7*i, Budget: 100, Runs: 24,
-			Scores: []report.Score{{Optimizer: quoted, Ours: true}, {Optimizer: "tpe", Ours: true}, {Optimizer: "other"}},
+			Scores: []report.Score{{Optimizer: quoted, Ours: true}, {Optimizer: "tpe", Ours: true}, {Optimizer: "optuna-gp"}},
 			Pairs: []report.Pair{
 				{Ours: quoted, Peer: "tpe", Runs: 24},
-				{Ours: "tpe", Peer: "other", Runs: 24},
-				{Ours: quoted, Peer: "other", Runs: 24, Difference: [3]report.Interval{2: interval}},
+				{Ours: "tpe", Peer: "optuna-gp", Runs: 24},
+				{Ours: quoted, Peer: "optuna-gp", Runs: 24, Difference: [3]report.Interval{2: interval}},
 			},
 		})
 	}
@@ -50,11 +50,11 @@ func TestQuote(t *testing.T) {
 	got := quote(figuresOf("claim/a", "claim/b", "full/c"))
 	for _, want := range []string{
 		"2026-01-02, a machine. ",
-		"| suite | trials | runs | other |\n|---|--:|--:|--:|\n",
+		"| suite | trials | runs | optuna-gp |\n|---|--:|--:|--:|\n",
 		"| claim/a | 100 | 24 | -0.50 [-0.75, -0.25] |\n| claim/b, 8 at a time | 100 | 24 | +0.50 [+0.25, +0.75] |\n\n",
-		"| other | 2 | 1 | 0 | 1 | -0.50 to +0.50 |\n\n",
+		"| optuna-gp | 2 | 1 | 0 | 1 | -0.50 to +0.50 |\n\n",
 		"| bayesianoptimization | - | 2.50 | - | - | - |\n",
-		"1 hold, 0 fail and ",
+		"1 reached, 0 missed, ",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
