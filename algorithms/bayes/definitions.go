@@ -60,7 +60,7 @@ func BayesianOptimization() algorithms.Definition {
 func initialSetting(name string) algorithms.Setting {
 	return algorithms.Setting{
 		Name: name, Type: algorithms.IntSetting, Max: algorithms.Unbounded,
-		Help: "trials before the model is used, by default 3 to 5, with the budget; there are at least as many as it takes for two results",
+		Help: "trials before the model is used, by default 3; there are at least as many as it takes for two results",
 	}
 }
 

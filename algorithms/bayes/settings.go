@@ -37,11 +37,8 @@ const (
 // defaults are the settings when a user gives none.
 func defaults(p algorithms.Problem) settings {
 	s := settings{
-		initial: 5, beta: 1.8, bounds: 0.8, ramp: 6, radius: 0.15, growth: 0.1, warp: true, skew: 0.5,
+		initial: 3, beta: 1.8, bounds: 0.8, ramp: 6, radius: 0.15, growth: 0.1, warp: true, skew: 0.5,
 		spread: 300, about: 300, starts: 5,
-	}
-	if p.MaxTrials > 0 {
-		s.initial = max(3, min(5, p.MaxTrials/6))
 	}
 	if p.Objectives > 1 || p.Constraints > 0 {
 		// Fronts and feasible parts are not all about one place.
