@@ -40,6 +40,7 @@ type optimizer struct {
 	memo    memo
 	ready   bool
 	sure    bool      // no result is newer than the newest pending trial
+	roaming bool      // the region of trust does not count
 	known   []float64 // told and pending: k by d, features
 }
 
@@ -107,9 +108,14 @@ func (o *optimizer) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.
 		o.draws.Begin(id)
 		var point searchspace.Point
 		var carried []byte
-		if k := o.told.n + len(o.pending)/max(1, len(o.encoding.axes)); k < o.settings.initial || o.successes() < 2 || len(o.encoding.axes) == 0 {
+		k := o.told.n + len(o.pending)/max(1, len(o.encoding.axes))
+		corner, found := o.corner()
+		switch {
+		case k < o.settings.initial || o.successes() < 2 || len(o.encoding.axes) == 0:
 			point = o.initial(k)
-		} else {
+		case found && o.visits.IsNew(corner):
+			point = corner
+		default:
 			point = o.promising(id)
 			carried = o.memo.encode()
 		}
@@ -183,6 +189,7 @@ func (o *optimizer) promising(id uint64) searchspace.Point {
 	o.condition(id)
 	d := len(o.encoding.axes)
 	o.assess()
+	o.roaming = false
 
 	s := o.search
 	s.rater = newJoint(o.wish(random), o.outputs, d)
