@@ -87,11 +87,14 @@ func newReporters(t *testing.T, conn *grpc.ClientConn, data string) (out []*repo
 	wait := grpc.WaitForReady(true)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var uid string
-	for uid == "" { // the socket listens before the experiment is submitted
-		got, err := users.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: "default", Name: "kill"}, wait)
+	var got *tunedv1.GetExperimentResponse
+	var asked *tunedv1.AskResponse
+	for { // the socket listens before the experiment is submitted, and that is before it can be asked
+		var err error
+		if got, err = users.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: "default", Name: "kill"}, wait); err == nil {
+			asked, err = users.Ask(ctx, &tunedv1.AskRequest{Namespace: "default", Experiment: "kill", Count: streams, RequestId: "all"}, wait)
+		}
 		if err == nil {
-			uid = unmarshal[experiment.Experiment](t, got.GetExperimentJson()).Metadata.UID
 			break
 		}
 		select {
@@ -100,10 +103,7 @@ func newReporters(t *testing.T, conn *grpc.ClientConn, data string) (out []*repo
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	asked, err := users.Ask(ctx, &tunedv1.AskRequest{Namespace: "default", Experiment: "kill", Count: streams, RequestId: "all"}, wait)
-	if err != nil {
-		t.Fatal(err)
-	}
+	uid := unmarshal[experiment.Experiment](t, got.GetExperimentJson()).Metadata.UID
 	secret, err := os.ReadFile(filepath.Join(data, "secret"))
 	if err != nil {
 		t.Fatal(err)
