@@ -40,7 +40,6 @@ type optimizer struct {
 	memo    memo
 	ready   bool
 	sure    bool      // no result is newer than the newest pending trial
-	roaming bool      // the region of trust does not count
 	known   []float64 // told and pending: k by d, features
 }
 
@@ -189,7 +188,6 @@ func (o *optimizer) promising(id uint64) searchspace.Point {
 	o.condition(id)
 	d := len(o.encoding.axes)
 	o.assess()
-	o.roaming = false
 
 	s := o.search
 	s.rater = newJoint(o.wish(random), o.outputs, d)

@@ -63,11 +63,8 @@ func (o *optimizer) choose(id uint64) {
 func (o *optimizer) region() trust {
 	d := len(o.encoding.axes)
 	t := newTrust(o.encoding, o.known, len(o.known)/d, o.settings.radius, o.settings.growth)
-	switch {
-	case o.centre != nil:
+	if o.centre != nil {
 		t.radius, t.rows = o.radius, o.centre[:d]
-	case o.roaming:
-		t.radius = math.Inf(1)
 	}
 	return t
 }
@@ -101,7 +98,6 @@ func (o *optimizer) acquisition(random *rand.Rand) acquisition {
 		a.criterion, a.best = logPI, o.incumbent()
 	case o.settings.acquisition == alwaysEI, o.settings.acquisition == mixed && random.Float64() >= o.share():
 		a.criterion, a.best = logEI, o.incumbent()
-		o.roaming = float64(o.told.n) < o.settings.roam*float64(len(o.encoding.axes)+1)
 	}
 	o.sure = true // those that follow in this Ask have seen the same results
 	return a

@@ -17,7 +17,6 @@ type settings struct {
 	ramp        float64 // trials per dimension until the share is final
 	radius      float64 // of the region of trust; +Inf for none
 	growth      float64 // of the radius, by trials/(5(d+1))
-	roam        float64 // trials per dimension in which the expected improvement is sought everywhere
 	warp        bool    // whether losses are warped
 	skew        float64 // standard deviation of the weights of coordinates in others; 0 for none
 	spread      int     // candidates over the space
@@ -38,7 +37,7 @@ const (
 // defaults are the settings when a user gives none.
 func defaults(p algorithms.Problem) settings {
 	s := settings{
-		initial: 3, beta: 1.8, bounds: 0.8, ramp: 6, radius: 0.15, growth: 0.1, roam: 3, warp: true, skew: 0.5,
+		initial: 3, beta: 1.8, bounds: 0.8, ramp: 6, radius: 0.15, growth: 0.1, warp: true, skew: 0.5,
 		spread: 300, about: 300, starts: 5,
 	}
 	if p.Objectives > 1 || p.Constraints > 0 {
