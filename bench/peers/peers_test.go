@@ -50,10 +50,10 @@ var families = []struct {
 	{"nevergrad", true, false},
 	{"goptuna", false, false},
 	{"skopt", true, true},
-	{"smac", false, true},
-	{"vizier", true, true},
-	{"hebo", false, true},
-	{"ax", false, true},
+	{"smac", true, true},
+	{"vizier", false, true},
+	{"hebo", true, true},
+	{"ax", true, true},
 }
 
 func TestPeers(t *testing.T) {
