@@ -6,8 +6,8 @@ import (
 )
 
 // TPE describes the tree-structured Parzen estimator: one density of the good trials and one of the
-// others, each a mixture of kernels; the next point has the greatest ratio of the two. Each
-// parameter has densities of its own.
+// others, each a mixture of kernels; the next point has the greatest ratio of the two. The densities
+// are joint ones, as in MultivariateTPE: densities of each parameter alone do worse.
 func TPE() algorithms.Definition {
 	return algorithms.Definition{
 		Name:      "tpe",
@@ -57,7 +57,7 @@ func tpeSettings() []algorithms.Setting {
 		},
 		{
 			Name: "n_ei_candidates", Type: algorithms.IntSetting, Dialect: "optuna", Max: algorithms.Unbounded,
-			Default: "24", Help: "candidates per suggestion; 0 means 1",
+			Default: "24", Help: "candidates per suggestion, 10,000 at most; 0 means 1",
 		},
 		sampling.SeedSetting(),
 	}

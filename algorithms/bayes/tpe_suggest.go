@@ -39,10 +39,11 @@ type tpeCandidate struct {
 }
 
 func newTPE(p algorithms.Problem, v algorithms.Values) *tpe {
+	const most = 10_000 // candidates, beyond which nothing is gained
 	seed, d := sampling.Seed(p, v), p.Space.Len()
 	s := &tpe{
 		gamma: v.Float("gamma", 0.1), startup: int(v.Int("n_startup_trials", 10)),
-		candidates: make([]tpeCandidate, max(1, v.Int("n_EI_candidates", v.Int("n_ei_candidates", 24)))),
+		candidates: make([]tpeCandidate, min(max(1, v.Int("n_EI_candidates", v.Int("n_ei_candidates", 24))), most)),
 		seed:       seed, space: newTPESpace(p.Space),
 		history: tpeHistory{objectives: p.Objectives, constraints: p.Constraints},
 		visits:  sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, seed),

@@ -176,3 +176,30 @@ func TestRecordedTPE(t *testing.T) {
 		}
 	}
 }
+
+// TestTPEExtremeSettings wants settings that Katib's services take, however large, to be answered.
+func TestTPEExtremeSettings(t *testing.T) {
+	space, err := searchspace.New([]searchspace.Parameter{{Name: "x", Kind: searchspace.Double, Max: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, def := range []algorithms.Definition{TPE(), MultivariateTPE()} {
+		for _, name := range []string{"n_startup_trials", "n_ei_candidates"} {
+			v, err := algorithms.Parse(def, []algorithms.RawSetting{{Name: name, Value: "9223372036854775807"}}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := algorithms.New(def, algorithms.Problem{Space: space, Objectives: 1, Parallel: 1}, v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for id := uint64(1); id < 15; id++ {
+				got, err := s.Ask([]uint64{id}, nil)
+				if err != nil || len(got) != 1 {
+					t.Fatalf("%s %s: got %v, %v", def.Name, name, got, err)
+				}
+				s.Tell([]algorithms.Trial{{ID: id, Point: got[0].Point, State: algorithms.Succeeded, Losses: []float64{got[0].Point[0]}}})
+			}
+		}
+	}
+}

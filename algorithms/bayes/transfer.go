@@ -233,8 +233,12 @@ func familiar(p algorithms.Problem, n int) []searchspace.Point {
 		}
 		sources = append(sources, best)
 	}
+	longest := 0
+	for _, best := range sources {
+		longest = max(longest, len(best))
+	}
 	var out []searchspace.Point
-	for rank := range n {
+	for rank := range min(n, longest) {
 		for _, best := range sources {
 			if rank < len(best) && len(out) < n {
 				out = append(out, best[rank])
