@@ -67,6 +67,11 @@ type trial struct {
 // run climbs until the last rung, or until patience is over, and returns the rungs reached.
 func (c *climber) run() ([]Rung, error) {
 	var out []Rung
+	if len(c.Rungs) > 0 && c.Rungs[0] > 0 { // the first rung begins with trials to tell
+		if _, err := c.suggestionAt(0); err != nil {
+			return nil, err
+		}
+	}
 	for _, n := range c.Rungs {
 		if reached, err := c.grow(n); err != nil || !reached {
 			return out, err
