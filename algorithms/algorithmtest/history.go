@@ -113,7 +113,7 @@ func (h *history) outcome(t *algorithms.Trial) {
 		t.Losses[k] = h.loss(t.Point) + float64(k)
 	}
 	for range h.problem.Constraints {
-		t.Constraints = append(t.Constraints, h.random.NormFloat64())
+		t.Constraints = append(t.Constraints, h.constraint())
 	}
 	switch h.random.IntN(10) {
 	case 0:
@@ -133,6 +133,15 @@ func (h *history) outcome(t *algorithms.Trial) {
 			t.Curve = append(t.Curve, algorithms.Measurement{Step: step + 1, Loss: t.Losses[0] + 1/float64(step+1)})
 		}
 	}
+}
+
+// constraint draws a value of a constraint, one in five at the limits of what a value can be.
+func (h *history) constraint() float64 {
+	odd := []float64{math.MaxFloat64, -math.MaxFloat64, 1e300, -1e300, 5e-324, 0, math.NaN(), math.Inf(1), math.Inf(-1)}
+	if h.random.IntN(5) == 0 {
+		return odd[h.random.IntN(len(odd))]
+	}
+	return h.random.NormFloat64()
 }
 
 func (h *history) noLosses() []float64 {

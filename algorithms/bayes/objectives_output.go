@@ -97,7 +97,11 @@ func scoreConstraint(values, scores []float64) (limit float64) {
 	least, most, sum, n := 0.0, 0.0, 0.0, 0.0
 	for i, v := range values {
 		if isFinite(v) {
-			scores[i] = math.Copysign(math.Log1p(math.Abs(v)/scale), v)
+			size := math.Log1p(math.Abs(v) / scale)
+			if math.IsInf(size, 1) { // beyond float64, where 1 does not count
+				size = math.Log(math.Abs(v)) - math.Log(scale)
+			}
+			scores[i] = math.Copysign(size, v)
 			least, most = min(least, scores[i]), max(most, scores[i])
 			sum += scores[i]
 			n++

@@ -88,6 +88,8 @@ func TestScoreConstraint(t *testing.T) {
 		{"only missing", []float64{nan, nan}},
 		{"infinite", []float64{inf, -inf, 1, -1}},
 		{"limits", []float64{math.MaxFloat64, -math.MaxFloat64}},
+		{"far apart", []float64{math.MaxFloat64, 0.3, -0.1, 0.2}},
+		{"as far as can be", []float64{0.1, -0.1, 1, -1, 2, 1e300, -1e300, math.MaxFloat64, -math.MaxFloat64, inf, -inf}},
 	} {
 		scores := make([]float64, len(c.values))
 		limit := scoreConstraint(c.values, scores)
