@@ -9,11 +9,15 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms"
 )
 
-// isFeasible tells whether a trial has all losses and meets all constraints.
+// isFeasible tells whether a trial has all losses and meets all constraints, by the values that are
+// modelled: those beyond what the problem has do not count.
 func (o *optimizer) isFeasible(t algorithms.Trial) bool {
-	return t.State != algorithms.Failed && len(t.Losses) == o.problem.Objectives && len(t.Constraints) == o.problem.Constraints &&
-		!slices.ContainsFunc(t.Losses, func(v float64) bool { return !isFinite(v) }) &&
-		!slices.ContainsFunc(t.Constraints, func(v float64) bool { return !(v <= 0) })
+	for k, out := range o.outputs {
+		if v := o.valueOf(t, k); out.constraint && !(v <= 0) || !out.constraint && !isFinite(v) {
+			return false
+		}
+	}
+	return true
 }
 
 // wish draws what is wanted of the next point.
