@@ -84,7 +84,8 @@ type Suggester interface {
 	// another space) is ignored or treated as a bad one.
 	Tell(finished []Trial)
 
-	// Ask returns one Suggestion per id, in the order of ids, given the trials that are pending.
+	// Ask returns one Suggestion per id, in the order of ids, given the trials that are pending, whose
+	// order makes no difference.
 	// It returns the first of them with ErrExhausted or ErrWait when it has no more; the ids left
 	// over are asked for again later. Suggestions of one call differ from each other and from
 	// pending points as far as the space has room.

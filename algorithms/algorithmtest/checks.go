@@ -3,6 +3,7 @@ package algorithmtest
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/tuned-hpo/tuned/algorithms"
@@ -41,8 +42,8 @@ func checkRebuild(s *subject) {
 	}
 }
 
-// rebuild lets a history happen, at some points of which the kept suggester and one that is rebuilt
-// must answer alike.
+// rebuild lets a history happen, at some points of which the kept suggester and one that is rebuilt,
+// and is given the pending trials in another order, must answer alike.
 func (s *subject) rebuild(p namedProblem, seed uint64) {
 	s.Helper()
 	h := newHistory(s, p.Problem, seed)
@@ -52,7 +53,9 @@ func (s *subject) rebuild(p namedProblem, seed uint64) {
 		rebuilt := s.make(p.Problem)
 		rebuilt.Tell(copyTrials(h.finished))
 		ids := h.ids(1 + h.random.IntN(4))
-		want, wantErr := rebuilt.Ask(slices.Clone(ids), copyTrials(h.pending))
+		pending := copyTrials(h.pending)
+		rand.New(rand.NewPCG(seed, h.lastID)).Shuffle(len(pending), func(i, j int) { pending[i], pending[j] = pending[j], pending[i] })
+		want, wantErr := rebuilt.Ask(slices.Clone(ids), pending)
 		if got := h.ask(kept, ids); !sameSuggestions(got, want) || h.ended != (wantErr != nil) {
 			s.Errorf("%s: after %d trials told and %d pending, kept and rebuilt differ:\n%v\n%v, %v", p.name, len(h.finished), len(h.pending)-len(got), got, want, wantErr)
 			break
@@ -216,7 +219,7 @@ func (s *subject) priors(p algorithms.Problem) []algorithms.Prior {
 }
 
 // checkOddQuestions asks for nothing and for the greatest ID, tells nothing, and tells trials that
-// no algorithm can use.
+// no algorithm can use, and such as have more values than the problem, or fewer.
 func checkOddQuestions(s *subject) {
 	for _, p := range s.problems() {
 		sug := s.make(p.Problem)
@@ -230,5 +233,35 @@ func checkOddQuestions(s *subject) {
 			s.Errorf("%s: asked for nothing, got %v, %v", p.name, out, err)
 		}
 		newHistory(s, p.Problem, 1).ask(sug, []uint64{math.MaxUint64})
+		s.askOddLengths(p.Problem)
+	}
+}
+
+// askOddLengths asks after trials that all have too many values, and after others with too few.
+func (s *subject) askOddLengths(p algorithms.Problem) {
+	s.Helper()
+	p.Objectives, p.Constraints = 2, 1
+	few := []algorithms.Trial{{}, {Losses: []float64{1}}, {Losses: []float64{1, 2}}, {Constraints: []float64{-1}}}
+	many := []algorithms.Trial{{Losses: []float64{1, 2, 3}, Constraints: []float64{-1}}, {Losses: []float64{1, 2}, Constraints: []float64{-1, 1, 1}}}
+	for _, kinds := range [][]algorithms.Trial{few, many} {
+		s.askAfter(p, kinds)
+	}
+	p.Objectives, p.Constraints = 1, 0
+	s.askAfter(p, many)
+}
+
+// askAfter asks a new suggester after trials with the values of the given ones in turn.
+func (s *subject) askAfter(p algorithms.Problem, kinds []algorithms.Trial) {
+	s.Helper()
+	h, sug := newHistory(s, p, 12), s.make(p)
+	for k := range 12 {
+		h.ask(sug, h.ids(1))
+		if len(h.pending) == 0 {
+			return // the space is used up
+		}
+		t := h.pending[0]
+		h.pending = h.pending[1:]
+		t.State, t.Losses, t.Constraints = algorithms.Succeeded, kinds[k%len(kinds)].Losses, kinds[k%len(kinds)].Constraints
+		sug.Tell(copyTrials([]algorithms.Trial{t}))
 	}
 }

@@ -81,6 +81,9 @@ func (l *learner) Tell(finished []algorithms.Trial) {
 		} else {
 			l.told = append(l.told, slices.Clone(t.Point))
 		}
+		if len(t.Losses) == 0 && l.mutant != "panics on too few losses" {
+			continue
+		}
 		nan := t.State == algorithms.Failed || math.IsNaN(t.Losses[0])
 		if !nan && t.Losses[0] < l.loss {
 			l.best, l.loss = slices.Clone(t.Point), t.Losses[0]
@@ -127,6 +130,10 @@ func (l *learner) fresh(id uint64, taken []searchspace.Point) searchspace.Point 
 		seed = rand.Uint64()
 	case "counts its questions":
 		id = uint64(l.asked)
+	case "heeds the order of pending trials":
+		if n := len(l.told); len(taken) > n {
+			seed += uint64(math.Abs(taken[n][0]))
+		}
 	}
 	if l.mutant == "repeats within a batch" || l.mutant == "ignores pending trials" {
 		id /= 4
@@ -285,13 +292,13 @@ func TestSuiteRejectsMutants(t *testing.T) {
 			"refuses every space", "ignores pending trials", "repeats within a batch", "fails at the end", "ends in silence",
 			"restarts after the end", "answers one too few", "answers for other trials", "leaves the space", "sets what is not active",
 		},
-		"rebuild":       {"draws from a global source", "counts its questions", "writes its past into the memo"},
+		"rebuild":       {"draws from a global source", "counts its questions", "writes its past into the memo", "heeds the order of pending trials"},
 		"seed":          {"declares itself seedless", "ignores the seed", "draws from a global source"},
 		"exhaustion":    {"restarts after the end"},
 		"slices":        {"sorts what it is told", "keeps what it is told", "changes its question", "changes pending trials", "keeps what it answers", "keeps pending trials"},
 		"objectives":    {"refuses constraints", "counts its questions"},
 		"priors":        {"declares that it learns from priors", "changes priors", "learns from priors in secret"},
-		"odd questions": {"panics on a foreign point", "panics on no trial", "answers nothing to a question for nothing"},
+		"odd questions": {"panics on a foreign point", "panics on no trial", "panics on too few losses", "answers nothing to a question for nothing"},
 	}
 	for _, c := range checks {
 		if len(mutants[c.name]) == 0 {

@@ -1,6 +1,7 @@
 package bayes
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -125,8 +126,9 @@ func (o *optimizer) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.
 	return out, nil
 }
 
-// open begins an Ask.
+// open begins an Ask. The order of the pending trials does not matter.
 func (o *optimizer) open(pending []algorithms.Trial) {
+	pending = slices.SortedFunc(slices.Values(pending), func(a, b algorithms.Trial) int { return cmp.Compare(a.ID, b.ID) })
 	o.visits.Open(pending)
 	o.ready, o.sure = false, false
 	o.pending = o.pending[:0]
