@@ -131,12 +131,13 @@ func quote(f goals.Figures) string {
 }
 
 // claimed returns the sections of the claim, for a claim is made on problems that nobody tuned on; all
-// sections when there is no claim. Sections without the optimizer that is quoted are left out.
+// sections when there is no claim. Sections without the optimizer that is quoted, or without a peer, are
+// left out.
 func claimed(reports []*report.Report) []report.Section {
 	var all, claim []report.Section
 	for _, r := range reports {
 		for _, s := range r.Sections {
-			if !isOurs(s, quoted) {
+			if !isOurs(s, quoted) || len(peersOf([]report.Section{s})) == 0 {
 				continue
 			}
 			all = append(all, s)
