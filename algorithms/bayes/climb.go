@@ -14,8 +14,9 @@ type climber struct {
 	options           gp.Options
 	negative          func(x, gradient []float64) float64
 	at                spot
-	moving            []int // axes along which gradients lead
-	free              []float64
+	moving            []int     // axes along which gradients lead
+	free              []float64 // parallel to moving
+	to                []float64 // latent, where the gradients lead
 	lower, upper      []float64 // d: limits of the features
 	boxLow, boxHigh   []float64 // parallel to moving
 	features, slope   []float64
@@ -71,14 +72,14 @@ func (c *climber) descend() {
 		return
 	}
 	c.minimizer.Minimize(c.negative, c.free, c.boxLow, c.boxHigh, c.options)
+	c.to = append(c.to[:0], c.at.latent...)
 	for k, i := range c.moving {
-		c.features[i] = c.axes[i].snap(c.free[k])
+		c.to[i] = c.axes[i].snap(c.free[k])
 	}
+	c.mask(c.to, c.features) // parameters may be active at the end that were not before, or not any more
 	if value := c.rater.rate(c.features, c.slope); value > c.at.value {
 		c.at.value = value
-		for _, i := range c.moving {
-			c.at.latent[i] = c.features[i]
-		}
+		copy(c.at.latent, c.to)
 	}
 }
 
