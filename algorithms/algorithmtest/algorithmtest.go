@@ -36,6 +36,7 @@ var checks = []check{
 	{"settings", checkSettings},
 	{"answers", checkAnswers},
 	{"rebuild", checkRebuild},
+	{"batches", checkBatches},
 	{"seed", checkSeed},
 	{"exhaustion", checkExhaustion},
 	{"slices", checkSlices},

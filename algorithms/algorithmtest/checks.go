@@ -63,6 +63,30 @@ func (s *subject) rebuild(p namedProblem, seed uint64) {
 	}
 }
 
+// checkBatches asks for several suggestions at once and for the same ones singly, those before it
+// pending: the answers must be alike.
+func checkBatches(s *subject) {
+	for _, p := range s.problems() {
+		h := newHistory(s, p.Problem, 7)
+		kept := s.make(p.Problem)
+		for range 8 {
+			play(h, kept, 1+h.random.IntN(8))
+			single := s.make(p.Problem)
+			single.Tell(copyTrials(h.finished))
+			pending := copyTrials(h.pending)
+			batch := h.ask(kept, h.ids(3))
+			for _, want := range batch {
+				got, _ := single.Ask([]uint64{want.ID}, copyTrials(pending))
+				if !sameSuggestions(got, []algorithms.Suggestion{want}) {
+					s.Errorf("%s: trial %d is %v when asked for singly, %v in a batch", p.name, want.ID, got, want)
+					return
+				}
+				pending = append(pending, algorithms.Trial{ID: want.ID, Point: want.Point, Memo: want.Memo, Losses: h.noLosses()})
+			}
+		}
+	}
+}
+
 // checkSeed wants the same suggestions for the same seed, and other ones for another, unless the
 // algorithm declares itself Seedless.
 func checkSeed(s *subject) {

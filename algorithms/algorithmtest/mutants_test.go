@@ -107,7 +107,11 @@ func (l *learner) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Su
 	}
 	var out []algorithms.Suggestion
 	for _, id := range ids {
-		p := l.fresh(id, taken)
+		stream := id
+		if l.mutant == "heeds the place in a batch" {
+			stream += uint64(len(out)) << 32
+		}
+		p := l.fresh(stream, taken)
 		if p == nil {
 			return l.end(out)
 		}
@@ -293,6 +297,7 @@ func TestSuiteRejectsMutants(t *testing.T) {
 			"restarts after the end", "answers one too few", "answers for other trials", "leaves the space", "sets what is not active",
 		},
 		"rebuild":       {"draws from a global source", "counts its questions", "writes its past into the memo", "heeds the order of pending trials"},
+		"batches":       {"heeds the place in a batch"},
 		"seed":          {"declares itself seedless", "ignores the seed", "draws from a global source"},
 		"exhaustion":    {"restarts after the end"},
 		"slices":        {"sorts what it is told", "keeps what it is told", "changes its question", "changes pending trials", "keeps what it answers", "keeps pending trials"},

@@ -82,21 +82,16 @@ func (s *tpe) Tell(finished []algorithms.Trial) {
 func (s *tpe) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Suggestion, error) {
 	s.visits.Open(pending)
 	lies := s.lies(pending)
-	known := len(s.history.marks) + len(lies)
-	if known+len(ids) > s.startup {
-		for _, m := range s.models {
-			m.refresh(&s.history, s.gamma, lies)
-		}
-	}
 	out := make([]algorithms.Suggestion, len(ids))
 	for i, id := range ids {
-		out[i] = algorithms.Suggestion{ID: id, Point: s.suggest(id, known+i)}
-		if known+len(ids) > s.startup {
-			x := s.space.encode(out[i].Point)
+		known := len(s.history.marks) + len(lies)
+		if known >= s.startup {
 			for _, m := range s.models {
-				m.lie(x)
+				m.refresh(&s.history, s.gamma, lies)
 			}
 		}
+		out[i] = algorithms.Suggestion{ID: id, Point: s.suggest(id, known)}
+		lies = append(lies, s.space.encode(out[i].Point))
 	}
 	return out, nil
 }
