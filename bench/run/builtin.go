@@ -18,7 +18,7 @@ import (
 // Builtin returns the entry of a built-in algorithm. The text is its name and settings, such as
 // "tpe" or "gp:trust_region=off:noise=0.1".
 func Builtin(text string) (Entry, error) {
-	name, rest, _ := strings.Cut(text, ":")
+	name, rest, settings := strings.Cut(text, ":")
 	def, err := builtin.Registry().Lookup(name)
 	if err != nil {
 		return Entry{}, err
@@ -27,8 +27,11 @@ func Builtin(text string) (Entry, error) {
 		return Entry{}, fmt.Errorf("algorithm %q is %w", name, algorithms.ErrNotBuilt)
 	}
 	var raw []algorithms.RawSetting
-	if rest != "" {
+	if settings {
 		for pair := range strings.SplitSeq(rest, ":") {
+			if pair == "" {
+				return Entry{}, fmt.Errorf("algorithm %s: %q has an empty setting, want name:setting=value", name, text)
+			}
 			key, value, ok := strings.Cut(pair, "=")
 			if !ok {
 				return Entry{}, fmt.Errorf("algorithm %s: setting %q has no value, want name=value", name, pair)

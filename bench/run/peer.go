@@ -17,16 +17,22 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
-// patience is how long a peer may take for one answer before it is given up. Imports of Python
-// libraries take up to a minute on a busy machine.
-const patience = 10 * time.Minute
+// patience is how long a peer may take for one answer before it is given up, and greeting for the
+// first, when imports of Python libraries take up to a minute on a busy machine.
+const (
+	patience = 10 * time.Minute
+	greeting = 3 * time.Minute
+)
+
+// errInterrupted says that the context of a peer has ended, and the peer with it.
+var errInterrupted = errors.New("interrupted")
 
 // Peer returns the entry of a peer that speaks the line protocol of bench/peers/README.md. It is
 // started once to ask for its version.
 // The end of the context ends all its processes.
 func Peer(ctx context.Context, name string, command ...string) Entry {
-	e := Entry{Name: name, Open: func() (Optimizer, error) { return openPeer(ctx, command) }}
-	p, err := openPeer(ctx, command)
+	e := Entry{Name: name, Open: func() (Optimizer, error) { return openPeer(ctx, greeting, command) }}
+	p, err := openPeer(ctx, greeting, command)
 	if err != nil {
 		e.Fault = err
 		return e
@@ -39,6 +45,7 @@ func Peer(ctx context.Context, name string, command ...string) Entry {
 // peer is a running child process.
 type peer struct {
 	version string
+	stopped <-chan struct{} // closed by an interrupt
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	lines   chan []byte // of its standard output; closed at its end
@@ -60,8 +67,8 @@ type answer struct {
 	Wall        float64           `json:"wall"`
 }
 
-func openPeer(ctx context.Context, command []string) (*peer, error) {
-	p := &peer{cmd: exec.CommandContext(ctx, command[0], command[1:]...), lines: make(chan []byte)}
+func openPeer(ctx context.Context, limit time.Duration, command []string) (*peer, error) {
+	p := &peer{stopped: ctx.Done(), cmd: exec.CommandContext(ctx, command[0], command[1:]...), lines: make(chan []byte)}
 	// One thread each, as ours: the machine is shared by the workers of the bench.
 	p.cmd.Env = append(os.Environ(), "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1", "GOMAXPROCS=1")
 	p.cmd.Stderr = &p.errors
@@ -77,7 +84,7 @@ func openPeer(ctx context.Context, command []string) (*peer, error) {
 		return nil, err
 	}
 	go p.read(out)
-	hello, err := p.call(map[string]any{"op": "hello"})
+	hello, err := p.callWithin(limit, map[string]any{"op": "hello"})
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -109,22 +116,23 @@ func (p *peer) read(out io.Reader) {
 }
 
 // call sends one request and returns its answer.
-func (p *peer) call(request any) (answer, error) {
+func (p *peer) call(request any) (answer, error) { return p.callWithin(patience, request) }
+
+// callWithin waits no longer than the limit.
+func (p *peer) callWithin(limit time.Duration, request any) (answer, error) {
 	text, err := json.Marshal(request)
 	if err != nil {
 		return answer{}, err
 	}
 	if _, err := p.in.Write(append(text, '\n')); err != nil {
-		p.wait()
-		return answer{}, fmt.Errorf("the peer has ended: %w%s", err, p.errors.text())
+		return answer{}, p.ended()
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
-			p.wait()
-			return answer{}, fmt.Errorf("the peer has ended%s", p.errors.text())
+			return answer{}, p.ended()
 		}
 		var a answer
 		if err := json.Unmarshal(line, &a); err != nil {
@@ -135,7 +143,18 @@ func (p *peer) call(request any) (answer, error) {
 		}
 		return a, nil
 	case <-timer.C:
-		return answer{}, fmt.Errorf("no answer within %s%s", patience, p.errors.text())
+		return answer{}, fmt.Errorf("no answer to %s within %s%s", text, limit, p.errors.text())
+	}
+}
+
+// ended says why there is no more answer.
+func (p *peer) ended() error {
+	p.wait()
+	select {
+	case <-p.stopped:
+		return errInterrupted
+	default:
+		return fmt.Errorf("the peer has ended%s", p.errors.text())
 	}
 }
 

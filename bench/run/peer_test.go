@@ -2,6 +2,7 @@ package run
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tuned-hpo/tuned/bench/problem"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
@@ -34,6 +36,7 @@ func playPeer(how string) {
 			panic(err)
 		}
 		switch op := request["op"]; {
+		case how == "slow": // it never answers
 		case op == "hello":
 			fmt.Println(`{"name":"test","version":"1.2","parts":{"b":"2","a":"1"}}`)
 		case op == "start":
@@ -70,7 +73,7 @@ func startPeer(t *testing.T, how string) (*peer, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := openPeer(t.Context(), []string{self})
+	p, err := openPeer(t.Context(), greeting, []string{self})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,5 +172,30 @@ func TestPeerMayRefuse(t *testing.T) {
 	_, err := startPeer(t, "choosy")
 	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "it likes no letters") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestSlowAndInterruptedPeers(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(asPeer, "slow")
+	if _, err := openPeer(t.Context(), time.Millisecond, []string{self}); !strings.Contains(message(err), `no answer to {"op":"hello"} within 1ms`) {
+		t.Errorf("a slow start: got %v", err)
+	}
+	t.Setenv(asPeer, "any")
+	ctx, interrupt := context.WithCancel(t.Context())
+	p, err := openPeer(ctx, greeting, []string{self})
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupt()
+	if err := p.End(); !errors.Is(err, errInterrupted) && err != nil { // it may have answered just before
+		t.Errorf("got %v", err)
+	}
+	p.wait()
+	if err := p.End(); !errors.Is(err, errInterrupted) {
+		t.Errorf("after its end: got %v", err)
 	}
 }
