@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"github.com/tuned-hpo/tuned/bench/problem"
 	"github.com/tuned-hpo/tuned/bench/report"
 	"github.com/tuned-hpo/tuned/bench/run"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 // chosenSuite is a suite and how many trials run at a time.
@@ -106,7 +108,17 @@ func tasks(suites []chosenSuite) ([]run.Task, []run.Failure) {
 }
 
 // chooseEntries returns random search, ours and the peers, in this order.
-func chooseEntries(ctx context.Context, ours, peers []string) ([]run.Entry, error) {
+func chooseEntries(ctx context.Context, ours, peers []string, stderr io.Writer) ([]run.Entry, error) {
+	out, err := chooseOurs(ours)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := startPeers(ctx, peers, stderr)
+	return append(out, entries...), err
+}
+
+// chooseOurs returns built-in algorithms, random search first if it is not among them.
+func chooseOurs(ours []string) ([]run.Entry, error) {
 	if !slices.Contains(ours, report.Random) {
 		ours = append([]string{report.Random}, ours...)
 	}
@@ -117,15 +129,12 @@ func chooseEntries(ctx context.Context, ours, peers []string) ([]run.Entry, erro
 		faults = append(faults, err)
 		out = append(out, e)
 	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, err
-	}
-	entries, err := choosePeers(ctx, peers)
-	return append(out, entries...), err
+	return out, errors.Join(faults...)
 }
 
-// choosePeers returns the peers. One that cannot be started is an entry with a fault.
-func choosePeers(ctx context.Context, peers []string) ([]run.Entry, error) {
+// startPeers returns the peers that choosePeers named. One that cannot be started is an entry with a
+// fault.
+func startPeers(ctx context.Context, peers []string, stderr io.Writer) ([]run.Entry, error) {
 	if len(peers) == 0 {
 		return nil, nil
 	}
@@ -133,12 +142,13 @@ func choosePeers(ctx context.Context, peers []string) ([]run.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if peers, err = expandPeers(ctx, dir, peers); err != nil {
-		return nil, err
-	}
 	var out []run.Entry
 	for _, name := range peers {
+		fmt.Fprintf(stderr, "starting %s ...\n", name)
 		e := run.Peer(ctx, name, filepath.Join(dir, "run"), name)
+		if ctx.Err() != nil {
+			return nil, errors.New("interrupted")
+		}
 		driver, err := driverHash(dir, name)
 		if err != nil {
 			return nil, err
@@ -151,31 +161,63 @@ func choosePeers(ctx context.Context, peers []string) ([]run.Entry, error) {
 	return out, nil
 }
 
-// expandPeers replaces "installed" by the peers that are.
-func expandPeers(ctx context.Context, dir string, peers []string) ([]string, error) {
+// choosePeers returns the names of peers, sorted, with "installed" replaced by those that are.
+func choosePeers(ctx context.Context, peers []string) ([]string, error) {
+	if len(peers) == 0 {
+		return nil, nil
+	}
+	installed, known, err := listPeers(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []string
 	for _, name := range peers {
-		if name != "installed" {
+		switch near := experiment.Nearest(name, known); {
+		case name == "installed":
+			out = append(out, installed...)
+		case slices.Contains(known, name):
 			out = append(out, name)
-			continue
+		case near != "":
+			return nil, fmt.Errorf("unknown peer %q, did you mean %q?", name, near)
+		default:
+			return nil, fmt.Errorf("unknown peer %q, known are %s", name, strings.Join(known, ", "))
 		}
-		installed, err := installedPeers(ctx, dir)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, installed...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
 
-// installedPeers asks the script that knows.
-func installedPeers(ctx context.Context, dir string) ([]string, error) {
-	text, err := exec.CommandContext(ctx, filepath.Join(dir, "run"), "--list").Output()
-	if err != nil {
-		return nil, fmt.Errorf("list the installed peers: %w", err)
+// chooseBaseline returns whom progress compares ours with: one that takes part, or "" for nobody.
+func chooseBaseline(name string, ours, peers []string) (string, error) {
+	const usual = "optuna-gp"
+	switch {
+	case name == "none":
+		return "", nil
+	case name == "" && slices.Contains(peers, usual):
+		return usual, nil
+	case name == "" || name == report.Random: // which always takes part
+		return report.Random, nil
+	case slices.Contains(ours, name) || slices.Contains(peers, name):
+		return name, nil
 	}
-	return strings.Fields(string(text)), nil
+	return "", fmt.Errorf("the baseline %q takes no part: name it in -ours or -peers", name)
+}
+
+// listPeers asks the script that knows for the peers that are installed, and for all there are.
+func listPeers(ctx context.Context) (installed, known []string, err error) {
+	dir, err := peersFolder()
+	if err != nil {
+		return nil, nil, err
+	}
+	ask := func(what string) []string {
+		text, fault := exec.CommandContext(ctx, filepath.Join(dir, "run"), what).Output()
+		if fault != nil {
+			err = fmt.Errorf("list the peers: %w", fault)
+		}
+		return strings.Fields(string(text))
+	}
+	installed, known = ask("--list"), ask("--all")
+	return installed, known, err
 }
 
 // driverHash tells one version of a peer's driver from another.

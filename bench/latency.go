@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,8 @@ const (
 	latencyFile = "latency.json"
 	// childCommand is what this program starts itself with, to measure in a process of its own.
 	childCommand = "latency-child"
+	// studyPeers are those that the goals compare whole studies with.
+	studyPeers = "optuna-tpe,optuna-gp,rustuna-tpe,goptuna-tpe"
 )
 
 // latencyFlags are the flags of the latency command.
@@ -46,10 +49,10 @@ type figures struct {
 func latencyCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var f latencyFlags
 	flags := newFlags("latency", "", stderr)
-	flags.StringVar(&f.ours, "ours", "bayesianoptimization,tpe,multivariate-tpe", "`NAMES` of built-in algorithms")
+	flags.StringVar(&f.ours, "ours", "bayesianoptimization,tpe", "`NAMES` of built-in algorithms")
 	flags.StringVar(&f.peers, "peers", "installed", "`NAMES` of peers, or none, or installed")
-	flags.StringVar(&f.study, "study", "tpe,multivariate-tpe", "`NAMES` of built-in algorithms whose whole studies are timed")
-	flags.StringVar(&f.studyPeers, "study-peers", "optuna-tpe,optuna-gp,rustuna-tpe,goptuna-tpe", "`NAMES` of peers whose whole studies are timed")
+	flags.StringVar(&f.study, "study", "tpe", "`NAMES` of built-in algorithms whose whole studies are timed")
+	flags.StringVar(&f.studyPeers, "study-peers", "", "`NAMES` of peers whose whole studies are timed, or none (default: those of "+studyPeers+" that are in -peers)")
 	flags.IntVar(&f.trials, "trials", 1000, "of a whole study, in 40 dimensions")
 	flags.StringVar(&f.out, "out", filepath.Join("build", "bench"), "`FOLDER` for latency.json")
 	flags.StringVar(&f.sizes, "n", "0,10,50,100,200,500,1000,2000,10000", "told trials at which suggestions are measured")
@@ -71,12 +74,34 @@ func latencyCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	if err != nil {
 		return err
 	}
+	if err := f.names(ctx); err != nil {
+		return err
+	}
 	all := f.measure(ctx, climbs, stderr)
 	all.plain(stdout)
 	if ctx.Err() != nil {
 		return errors.New("interrupted; latency.json is not written")
 	}
 	return all.save(f.out)
+}
+
+// names checks all names before anything is measured, and fills in which peers are meant.
+func (f *latencyFlags) names(ctx context.Context) error {
+	if _, err := chooseOurs(slices.Concat(list(f.ours), list(f.study))); err != nil {
+		return err
+	}
+	peers, err := choosePeers(ctx, list(f.peers))
+	if err != nil {
+		return err
+	}
+	studies := slices.DeleteFunc(list(studyPeers), func(name string) bool { return !slices.Contains(peers, name) })
+	if f.studyPeers != "" {
+		if studies, err = choosePeers(ctx, list(f.studyPeers)); err != nil {
+			return err
+		}
+	}
+	f.peers, f.studyPeers = strings.Join(peers, ","), strings.Join(studies, ",")
+	return nil
 }
 
 // climbs returns the ladders that the flags ask for, without optimizers.
@@ -163,9 +188,9 @@ func (f latencyFlags) measure(ctx context.Context, climbs []latency.Climb, stder
 	return all
 }
 
-// peerEntries returns the peers. Without the folder of peers there are none.
+// peerEntries returns the peers.
 func peerEntries(ctx context.Context, names []string, stderr io.Writer) []run.Entry {
-	entries, err := choosePeers(ctx, names)
+	entries, err := startPeers(ctx, names, stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "no peers:", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
@@ -32,11 +33,7 @@ func listCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		}
 	}
 	fmt.Fprintf(stdout, "ours: %s\n", strings.Join(names, ", "))
-	dir, err := peersFolder()
-	if err != nil {
-		return err
-	}
-	peers, err := installedPeers(ctx, dir)
+	peers, known, err := listPeers(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,5 +41,15 @@ func listCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		peers = []string{"none; bench/peers/install installs them"}
 	}
 	fmt.Fprintf(stdout, "peers: %s\n", strings.Join(peers, ", "))
+	for _, name := range known {
+		if slices.Contains(peers, name) {
+			continue
+		}
+		why := "is not installed: bench/peers/install tries, and says why where it fails"
+		if name == "optuna-auto" {
+			why = "cannot be installed: AutoSampler is loaded from OptunaHub when it is asked for, which is no package"
+		}
+		fmt.Fprintf(stdout, "  %-18s %s\n", name, why)
+	}
 	return nil
 }

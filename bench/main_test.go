@@ -21,6 +21,10 @@ func TestWrongInput(t *testing.T) {
 		{"run -suite quick/bbob24-d5@0 -peers none", `the number of workers after @ must be at least 1, got "0"`},
 		{"run -suite none -peers none", "no suite is chosen"},
 		{"run -ours tpf -peers none -baseline random", `unknown algorithm "tpf", did you mean "tpe"?`},
+		{"run -peers optuna-gpp", `unknown peer "optuna-gpp", did you mean "optuna-gp"?`},
+		{"run -peers none,something", `unknown peer "none", known are optuna-gp, `},
+		{"run -peers none -baseline optuna-gp", `the baseline "optuna-gp" takes no part: name it in -ours or -peers`},
+		{"run -peers none -ours gp:", `algorithm gp: "gp:" has an empty setting`},
 		{"run -workers 0", "-workers must be at least 1, got 0"},
 		{"run quick", `run takes no arguments, got ["quick"]`},
 		{"report", "report wants one folder"},
@@ -28,6 +32,8 @@ func TestWrongInput(t *testing.T) {
 		{"goals nowhere", "nowhere holds no report"},
 		{"latency -n 10,5", "-n must ascend, got 5 after 10"},
 		{"latency -d 0", `-d: "0" is no whole number of at least 1`},
+		{"latency -peers hebbo", `unknown peer "hebbo", did you mean "hebo"?`},
+		{"latency -peers none -study tpf", `unknown algorithm "tpf"`},
 		{"latency -pending none", "-pending is empty"},
 	}
 	for _, tt := range tests {
@@ -72,6 +78,32 @@ func TestRunReportGoals(t *testing.T) {
 	for _, name := range []string{"report.md", "report.json", "runs.jsonl.gz", "quick-outlier24-d5-w8-regret.png"} {
 		if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestBaseline(t *testing.T) {
+	for _, tt := range []struct{ given, peers, want string }{
+		{"", "none", "random"},
+		{"", "optuna-tpe,optuna-gp", "optuna-gp"},
+		{"", "optuna-tpe", "random"},
+		{"none", "optuna-gp", ""},
+		{"tpe", "none", "tpe"},
+		{"optuna-tpe", "optuna-tpe", "optuna-tpe"},
+	} {
+		if got, err := chooseBaseline(tt.given, []string{"gp", "tpe"}, list(tt.peers)); got != tt.want || err != nil {
+			t.Errorf("%+v: got %q, %v", tt, got, err)
+		}
+	}
+}
+
+func TestStudyPeersAreAmongThePeers(t *testing.T) {
+	for _, tt := range []struct{ peers, studies, want string }{
+		{"none", "", ""}, {"optuna-gp,hebo", "", "optuna-gp"}, {"none", "optuna-tpe", "optuna-tpe"}, {"optuna-gp", "none", ""},
+	} {
+		f := latencyFlags{peers: tt.peers, studyPeers: tt.studies}
+		if err := f.names(t.Context()); err != nil || f.studyPeers != tt.want {
+			t.Errorf("%+v: got %q, %v", tt, f.studyPeers, err)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,9 +34,9 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	var f runFlags
 	flags := newFlags("run", "", stderr)
 	flags.StringVar(&f.suites, "suite", "quick", "`NAMES` of suites, or of sets of them, separated by commas; NAME@8 runs 8 trials at a time")
-	flags.StringVar(&f.ours, "ours", "bayesianoptimization,tpe,multivariate-tpe", "`NAMES` of built-in algorithms, with settings as in gp:trust_region=false")
+	flags.StringVar(&f.ours, "ours", "bayesianoptimization,tpe", "`NAMES` of built-in algorithms, with settings as in gp:trust_region=false")
 	flags.StringVar(&f.peers, "peers", "installed", "`NAMES` of peers, or none, or installed")
-	flags.StringVar(&f.baseline, "baseline", "optuna-gp", "`NAME` of the optimizer that progress compares the first of ours with; it is run, too")
+	flags.StringVar(&f.baseline, "baseline", "", "`NAME` of the optimizer that progress compares the first of ours with, or none (default: optuna-gp if it takes part, else random)")
 	flags.StringVar(&f.out, "out", filepath.Join("build", "bench"), "`FOLDER` for the report")
 	flags.StringVar(&f.keep, "keep", "", "`FOLDER` to keep new runs of peers in, such as bench/trajectories (default: the user's cache)")
 	flags.IntVar(&f.workers, "workers", 2, "runs at a time")
@@ -55,7 +54,14 @@ func runCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 }
 
 func (f runFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
-	queue, failures, err := f.queue(ctx)
+	peers, err := choosePeers(ctx, list(f.peers))
+	if err != nil {
+		return err
+	}
+	if f.baseline, err = chooseBaseline(f.baseline, list(f.ours), peers); err != nil {
+		return err
+	}
+	queue, failures, err := f.queue(ctx, peers, stderr)
 	if err != nil {
 		return err
 	}
@@ -95,17 +101,12 @@ func nothing(failures []run.Failure) error {
 }
 
 // queue reads the flags into the runs that they ask for.
-func (f runFlags) queue(ctx context.Context) (*run.Queue, []run.Failure, error) {
+func (f runFlags) queue(ctx context.Context, peers []string, stderr io.Writer) (*run.Queue, []run.Failure, error) {
 	suites, err := chooseSuites(list(f.suites))
 	if err != nil {
 		return nil, nil, err
 	}
-	peers := list(f.peers)
-	builtin := slices.Contains(list(f.ours), f.baseline) || f.baseline == report.Random
-	if f.baseline != "" && f.baseline != "none" && !builtin && !slices.Contains(peers, f.baseline) {
-		peers = append(peers, f.baseline)
-	}
-	entries, err := chooseEntries(ctx, list(f.ours), peers)
+	entries, err := chooseEntries(ctx, list(f.ours), peers, stderr)
 	if err != nil {
 		return nil, nil, err
 	}
