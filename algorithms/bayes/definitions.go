@@ -21,6 +21,8 @@ func GP() algorithms.Definition {
 			toggle("trust_region", "true", "whether the next trial stays near known ones, along parameters that are numbers"),
 			toggle("correlations", "true", "whether the model learns that parameters act together, in spaces of up to 12"),
 			toggle("warp", "true", "whether losses are warped, so that outliers do not count and good losses are told apart"),
+			toggle("input_warping", "false", "whether the model learns to stretch the range of each number at one end or both; then it does not learn that parameters act together"),
+			toggle("linear", "false", "whether the model has a linear term"),
 			sampling.SeedSetting(),
 		},
 		Objectives: true, Constraints: true, Priors: true,

@@ -19,6 +19,8 @@ type settings struct {
 	growth      float64 // of the radius, by trials/(5(d+1))
 	warp        bool    // whether losses are warped
 	skew        float64 // standard deviation of the weights of coordinates in others; 0 for none
+	inputWarp   bool    // whether the axes of numbers are warped; then there is no skew
+	linear      bool    // whether the model has a linear term
 	spread      int     // candidates over the space
 	about       int     // candidates about promising points
 	starts      int     // candidates that are improved
@@ -64,6 +66,7 @@ func read(p algorithms.Problem, v algorithms.Values) settings {
 		s.skew = 0
 	}
 	s.warp = boolean(v, "warp", s.warp)
+	s.inputWarp, s.linear = boolean(v, "input_warping", false), boolean(v, "linear", false)
 	return s
 }
 
@@ -95,8 +98,9 @@ func (s settings) models(e *encoding) (plain, skewed *gp.Model) {
 		dims[i] = gp.Dimension{Categorical: a.labels, Conditional: a.parent >= 0}
 	}
 	c := gp.Default(dims)
+	c.Warp, c.Linear = s.inputWarp, s.linear
 	plain = gp.New(c)
-	if s.skew == 0 || len(dims) > most {
+	if s.skew == 0 || s.inputWarp || len(dims) > most {
 		return plain, plain
 	}
 	c.Skew = s.skew
