@@ -39,6 +39,7 @@ type Failure struct {
 type job struct {
 	entry int
 	task  Task
+	kept  bool // it was made earlier
 }
 
 // most is how often in a row an optimizer may fail before no more runs are given to it.
@@ -55,19 +56,29 @@ type work struct {
 	failures []Failure
 	failed   []int     // per entry
 	took     []float64 // per entry: seconds of the runs done now
-	times    []int     // per entry: their number
-	left     []int     // per entry: jobs
+	trials   []int     // per entry: their trials
+	left     []int     // per entry: trials to be made
 }
 
 // Run does all runs. It returns those that succeeded, or that their optimizer does not support, in
 // the order of tasks and entries, and those that failed. The error is of the bench itself.
 func (q *Queue) Run(ctx context.Context) ([]*Trajectory, []Failure, error) {
 	n := len(q.Entries)
-	w := &work{Queue: q, failed: make([]int, n), took: make([]float64, n), times: make([]int, n), left: make([]int, n)}
+	w := &work{Queue: q, failed: make([]int, n), took: make([]float64, n), trials: make([]int, n), left: make([]int, n)}
 	for _, t := range q.Tasks {
-		for i := range q.Entries {
-			w.jobs = append(w.jobs, job{entry: i, task: t})
-			w.left[i]++
+		for i, e := range q.Entries {
+			j := job{entry: i, task: t}
+			if !q.Fresh {
+				tr, err := q.Cache.Get(e, t)
+				if err != nil {
+					return nil, nil, err
+				}
+				j.kept = tr != nil
+			}
+			if !j.kept {
+				w.left[i] += t.Problem.Budget
+			}
+			w.jobs = append(w.jobs, j)
 		}
 	}
 	w.runs = make([]*Trajectory, len(w.jobs))
@@ -192,28 +203,35 @@ func (w *work) finish(k int, tr *Trajectory, seconds float64) {
 	defer w.mu.Unlock()
 	w.runs[k] = tr
 	w.done++
-	i := w.jobs[k].entry
+	j := w.jobs[k]
+	i := j.entry
 	if tr != nil && !tr.Cached {
 		w.failed[i] = 0
 	}
-	w.left[i]--
+	if !j.kept {
+		w.left[i] -= j.task.Problem.Budget
+	}
 	if seconds > 0 {
 		w.took[i] += seconds
-		w.times[i]++
+		w.trials[i] += j.task.Problem.Budget
 	}
 	if w.Progress != nil {
 		w.Progress(Progress{Done: w.done, Total: len(w.jobs), Left: w.estimate(), Last: tr})
 	}
 }
 
-// estimate is the time that the jobs left will take if each takes as long as those of its optimizer
-// did. Optimizers of which none was run are left out: mostly all their runs are kept.
+// estimate is the time that the trials left will take if each takes as long as those of its optimizer
+// did; 0, for unknown, until each optimizer has made a run, for one may cost a thousand times another.
 func (w *work) estimate() time.Duration {
 	seconds := 0.0
-	for i, n := range w.times {
-		if n > 0 && w.failed[i] < most {
-			seconds += w.took[i] / float64(n) * float64(w.left[i])
+	for i, left := range w.left {
+		if left == 0 || w.failed[i] >= most {
+			continue
 		}
+		if w.trials[i] == 0 {
+			return 0
+		}
+		seconds += w.took[i] / float64(w.trials[i]) * float64(left)
 	}
 	return time.Duration(seconds / float64(w.Workers) * float64(time.Second))
 }

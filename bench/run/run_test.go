@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -250,5 +251,19 @@ func TestQueue(t *testing.T) {
 	}
 	if diff := cmp.Diff(runs, again, cmpopts.IgnoreFields(Trajectory{}, "Cached")); diff != "" || !again[0].Cached {
 		t.Errorf("kept runs differ, or were made again:\n%s", diff)
+	}
+}
+
+func TestEstimateWeighsByOptimizer(t *testing.T) {
+	w := work{
+		Queue: &Queue{Workers: 2}, failed: []int{0, 0, most}, // the last has been given up
+		took: []float64{1, 100, 50}, trials: []int{100, 50, 100}, left: []int{1000, 20, 1000},
+	}
+	if got := w.estimate(); got != 25*time.Second { // (10 + 40) / 2
+		t.Errorf("got %s, want 25s", got)
+	}
+	w.trials[1] = 0
+	if got := w.estimate(); got != 0 {
+		t.Errorf("before its first run: got %s", got)
 	}
 }
