@@ -40,6 +40,10 @@ func (o *optimizer) condition(id uint64) {
 // choose sets the history that is modelled: all trials, or of many some about the best one and, now
 // and then, some of everywhere.
 func (o *optimizer) choose(id uint64) {
+	// A fit takes time that grows with the cube of the trials, so that there is a limit, and a model of
+	// a part starts where that leaves out more than a few. Of the part most are local, as in Eriksson et
+	// al. 2019, Scalable global optimization via local Bayesian optimization; every tenth suggestion
+	// looks for another valley. The numbers are choices, not tuned.
 	const most, some, broadly = 320, 256, 10
 	o.centre = nil
 	if o.told.n <= most {
@@ -90,9 +94,12 @@ func (o *optimizer) assess() {
 
 // acquisition draws what to maximize of one objective.
 func (o *optimizer) acquisition(random *rand.Rand) acquisition {
+	// Without a new result three suggestions of four explore, the others maximize as ever: UCB-PE, with
+	// the share that Google Vizier (Song et al. 2024, arXiv:2408.11527) has by default.
+	const exploring = 0.75
 	a := acquisition{criterion: upperBound, beta: o.settings.beta}
 	switch coin := random.Float64(); {
-	case o.sure && coin < 0.75:
+	case o.sure && coin < exploring:
 		a.criterion, a.best = exploration, o.threshold()
 	case o.settings.acquisition == alwaysPI:
 		a.criterion, a.best = logPI, o.incumbent()

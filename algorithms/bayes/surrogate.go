@@ -33,6 +33,8 @@ func newSurrogate(plain, skewed *gp.Model, d int) *surrogate {
 // from the given ones (nil for none) and, when cold, from the prior's median. Weights are 0 unless
 // there are trials enough and each is worth a price.
 func (s *surrogate) fit(x, y, from []float64, cold bool) []float64 {
+	// A hyperparameter costs 1 by the criterion of Akaike (1974), for fits without a prior. Weights have
+	// one, which costs, too, so that the price is half; bench/ablations.md has figures at this price.
 	const (
 		warmIterations, skewedIterations = 10, 20
 		enough                           = 2   // trials per axis

@@ -15,6 +15,8 @@ type trust struct {
 // newTrust returns the region about the rows of n known points (n by d, features). Its radius grows
 // with n, until there is no limit (Song et al. 2024, arXiv:2408.11527, section 3.3; slower here).
 func newTrust(e *encoding, rows []float64, n int, radius, growth float64) trust {
+	// Both are Google Vizier's. A ball of radius 0.5 about the centre is the whole cube, and a grid with
+	// steps above 0.2 has no other level in a ball of the first radii, which are at most that.
 	const limit, coarse = 0.5, 0.2
 	d := len(e.axes)
 	t := trust{radius: radius + growth*float64(n)/float64(5*(d+1)), rows: rows[:n*d], d: d}
