@@ -120,7 +120,7 @@ func (r reference) normalized(tr *run.Trajectory, t int) float64 {
 
 // reached is the share of the targets that a run has reached after t trials. A regret at the
 // problem's floor has reached all targets below it.
-func (r reference) reached(tr *run.Trajectory, t int) float64 {
+func (r reference) reached(targets []float64, tr *run.Trajectory, t int) float64 {
 	share := 0.0
 	for _, factor := range targets {
 		if regretAt(tr, t) <= math.Log10(r.median*factor)+rounding {
@@ -130,8 +130,17 @@ func (r reference) reached(tr *run.Trajectory, t int) float64 {
 	return share
 }
 
-// targets are multiples of random search's median regret.
-var targets = [...]float64{10, 1, 0.1, 0.01}
+// targets are multiples of random search's median regret. The fine ones are ten for each power of
+// ten, for curves: from 10 to 0.001.
+var (
+	targets     = []float64{10, 1, 0.1, 0.01}
+	fineTargets = func() (out [41]float64) {
+		for i := range out {
+			out[i] = math.Pow(10, 1-float64(i)/10)
+		}
+		return out
+	}()
+)
 
 // rounding lets the median run of random search reach its own regret.
 const rounding = 1e-9
@@ -155,7 +164,7 @@ func (g *runGroup) score(name string, refs map[string]reference) Score {
 	for c, t := range g.checkpoints() {
 		s.LogRegret[c] = over(func(tr *run.Trajectory) float64 { return regretAt(tr, t) })
 		s.Normalized[c] = over(func(tr *run.Trajectory) float64 { return g.normalized(refs, tr, t) })
-		s.Reached[c] = over(func(tr *run.Trajectory) float64 { return g.reached(refs, tr, t) })
+		s.Reached[c] = over(func(tr *run.Trajectory) float64 { return g.reached(refs, targets, tr, t) })
 	}
 	s.Area = over(func(tr *run.Trajectory) float64 {
 		curve := make([]float64, g.budget)
@@ -198,9 +207,9 @@ func (g *runGroup) normalized(refs map[string]reference, tr *run.Trajectory, t i
 	return math.NaN()
 }
 
-func (g *runGroup) reached(refs map[string]reference, tr *run.Trajectory, t int) float64 {
+func (g *runGroup) reached(refs map[string]reference, targets []float64, tr *run.Trajectory, t int) float64 {
 	if r, ok := refs[tr.Problem]; ok {
-		return r.reached(tr, t)
+		return r.reached(targets, tr, t)
 	}
 	return math.NaN()
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // plotKinds are the plots of a section.
-var plotKinds = []string{"regret", "targets", "rank"}
+var plotKinds = []string{"regret", "ecdf", "rank"}
 
 func plotName(suite string, workers int, kind string) string {
 	return fmt.Sprintf("%s-w%d-%s.png", strings.ReplaceAll(suite, "/", "-"), workers, kind)
@@ -38,26 +38,22 @@ func Plots(runs []*run.Trajectory, dir string) error {
 	return nil
 }
 
-// savePlot writes a plot as PNG, with its legend to the right.
+// savePlot writes a plot as PNG, with its legend to the right, which takes the room that it needs.
 func savePlot(p *plot.Plot, name string) error {
-	const width, height, legend, dots = 20 * vg.Centimeter, 11 * vg.Centimeter, 5 * vg.Centimeter, 144
+	const width, height, gap, dots = 15 * vg.Centimeter, 11 * vg.Centimeter, 20, 144
 	names := p.Legend
 	p.Legend = plot.NewLegend()
-	img := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dots))
+	need := names.Rectangle(draw.New(vgimg.New(width, height))).Size()
+	img := vgimg.NewWith(vgimg.UseWH(width+need.X+2*gap, max(height, need.Y+2*gap)), vgimg.UseDPI(dots))
 	all := draw.New(img)
-	p.Draw(draw.Crop(all, 0, -legend, 0, 0))
-	names.Draw(draw.Crop(all, width-legend+vg.Points(6), 0, 0, -vg.Points(20)))
+	p.Draw(draw.Crop(all, 0, -need.X-2*gap, 0, 0))
+	names.Draw(draw.Crop(all, width+gap, 0, 0, -gap))
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	_, err = vgimg.PngCanvas{Canvas: img}.WriteTo(f)
 	return errors.Join(err, f.Close())
-}
-
-// palette is Okabe and Ito's, which the colour-blind can tell apart.
-var palette = []color.NRGBA{
-	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {230, 159, 0, 255}, {86, 180, 233, 255}, {0, 0, 0, 255},
 }
 
 // curve is a figure after each number of trials, with a band.
@@ -76,43 +72,61 @@ func (g *runGroup) draw(kind string) *plot.Plot {
 		p.Title.Text += fmt.Sprintf(", %d workers", g.workers)
 	}
 	p.X.Label.Text = "trials"
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(roundTicks), plot.TickerFunc(roundTicks)
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.Padding = vg.Points(2)
 	p.Add(plotter.NewGrid())
 	var curves []curve
 	switch kind {
 	case "regret":
+		p.X.Label.Text = "trials; bands are 95 % intervals of the mean"
 		p.Y.Label.Text = "log10 regret less that of random search"
 		curves = g.regretCurves()
-	case "targets":
-		p.Y.Label.Text = "share of targets reached"
+	case "ecdf":
+		p.Y.Label.Text = "ECDF: share of (run, target) pairs reached"
 		curves = g.targetCurves()
 	case "rank":
 		p.Y.Label.Text = "mean rank, 1 is best"
 		curves = g.rankCurves()
 	}
+	names := make([]string, len(curves))
 	for i, c := range curves {
-		c.draw(p, palette[i%len(palette)], i/len(palette))
+		names[i] = c.name
 	}
+	looks := styles(names)
+	for i, c := range curves { // below all lines
+		c.band(p, looks[i])
+	}
+	for i, c := range curves {
+		c.line(p, looks[i])
+	}
+	p.X.Min = 0
+	room := 0.02 * (p.Y.Max - p.Y.Min) // or the edge would cut lines in half
+	p.Y.Min, p.Y.Max = p.Y.Min-room, p.Y.Max+room
 	return p
 }
 
-// draw adds a curve to a plot: ours in bold, those beyond the palette dashed.
-func (c curve) draw(p *plot.Plot, shade color.NRGBA, round int) {
-	if c.low != nil {
-		band := make(plotter.XYs, 0, 2*len(c.mid))
-		for t := range c.mid {
-			band = append(band, plotter.XY{X: float64(t + 1), Y: c.high[t]})
-		}
-		for t := len(c.mid) - 1; t >= 0; t-- {
-			band = append(band, plotter.XY{X: float64(t + 1), Y: c.low[t]})
-		}
-		if area, err := plotter.NewPolygon(band); err == nil { // an infinite interval has no band
-			area.Color = color.NRGBA{shade.R, shade.G, shade.B, 28}
-			area.Width = 0
-			p.Add(area)
-		}
+// band adds the band of a curve to a plot.
+func (c curve) band(p *plot.Plot, s style) {
+	if c.low == nil {
+		return
 	}
+	edge := make(plotter.XYs, 0, 2*len(c.mid))
+	for t := range c.mid {
+		edge = append(edge, plotter.XY{X: float64(t + 1), Y: c.high[t]})
+	}
+	for t := len(c.mid) - 1; t >= 0; t-- {
+		edge = append(edge, plotter.XY{X: float64(t + 1), Y: c.low[t]})
+	}
+	if area, err := plotter.NewPolygon(edge); err == nil { // an infinite interval has no band
+		area.Color = color.NRGBA{s.colour.R, s.colour.G, s.colour.B, 28}
+		area.Width = 0
+		p.Add(area)
+	}
+}
+
+// line adds a curve to a plot: ours in bold.
+func (c curve) line(p *plot.Plot, s style) {
 	points := make(plotter.XYs, len(c.mid))
 	for t, y := range c.mid {
 		points[t] = plotter.XY{X: float64(t + 1), Y: y}
@@ -121,13 +135,10 @@ func (c curve) draw(p *plot.Plot, shade color.NRGBA, round int) {
 	if err != nil {
 		return // a curve with NaN, of an optimizer that took no part
 	}
-	line.Color = shade
+	line.Color, line.Dashes = s.colour, s.dashes
 	line.Width = vg.Points(1.2)
 	if c.ours {
 		line.Width = vg.Points(2.4)
-	}
-	if round > 0 {
-		line.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
 	}
 	p.Add(line)
 	p.Legend.Add(c.name, line)
@@ -199,6 +210,9 @@ func spread(samples []sample) Interval {
 	return Interval{m, m - half, m + half}
 }
 
+// targetCurves are the empirical cumulative distributions of how many trials it takes to reach a
+// target (Hansen et al. 2021, doi:10.1080/10556788.2020.1808977, section 4): the share of all pairs of
+// a run and a target that are reached.
 func (g *runGroup) targetCurves() []curve {
 	refs := g.reference()
 	var out []curve
@@ -207,7 +221,7 @@ func (g *runGroup) targetCurves() []curve {
 		runs := g.did(name)
 		for t := range c.mid {
 			for _, tr := range runs {
-				c.mid[t] += g.reached(refs, tr, t+1) / float64(len(runs))
+				c.mid[t] += g.reached(refs, fineTargets[:], tr, t+1) / float64(len(runs))
 			}
 		}
 		out = append(out, c)

@@ -175,6 +175,23 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestTargetCurves counts the targets 10^2, 10^1.9, ... 10^-2 that two runs reach: 2 - log10 regret,
+// ten for each power of ten, and one more.
+func TestTargetCurves(t *testing.T) {
+	for _, c := range group(twoProblems())[0].targetCurves() {
+		if c.name != "ours" {
+			continue
+		}
+		for i, want := range []float64{1 + 1, 11 + 11, 21 + 11, 31 + 11} {
+			if got := c.mid[i] * 2 * 41; math.Abs(got-want) > 1e-9 {
+				t.Errorf("after %d trials: got %v pairs, want %v", i+1, got, want)
+			}
+		}
+		return
+	}
+	t.Error("ours has no curve")
+}
+
 func TestPlots(t *testing.T) {
 	dir := t.TempDir()
 	if err := Plots(twoProblems(), dir); err != nil {
