@@ -48,6 +48,12 @@ func readmeCommand(_ context.Context, args []string, stdout, stderr io.Writer) e
 		if err := os.WriteFile(filepath.Join(root, name), []byte(pages[name]), 0o644); err != nil {
 			return err
 		}
+	}
+	if len(pages) == 1 { // README.md alone, without figures
+		fmt.Fprintln(stdout, "bench/results has no figures, so README.md quotes none; bench/README.md says how they are made")
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(pages)) {
 		fmt.Fprintln(stdout, "wrote", name)
 	}
 	return nil
