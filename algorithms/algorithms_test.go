@@ -111,7 +111,7 @@ func TestRegistry(t *testing.T) {
 	if diff := cmp.Diff(r.Names(), []string{"random", "sobol"}); diff != "" {
 		t.Error(diff)
 	}
-	if got := nearest("abx", []string{"abd", "aby", "abc", "abz"}); got != "abc" {
+	if got := Nearest("abx", []string{"abd", "aby", "abc", "abz"}); got != "abc" {
 		t.Errorf("got %q, want the first of equals in the alphabet", got)
 	}
 }

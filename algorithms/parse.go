@@ -90,7 +90,7 @@ func unknownSetting(known []Setting, name string) error {
 	for i, s := range known {
 		names[i] = s.Name
 	}
-	if near := nearest(name, names); near != "" {
+	if near := Nearest(name, names); near != "" {
 		return fmt.Errorf("unknown setting %q, did you mean %q?", name, near)
 	}
 	return fmt.Errorf("unknown setting %q, known are %s", name, strings.Join(names, ", "))

@@ -61,7 +61,7 @@ func (r *Registry) Lookup(name string) (Definition, error) {
 	for alias := range r.byName {
 		names = append(names, alias)
 	}
-	if near := nearest(name, names); near != "" {
+	if near := Nearest(name, names); near != "" {
 		return Definition{}, fmt.Errorf("unknown algorithm %q, did you mean %q?", name, near)
 	}
 	return Definition{}, fmt.Errorf("unknown algorithm %q, known are %s", name, strings.Join(r.Names(), ", "))
@@ -79,9 +79,9 @@ func (r *Registry) Names() []string {
 // Definitions returns all algorithms in the order of registration.
 func (r *Registry) Definitions() []Definition { return slices.Clone(r.defs) }
 
-// nearest returns the candidate most like name, or "" when none is. Of equals it takes the first
+// Nearest returns the candidate most like name, or "" when none is. Of equals it takes the first
 // in the alphabet.
-func nearest(name string, candidates []string) string {
+func Nearest(name string, candidates []string) string {
 	best, least := "", 1+max(1, (len(name)+1)/3) // a typo has one wrong letter in three
 	for _, c := range candidates {
 		d := distance(strings.ToLower(name), strings.ToLower(c))

@@ -15,10 +15,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/bench/problem"
 	"github.com/tuned-hpo/tuned/bench/report"
 	"github.com/tuned-hpo/tuned/bench/run"
-	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 // chosenSuite is a suite and how many trials run at a time.
@@ -172,7 +172,7 @@ func choosePeers(ctx context.Context, peers []string) ([]string, error) {
 	}
 	var out []string
 	for _, name := range peers {
-		switch near := experiment.Nearest(name, known); {
+		switch near := algorithms.Nearest(name, known); {
 		case name == "installed":
 			out = append(out, installed...)
 		case slices.Contains(known, name):
