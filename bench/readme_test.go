@@ -24,6 +24,28 @@ func TestFiguresAreFresh(t *testing.T) {
 	}
 }
 
+func TestReadmeWithoutFigures(t *testing.T) {
+	root := t.TempDir()
+	t.Chdir(root)
+	before := "# A project\n" + figuresBegin + "old\n" + figuresEnd
+	if err := os.MkdirAll(filepath.Join("bench", "peers", "run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("README.md", []byte(before), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr strings.Builder
+	if err := dispatch(t.Context(), []string{"readme"}, &stdout, &stderr); err != nil {
+		t.Fatal(err)
+	}
+	if got := stdout.String(); !strings.HasPrefix(got, "bench/results has no figures, so README.md quotes none") || strings.Contains(got, "wrote") {
+		t.Errorf("got %q", got)
+	}
+	if got, err := os.ReadFile("README.md"); err != nil || string(got) != strings.Replace(before, "old\n", "", 1) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // figuresOf are made up: one suite where a peer is better and one where it is worse.
 func figuresOf(suites ...string) goals.Figures {
 	r := &report.Report{Made: "2026-01-02", Machine: "a machine"}
