@@ -33,6 +33,11 @@ func listCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		}
 	}
 	fmt.Fprintf(stdout, "ours: %s\n", strings.Join(names, ", "))
+	return describePeers(ctx, stdout)
+}
+
+// describePeers lists the peers that are installed, and why others are not.
+func describePeers(ctx context.Context, stdout io.Writer) error {
 	peers, known, err := listPeers(ctx)
 	if err != nil {
 		return err

@@ -82,6 +82,19 @@ func TestRunReportGoals(t *testing.T) {
 	}
 }
 
+func TestListNamesThePeers(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	if err := dispatch(t.Context(), []string{"list"}, &stdout, &stderr); err != nil {
+		t.Fatal(err)
+	}
+	_, peers, _ := strings.Cut(stdout.String(), "\npeers: ")
+	for _, want := range []string{"optuna-gp", "hebo", "optuna-auto        cannot be installed: AutoSampler is loaded from OptunaHub"} {
+		if !strings.Contains(peers, want) {
+			t.Errorf("no %q in %q", want, peers)
+		}
+	}
+}
+
 func TestBaseline(t *testing.T) {
 	for _, tt := range []struct{ given, peers, want string }{
 		{"", "none", "random"},
