@@ -21,7 +21,12 @@ type axis struct {
 	parent int       // -1 for a parameter that is always active
 	when   []float64 // features of the parent under which it is active
 	alone  *searchspace.Space
+	ratio  float64 // of the greatest to the least value, of a wide axis; 0 otherwise
 }
+
+// wide is the ratio of the ends from which on a range without a distribution may well be one of
+// magnitudes.
+const wide = 100
 
 // encoding maps points to features and back. Features of parameters that are not active are NaN.
 type encoding struct {
@@ -62,6 +67,9 @@ func newAxis(p searchspace.Parameter) axis {
 	}
 	a := axis{labels: p.Kind == searchspace.Categorical, alone: alone}
 	a.cells, _ = alone.Cells()
+	if numeric := p.Kind == searchspace.Double || p.Kind == searchspace.Int; numeric && p.Distribution == searchspace.Uniform && p.Min > 0 && p.Max/p.Min >= wide {
+		a.ratio = p.Max / p.Min
+	}
 	if a.cells > shortGrid && !a.labels {
 		return a
 	}
@@ -76,7 +84,33 @@ func (a *axis) feature(p searchspace.Point) float64 {
 	if a.labels {
 		return p[0]
 	}
-	return a.alone.Encode(p)[0]
+	return a.bend(a.alone.Encode(p)[0])
+}
+
+// bend returns the feature of a coordinate of the unit cube. That of a wide axis is halfway between
+// the coordinate and the one that it would have on a logarithmic axis: small values are told apart
+// as well as large ones, whichever of the two the losses follow.
+func (a *axis) bend(u float64) float64 {
+	if a.ratio == 0 {
+		return u
+	}
+	return (u + math.Log1p(u*(a.ratio-1))/math.Log(a.ratio)) / 2
+}
+
+// straighten is the inverse of bend, by bisection.
+func (a *axis) straighten(feature float64) float64 {
+	if a.ratio == 0 {
+		return feature
+	}
+	low, high := 0.0, 1.0
+	for range 60 { // more than a float64 has bits
+		if middle := (low + high) / 2; a.bend(middle) < feature {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return high
 }
 
 // featuresOf returns the features of the values of a condition on the axis.
@@ -98,6 +132,8 @@ func (e *encoding) features(p searchspace.Point, x []float64) {
 	for i, v := range p {
 		if math.IsNaN(v) || e.axes[i].labels {
 			x[i] = v
+		} else {
+			x[i] = e.axes[i].bend(x[i])
 		}
 	}
 }
@@ -106,9 +142,10 @@ func (e *encoding) features(p searchspace.Point, x []float64) {
 // not active does not matter.
 func (e *encoding) point(x []float64) searchspace.Point {
 	for i, v := range x {
-		e.u[i] = v
 		if a := &e.axes[i]; a.labels {
 			e.u[i] = (v + 0.5) / float64(a.cells)
+		} else {
+			e.u[i] = a.straighten(v)
 		}
 	}
 	return e.space.Decode(e.u)
@@ -133,7 +170,7 @@ func (a *axis) snap(v float64) float64 {
 	case a.levels != nil:
 		return a.levels[a.nearest(v)]
 	case a.cells > 0:
-		return a.alone.Encode(a.alone.Decode([]float64{v}))[0]
+		return a.feature(a.alone.Decode([]float64{a.straighten(v)}))
 	}
 	return v
 }

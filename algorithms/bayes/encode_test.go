@@ -36,7 +36,8 @@ func TestFeatures(t *testing.T) {
 	e := newEncoding(mixedSpace(t))
 	x := make([]float64, 7)
 	e.features(searchspace.Point{math.NaN(), 1e-2, 3, 1, 1000, 2, 0.25}, x)
-	want := []float64{math.NaN(), 0.5, 0.625, 0x1p-31, 5. / 6, 2, 0.25}
+	units := (0x1p-31 + math.Log(1.5-0x1p-31)/math.Log(0x1p30)) / 2 // halfway between two places
+	want := []float64{math.NaN(), 0.5, 0.625, units, 5. / 6, 2, 0.25}
 	near := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-15 || math.IsNaN(a) && math.IsNaN(b) })
 	if diff := cmp.Diff(x, want, near); diff != "" {
 		t.Error(diff)
@@ -54,6 +55,9 @@ func TestEncodingIsInvertible(t *testing.T) {
 		for i := range u {
 			u[i] = random.Float64()
 			x[i] = e.axes[i].snap(u[i])
+			if !e.axes[i].labels {
+				u[i] = e.axes[i].straighten(u[i])
+			}
 		}
 		p := e.point(x)
 		if err := space.Contains(p); err != nil {
@@ -145,5 +149,43 @@ func TestMemo(t *testing.T) {
 		if got, ok := decodeMemo(bad, lower, upper); ok {
 			t.Errorf("%s: got %v, want it refused", name, got)
 		}
+	}
+}
+
+// TestWideAxes wants ranges of several magnitudes bent, and back again: ends and order are kept, and
+// a step of a magnitude near the lower end is no smaller than a twentieth of the axis.
+func TestWideAxes(t *testing.T) {
+	e := newEncoding(newSpace(t,
+		searchspace.Parameter{Name: "lr", Kind: searchspace.Double, Min: 1e-5, Max: 1},
+		searchspace.Parameter{Name: "units", Kind: searchspace.Int, Min: 1, Max: 1 << 20},
+		searchspace.Parameter{Name: "width", Kind: searchspace.Int, Min: 4, Max: 512},
+		searchspace.Parameter{Name: "log", Kind: searchspace.Double, Distribution: searchspace.LogUniform, Min: 1e-5, Max: 1},
+		searchspace.Parameter{Name: "narrow", Kind: searchspace.Double, Min: 1, Max: 99},
+		searchspace.Parameter{Name: "signed", Kind: searchspace.Double, Min: -1, Max: 1},
+	))
+	for i, a := range e.axes {
+		if bent := a.ratio > 0; bent != (i < 3) {
+			t.Errorf("axis %d: bent is %t", i, bent)
+		}
+		last := math.Inf(-1)
+		for k := range 101 {
+			u := float64(k) / 100
+			f := a.bend(u)
+			if back := a.straighten(f); f <= last || f < 0 || f > 1 || math.Abs(back-u) > 1e-12 {
+				t.Fatalf("axis %d: %g is bent to %g, after %g, and back to %g", i, u, f, last, back)
+			}
+			last = f
+		}
+	}
+	x, y := make([]float64, 6), make([]float64, 6)
+	e.features(searchspace.Point{1e-4, 10, 16, 0.1, 50, 0}, x)
+	e.features(searchspace.Point{1e-3, 100, 64, 0.1, 50, 0}, y)
+	for i := range 3 {
+		if y[i]-x[i] < 0.05 {
+			t.Errorf("axis %d: a magnitude is %g of the axis", i, y[i]-x[i])
+		}
+	}
+	if p := e.point(x); math.Abs(p[0]-1e-4) > 1e-12 || p[1] != 10 || p[2] != 16 {
+		t.Errorf("got %v back", p)
 	}
 }
