@@ -24,7 +24,7 @@ type tpeModel struct {
 	out   []int  // rows that are good, and so do not count in bad
 }
 
-// Measured in bench/ablations-tpe.md.
+// Chosen by measurement: see bench/ablations-tpe.md.
 const (
 	goodBandwidth  = 0.17 // in standard deviations of good trials, at one kernel
 	leastBandwidth = 0.02 // of good trials, in the unit interval

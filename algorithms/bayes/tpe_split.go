@@ -16,7 +16,7 @@ type tpeHistory struct {
 	objectives, constraints int
 
 	marks []tpeMark
-	order []int // positions of trials that may be good, best first
+	order []int // positions of trials that may be good, best first once ranked
 }
 
 // tpeMark is what ranks a trial. Trials of a lower class are better, and of one class those with
@@ -52,13 +52,19 @@ func (h *tpeHistory) insert(order []int, at int) []int {
 	switch {
 	case h.marks[at].class == classBad:
 		return order
-	case h.objectives > 1: // the order of others may have changed
-		order = append(order, at)
-		slices.SortFunc(order, h.compare)
-		return order
+	case h.objectives > 1:
+		return append(order, at) // see ranked
 	}
 	i, _ := slices.BinarySearchFunc(order, at, h.compare)
 	return slices.Insert(order, i, at)
+}
+
+// ranked brings positions in order, best first. Of several objectives each new trial may change it.
+func (h *tpeHistory) ranked(order []int) []int {
+	if h.objectives > 1 {
+		slices.SortFunc(order, h.compare)
+	}
+	return order
 }
 
 // count compares a feasible trial with those before it.
@@ -110,7 +116,7 @@ func (h *tpeHistory) mark(t algorithms.Trial) tpeMark {
 // then those that violate constraints least.
 func (h *tpeHistory) good(order []int, gamma float64) (trials []int, weights []float64) {
 	n := min(int(math.Ceil(gamma*float64(len(order)))), mostGood)
-	trials = order[:n]
+	trials = h.ranked(order)[:n]
 	weights = make([]float64, n)
 	for k := range weights {
 		weights[k] = 1

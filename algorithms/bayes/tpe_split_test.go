@@ -90,6 +90,22 @@ func TestSplit(t *testing.T) {
 	}
 }
 
+// TestSplitOfSeveralObjectivesFollows looks at a group of trials in which no trial is new, but one
+// elsewhere is better than the first of them.
+func TestSplitOfSeveralObjectivesFollows(t *testing.T) {
+	h := tpeHistory{objectives: 2}
+	var group []int
+	for i, trial := range several([]float64{1, 1}, []float64{-1, 5}, []float64{0, 0}) {
+		h.add(trial)
+		if i < 2 {
+			group = h.insert(group, i)
+		}
+	}
+	if got, _ := h.good(group, 0.5); !slices.Equal(got, []int{1}) {
+		t.Errorf("got %v, want the second, which no trial is better than", got)
+	}
+}
+
 func compareFloats(a, b float64) int {
 	switch {
 	case a < b:

@@ -130,7 +130,7 @@ func (s *tpe) suggest(id uint64, known int) searchspace.Point {
 // trusts tells whether familiar points are worth a trial: none was told, or the best of those told is
 // in the better half of all.
 func (s *tpe) trusts() bool {
-	at := slices.IndexFunc(s.history.order, func(i int) bool { return slices.Contains(s.met, i) })
+	at := slices.IndexFunc(s.history.ranked(s.history.order), func(i int) bool { return slices.Contains(s.met, i) })
 	return len(s.met) == 0 || at >= 0 && 2*at < len(s.history.order)
 }
 

@@ -228,7 +228,7 @@ func familiar(p algorithms.Problem, n int) []searchspace.Point {
 				points = append(points, t.Point)
 			}
 		}
-		for _, i := range h.order {
+		for _, i := range h.ranked(h.order) {
 			best = append(best, slices.Clone(points[i]))
 		}
 		sources = append(sources, best)
