@@ -5,8 +5,6 @@ import "math"
 // The functions below are fast, and give the same bits on every machine: the conversions
 // float64(x*y) keep compilers from fusing a product with a sum.
 
-const logRootTau = 0.918938533204672741780329736405617639861397 // ln(2 pi)/2
-
 // expSteps is the number of values of 2^x tabulated in [0, 1).
 const expSteps = 128
 
@@ -44,7 +42,7 @@ const (
 var cdfNodes = func() (t [2*cdfEnd/cdfStep + 1]struct{ cdf, pdf float64 }) {
 	for i := range t {
 		x := float64(i)*cdfStep - cdfEnd
-		t[i].pdf = fastExp(-float64(x*x)/2 - logRootTau)
+		t[i].pdf = fastExp(-float64(x*x)/2 - logRoot2Pi)
 		t[i].cdf = 0.5 * math.Erfc(-x/math.Sqrt2)
 	}
 	return t
