@@ -42,10 +42,15 @@ func makeTable(name string, _ int, _ uint64) (*Problem, error) {
 	}, nil
 }
 
-// run draws one of the trainings of a configuration.
+// run draws one of the trainings of a configuration that are in the table, of which some have
+// fewer than others. One that has none fails.
 func (t *table) run(row int, source *rand.Rand) Result {
-	loss := t.losses[row*t.runs+source.IntN(t.runs)]
-	return Result{Losses: []float64{loss}, True: []float64{t.means[row]}}
+	losses := t.losses[row*t.runs:][:t.runs]
+	there := t.runs
+	for there > 1 && math.IsNaN(losses[there-1]) {
+		there--
+	}
+	return Result{Losses: []float64{losses[source.IntN(there)]}, True: []float64{t.means[row]}}
 }
 
 // quantile is the share of configurations whose mean is at most the given one: 1/size for the

@@ -46,6 +46,11 @@ func TestParseTable(t *testing.T) {
 	if len(seen) != 2 || seen[1] < 50 || seen[3] < 50 { // half of 200 each, 7 deviations are 50
 		t.Errorf("runs of a configuration come up as %v", seen)
 	}
+	for range 20 {
+		if got := tab.run(2, source).Losses[0]; got != 7 {
+			t.Fatalf("the one run of a configuration whose other is missing is %g, want 7", got)
+		}
+	}
 }
 
 func TestParseTableRefuses(t *testing.T) {
