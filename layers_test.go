@@ -34,6 +34,7 @@ type layer struct {
 var layers = []layer{
 	{".", "the root holds no code", nil},
 	{"internal/testenv", "it serves every test, so that it must not depend on what they test", nil},
+	{"internal/golden", "it serves every test, so that it must not depend on what they test", nil},
 	{"api", "generated code is the wire and knows nothing of what speaks it", nil},
 
 	{"pkg/searchspace", "it is the lowest layer", nil},
@@ -87,7 +88,7 @@ var layers = []layer{
 
 // onlyTests lists what tests may import wherever they are, and nothing else may.
 var onlyTests = []string{
-	"internal/testenv", "algorithms/algorithmtest", "pkg/trialrunner/runnertest", "pkg/store/storetest",
+	"internal/testenv", "internal/golden", "algorithms/algorithmtest", "pkg/trialrunner/runnertest", "pkg/store/storetest",
 }
 
 // alsoTests lists what tests may import beyond their layer's reach: the algorithms to plan with,

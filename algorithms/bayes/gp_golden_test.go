@@ -2,18 +2,15 @@ package bayes
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/internal/golden"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
-
-var updateGolden = flag.Bool("update", false, "write the golden files anew")
 
 // TestRecordedSuggestions compares the first suggestions for a fixed function with those on record,
 // so that a change of the mathematics shows. Six digits leave room for processors.
@@ -28,19 +25,7 @@ func TestRecordedSuggestions(t *testing.T) {
 			for _, seed := range []uint64{1, 2} {
 				record(t, &got, space, seed)
 			}
-			file := filepath.Join("testdata", "gp-"+name+".golden")
-			if *updateGolden {
-				if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got.Bytes(), want) {
-				t.Errorf("%s differs; go test -run %s -update writes it anew. Got:\n%s", file, t.Name(), got.String())
-			}
+			golden.Compare(t, filepath.Join("testdata", "gp-"+name+".golden"), got.String())
 		})
 	}
 }

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/algorithmtest"
+	"github.com/tuned-hpo/tuned/internal/golden"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
@@ -161,19 +161,7 @@ func TestRecordedTPE(t *testing.T) {
 				fmt.Fprintf(&got, "%d %.12g\n", i+1, []float64(p))
 			}
 		}
-		file := filepath.Join("testdata", "tpe-"+name+".golden")
-		if *updateGolden {
-			if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got.Bytes(), want) {
-			t.Errorf("%s differs; -update writes it anew. Got:\n%s", file, got.String())
-		}
+		golden.Compare(t, filepath.Join("testdata", "tpe-"+name+".golden"), got.String())
 	}
 }
 

@@ -1,7 +1,6 @@
 package builtin
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"strconv"
@@ -9,9 +8,8 @@ import (
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the tables of docs/algorithms.md anew")
 
 // TestDocumentedSettings wants docs/algorithms.md to hold, between its marks, the list of algorithms
 // and for each its reference and settings, as they are in the registry.
@@ -35,15 +33,7 @@ func TestDocumentedSettings(t *testing.T) {
 		}
 		got = before + begin + table + "<!-- end -->\n" + after
 	}
-	if got == string(text) {
-		return
-	}
-	if !*update {
-		t.Fatalf("%s is stale: go test ./algorithms/builtin -run %s -update", file, t.Name())
-	}
-	if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	golden.Compare(t, file, got)
 }
 
 // listOf is a table of all algorithms.

@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"os"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/internal/golden"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
@@ -16,25 +16,13 @@ import (
 // this is: make arm64 wants them there. Those of the Gaussian process are on record in package bayes;
 // they differ between processors.
 func TestSuggestionsOnRecord(t *testing.T) {
-	const file = "testdata/suggestions.golden"
 	var got bytes.Buffer
 	for _, name := range []string{"random", "sobol", "tpe", "multivariate-tpe"} {
 		for objectives := range 2 {
 			fmt.Fprintf(&got, "%s, %d objectives: %016x\n", name, objectives+1, suggestions(t, name, objectives+1))
 		}
 	}
-	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("%s differs; where the mathematics changed, -update writes it anew. Got:\n%s", file, got.String())
-	}
+	golden.Compare(t, "testdata/suggestions.golden", got.String())
 }
 
 // suggestions is a checksum of a run of 40 trials; with several objectives there is a constraint.

@@ -11,13 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tuned-hpo/tuned/internal/golden"
 	"github.com/tuned-hpo/tuned/internal/testenv"
 )
 
-var (
-	update = flag.Bool("update", false, "search for the reference losses of skl once more, which takes some minutes")
-	only   = flag.String("model", "", "the one model to -update")
-)
+var only = flag.String("model", "", "the one model to -update")
 
 func needSKL(t *testing.T) {
 	t.Helper()
@@ -27,9 +25,9 @@ func needSKL(t *testing.T) {
 }
 
 // TestSKLReference checks that each reference is of a model and data set there is, and leaves
-// something to search for; with -update it writes those of one model or all.
+// something to search for; with -update it writes those of one model or all, which takes some minutes.
 func TestSKLReference(t *testing.T) {
-	if *update {
+	if golden.Update() {
 		needSKL(t)
 		updateSKL(t)
 		return

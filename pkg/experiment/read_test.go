@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,9 +9,9 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
-)
 
-var update = flag.Bool("update", false, "rewrite the expected part of the golden files")
+	"github.com/tuned-hpo/tuned/internal/golden"
+)
 
 // rule cuts a golden file into the text that is read and what comes of it.
 const rule = "----------\n"
@@ -31,15 +30,8 @@ func TestReadGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			input, want, _ := strings.Cut(string(text), rule)
-			got := readSummary(name, input)
-			if *update {
-				if err := os.WriteFile(file, []byte(input+rule+got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != want {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
+			input, _, _ := strings.Cut(string(text), rule)
+			golden.Compare(t, file, input+rule+readSummary(name, input))
 		})
 	}
 }

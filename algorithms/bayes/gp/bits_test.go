@@ -3,40 +3,26 @@ package gp
 import (
 	"bytes"
 	"encoding/binary"
-	"flag"
 	"fmt"
 	"hash/fnv"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write testdata/bits.golden anew")
+	"github.com/tuned-hpo/tuned/internal/golden"
+)
 
 // TestBitsOnRecord wants the bits of fits and predictions that are on record, whatever processor this
 // is: make arm64 wants them there. Warping uses math.Pow, whose bits differ.
 func TestBitsOnRecord(t *testing.T) {
-	const file = "testdata/bits.golden"
 	var got bytes.Buffer
 	for _, name := range slices.Sorted(maps.Keys(configs)) {
 		if c := configs[name]; !c.Warp {
 			fmt.Fprintf(&got, "%s %016x\n", name, bitsOf(c))
 		}
 	}
-	if *update {
-		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		t.Errorf("%s differs; where the mathematics changed, -update writes it anew. Got:\n%s", file, got.String())
-	}
+	golden.Compare(t, "testdata/bits.golden", got.String())
 }
 
 // bitsOf is a checksum of a fit of few steps and of a prediction by it.

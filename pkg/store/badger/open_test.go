@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -16,11 +15,10 @@ import (
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 
+	"github.com/tuned-hpo/tuned/internal/golden"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
-
-var update = flag.Bool("update", false, "rewrite the files in testdata")
 
 var keyOne = experiment.Key{Namespace: "default", Name: "one"}
 
@@ -326,7 +324,7 @@ func TestReadOnlyAfterKill(t *testing.T) {
 
 // TestFormat reads a store as each version of the format has written it.
 func TestFormat(t *testing.T) {
-	if *update {
+	if golden.Update() {
 		dir := t.TempDir()
 		newOne(t, dir, 10)
 		pack(t, dir, filepath.Join("testdata", fmt.Sprintf("format-v%d.tar.gz", formatVersion)))
