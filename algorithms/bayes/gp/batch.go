@@ -34,36 +34,6 @@ func (p *Posterior) Means(x, mean []float64) {
 	}
 }
 
-// PredictJoint writes the means of k points and their covariance matrix, k by k, without noise. It
-// allocates.
-func (p *Posterior) PredictJoint(x, mean, covariance []float64) {
-	d, n, k := len(p.model.config.Dimensions), p.Len(), len(mean)
-	check(len(x) == k*d && len(covariance) == k*k)
-	points := columns{width: p.rows.width}
-	points.room(k)
-	stride := roundUp(max(n, k))
-	solved, own, slope := make([]float64, k*stride), make([]float64, stride), make([]float64, stride)
-	for i := range k {
-		p.point(x[i*d:][:d])
-		row := solved[i*stride:][:n]
-		p.model.row(&p.scales, &p.rows, p.z, row, slope[:n])
-		mean[i] = dot(row[:len(p.alpha)], p.alpha)
-		p.model.row(&p.scales, &points, p.z, own[:i], slope[:i])
-		copy(covariance[i*k:], own[:i])
-		covariance[i*k+i] = p.model.variance(&p.scales, p.z)
-		points.append(p.z)
-	}
-	p.factor.solve(solved, stride, k, n)
-	for i := range k {
-		vi := solved[i*stride:][:n]
-		for j := range i {
-			c := covariance[i*k+j] - dot(vi, solved[j*stride:][:n])
-			covariance[i*k+j], covariance[j*k+i] = c, c
-		}
-		covariance[i*k+i] = remaining(covariance[i*k+i], dot(vi, vi))
-	}
-}
-
 // LeaveOneOut writes, for each row with a target, the mean and the variance, noise included, of the
 // target given the other targets: y - alpha/c and 1/c, c the diagonal of K^-1 (Dubrule 1983). It
 // allocates. O(n^3).

@@ -96,7 +96,7 @@ func TestRemaining(t *testing.T) {
 	}
 }
 
-// TestPredictBatch wants the bits of Predict, and TestPredictJoint's diagonal too.
+// TestPredictBatch wants the bits of Predict.
 func TestPredictBatch(t *testing.T) {
 	for name, c := range configs {
 		m, r, d := New(c), rand.New(rand.NewPCG(11, 11)), len(c.Dimensions)
@@ -109,38 +109,12 @@ func TestPredictBatch(t *testing.T) {
 			points, _ := draw(c, k, r)
 			mean, variance := make([]float64, k), make([]float64, k)
 			p.PredictBatch(points, mean, variance)
-			joint, covariance := make([]float64, k), make([]float64, k*k)
-			p.PredictJoint(points, joint, covariance)
 			for i := range k {
 				a, b := p.Predict(points[i*d:][:d])
-				if a != mean[i] || b != variance[i] || a != joint[i] || b != covariance[i*k+i] {
-					t.Fatalf("%s, %d rows: alone %v, %v, in a batch %v, %v, jointly %v, %v",
-						name, n, a, b, mean[i], variance[i], joint[i], covariance[i*k+i])
+				if a != mean[i] || b != variance[i] {
+					t.Fatalf("%s, %d rows: alone %v, %v, in a batch %v, %v", name, n, a, b, mean[i], variance[i])
 				}
 			}
-		}
-	}
-}
-
-// TestPredictJoint: the covariance of two points is half of what the variance of their sum exceeds
-// that of each by, and observing one of them narrows the other by the square of it over the variance
-// of the observation. For the tolerance see TestLoss.
-func TestPredictJoint(t *testing.T) {
-	for name, c := range configs {
-		m, r, d := New(c), rand.New(rand.NewPCG(12, 12)), len(c.Dimensions)
-		x, extra := draw(c, 20, r)
-		p := NewPosterior(m)
-		p.Reset(drawTheta(m, r), x, extra)
-		points := append(drawPoint(c, r), drawPoint(c, r)...)
-		mean, k := make([]float64, 2), make([]float64, 4)
-		p.PredictJoint(points, mean, k)
-		if k[1] != k[2] {
-			t.Errorf("%s: not symmetric: %v", name, k)
-		}
-		p.Append(points[:d], 0)
-		_, narrowed := p.Predict(points[d:])
-		if want := k[3] - k[1]*k[1]/(k[0]+p.noise[20]); !near(narrowed, want, 1e-9) {
-			t.Errorf("%s: the variance is %v after an observation, want %v", name, narrowed, want)
 		}
 	}
 }
