@@ -99,7 +99,9 @@ func (p *Posterior) Truncate(n int) {
 	}
 }
 
-// Remove takes out row i, and its target if it has one. O(n^2).
+// Remove takes out row i, and its target if it has one: with Append, a window over a history moves on
+// without a new factor. It rounds unlike Reset does, so that what must be the same to the bit when it
+// is made anew, as in package bayes, takes rows off the end by Truncate. O(n^2).
 func (p *Posterior) Remove(i int) {
 	p.rows.remove(i)
 	p.factor.remove(i, p.k)
