@@ -102,16 +102,3 @@ func (b *boxes) add(l bound) {
 		b.lower, b.upper = append(b.lower, low), append(b.upper, u)
 	}
 }
-
-// improvement returns the hypervolume that the point y would add.
-func (b *boxes) improvement(y []float64) float64 {
-	sum := 0.0
-	for at := 0; at < len(b.upper); at += b.m {
-		volume := 1.0
-		for k, v := range y {
-			volume *= max(0, b.upper[at+k]-max(b.lower[at+k], v))
-		}
-		sum += volume
-	}
-	return sum
-}
