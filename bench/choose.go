@@ -19,6 +19,7 @@ import (
 	"github.com/tuned-hpo/tuned/bench/problem"
 	"github.com/tuned-hpo/tuned/bench/report"
 	"github.com/tuned-hpo/tuned/bench/run"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
 // chosenSuite is a suite and how many trials run at a time.
@@ -156,9 +157,20 @@ func startPeers(ctx context.Context, peers []string, stderr io.Writer) ([]run.En
 		if e.Version != "" {
 			e.Version += ", driver " + driver
 		}
+		if name == "optuna-tpe-group" && slices.Contains(peers, "optuna-tpe") {
+			e.Takes = groupsMatter
+		}
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// groupsMatter tells whether optuna-tpe-group can differ from optuna-tpe, so that one optimizer does not
+// count as two. Groups are parameters that are active together, of which there is one unless a parameter
+// depends on another; without groups, several objectives have each parameter modelled alone.
+func groupsMatter(t run.Task) bool {
+	depends := func(p searchspace.Parameter) bool { return p.ActiveWhen != nil }
+	return t.Problem.Objectives > 1 || slices.ContainsFunc(t.Problem.Space.Parameters(), depends)
 }
 
 // choosePeers returns the names of peers, sorted, with "installed" replaced by those that are.

@@ -110,6 +110,23 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+func TestGroupsMatter(t *testing.T) {
+	suites, err := chooseSuites([]string{"quick/bbob24-d5", "quick/cat24-d5", "full/constrained", "quick/cond8", "full/multi-d6"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, failures := tasks(suites)
+	if len(failures) > 0 {
+		t.Fatal(failures)
+	}
+	for _, task := range all {
+		want := task.Suite == "quick/cond8" || task.Suite == "full/multi-d6"
+		if got := groupsMatter(task); got != want {
+			t.Errorf("%s, %s: got %t, want %t", task.Suite, task.Problem.Name, got, want)
+		}
+	}
+}
+
 func TestStudyPeersAreAmongThePeers(t *testing.T) {
 	for _, tt := range []struct{ peers, studies, want string }{
 		{"none", "", ""}, {"optuna-gp,hebo", "", "optuna-gp"}, {"none", "optuna-tpe", "optuna-tpe"}, {"optuna-gp", "none", ""},

@@ -116,9 +116,9 @@ func quote(f goals.Figures) string {
 	if len(peers) > 0 {
 		r := f.Reports[0]
 		fmt.Fprintf(&b, "%s, %s. Mean difference of log10 regret after all trials, ours less the peer's, with the 95 %% interval: "+
-			"-0.30 is half the regret, and below 0 ours is better.\n\n", r.Made, r.Machine)
+			"-0.30 is half the regret, and below 0 ours is better; `-` is where a peer was not run.\n\n", r.Made, r.Machine)
 		differences(sections, peers).Markdown(&b)
-		b.WriteString("Against each peer, on all suites that it can do; better or worse is where the interval leaves out 0:\n\n")
+		b.WriteString("Against each peer, on the suites that it was run on; better or worse is where the interval leaves out 0:\n\n")
 		standings(sections, peers).Markdown(&b)
 	}
 	if t := costs(f.Ladders); len(t.Rows) > 0 {

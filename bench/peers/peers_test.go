@@ -114,6 +114,25 @@ func check(t *testing.T, name string, repeats bool) {
 	}
 }
 
+// TestGroupsWithoutConditions wants optuna-tpe-group to be optuna-tpe on a space without conditions,
+// where the bench leaves it out.
+func TestGroupsWithoutConditions(t *testing.T) {
+	text, err := exec.CommandContext(t.Context(), "./run", "--list").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(strings.Fields(string(text)), "optuna-tpe") {
+		testenv.Skip(t, "bench/peers/install optuna was not run")
+	}
+	tpe, groups := open(t, "optuna-tpe"), open(t, "optuna-tpe-group")
+	if a, b := tpe.run(t, flat), groups.run(t, flat); !reflect.DeepEqual(a, b) {
+		t.Errorf("without groups: %v, with groups: %v", a, b)
+	}
+	if a, b := tpe.run(t, nested), groups.run(t, nested); reflect.DeepEqual(a, b) {
+		t.Errorf("with conditions both give %v", a)
+	}
+}
+
 // process is a running peer.
 type process struct {
 	in  io.Writer

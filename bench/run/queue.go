@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Queue is a set of runs to be done: each entry on each task.
+// Queue is a set of runs to be done: each entry on each task that it takes part in.
 type Queue struct {
 	Tasks    []Task
 	Entries  []Entry
@@ -67,6 +67,9 @@ func (q *Queue) Run(ctx context.Context) ([]*Trajectory, []Failure, error) {
 	w := &work{Queue: q, failed: make([]int, n), took: make([]float64, n), trials: make([]int, n), left: make([]int, n)}
 	for _, t := range q.Tasks {
 		for i, e := range q.Entries {
+			if e.Takes != nil && !e.Takes(t) {
+				continue
+			}
 			j := job{entry: i, task: t}
 			if !q.Fresh {
 				tr, err := q.Cache.Get(e, t)

@@ -74,6 +74,7 @@ type Entry struct {
 	Ours    bool
 	Fault   error // why it cannot be started; runs that were kept can still be shown
 	Open    func() (Optimizer, error)
+	Takes   func(Task) bool // whether it takes part in a task; nil: in all
 }
 
 // Run does one task. The trajectory holds the trials in the order in which they ended in simulated

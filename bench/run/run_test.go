@@ -224,19 +224,24 @@ func TestQueue(t *testing.T) {
 	good := Entry{Name: "good", Version: "1", Open: func() (Optimizer, error) { return &script{xs: []float64{0.5, 0.2}}, nil }}
 	bad := Entry{Name: "bad", Version: "1", Open: func() (Optimizer, error) { return &script{xs: []float64{7}}, nil }}
 	absent := Entry{Name: "absent", Fault: errors.New("not installed")}
+	choosy := good
+	choosy.Name, choosy.Takes = "choosy", func(t Task) bool { return t.Seed == 5 }
 	var tasks []Task
-	for seed := range uint64(5) {
+	for seed := range uint64(6) {
 		tasks = append(tasks, Task{Suite: "s", Hash: "h", Problem: line(t, 2), Seed: seed, Workers: 1})
 	}
-	q := &Queue{Tasks: tasks, Entries: []Entry{good, bad, absent}, Cache: NewCache(t.TempDir()), Workers: 2}
+	q := &Queue{Tasks: tasks, Entries: []Entry{good, bad, absent, choosy}, Cache: NewCache(t.TempDir()), Workers: 2}
 	runs, failures, err := q.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(runs) != len(tasks) {
-		t.Errorf("got %d runs, want %d", len(runs), len(tasks))
+	if len(runs) != len(tasks)+1 {
+		t.Fatalf("got %d runs, want %d", len(runs), len(tasks)+1)
 	}
-	for i, tr := range runs {
+	if last := runs[len(tasks)]; last.Optimizer != "choosy" || last.Seed != 5 {
+		t.Errorf("the last run is of %s, seed %d, want choosy, seed 5", last.Optimizer, last.Seed)
+	}
+	for i, tr := range runs[:len(tasks)] {
 		if tr.Optimizer != "good" || tr.Seed != uint64(i) || tr.Cached {
 			t.Errorf("run %d is of %s, seed %d, cached %t", i, tr.Optimizer, tr.Seed, tr.Cached)
 		}
