@@ -44,6 +44,15 @@ dotTail: // CX is the number that is left, less 4
 	VZEROUPPER
 	RET
 
+// SUMS writes those of the elements of four vectors to at(DI): first 0+1 and 2+3 of each, then theirs.
+#define SUMS(a, b, c, d, at) \
+	VHADDPD    b, a, Y8           \
+	VHADDPD    d, c, Y9           \
+	VPERM2F128 $0x20, Y9, Y8, Y10 \
+	VPERM2F128 $0x31, Y9, Y8, Y11 \
+	VADDPD     Y11, Y10, Y10      \
+	VMOVUPD    Y10, at(DI)
+
 // func avxDots(out *[2 * lanes]float64, n int, a *float64, aStride int, b *float64, bStride int)
 TEXT ·avxDots(SB), NOSPLIT, $0-48
 	MOVQ   out+0(FP), DI
@@ -85,18 +94,8 @@ dotsVectors:
 	CMPQ        SI, CX
 	JLT         dotsVectors
 
-	VHADDPD    Y1, Y0, Y8         // 0+1 of sums 0 and 1, then 2+3 of them
-	VHADDPD    Y3, Y2, Y9
-	VPERM2F128 $0x20, Y9, Y8, Y10
-	VPERM2F128 $0x31, Y9, Y8, Y11
-	VADDPD     Y11, Y10, Y10
-	VMOVUPD    Y10, (DI)
-	VHADDPD    Y5, Y4, Y8
-	VHADDPD    Y7, Y6, Y9
-	VPERM2F128 $0x20, Y9, Y8, Y10
-	VPERM2F128 $0x31, Y9, Y8, Y11
-	VADDPD     Y11, Y10, Y10
-	VMOVUPD    Y10, 32(DI)
+	SUMS(Y0, Y1, Y2, Y3, 0)
+	SUMS(Y4, Y5, Y6, Y7, 32)
 	VZEROUPPER
 	RET
 
@@ -268,6 +267,32 @@ unequalDone:
 	VZEROUPPER
 	RET
 
+// PULL goes through the columns of c, and through the rows of each, four at a time. TERM adds to the
+// partial sums in Y0; x is at (AX)(SI*8), weights are at (DX)(SI*8), and z is in all of Y4.
+#define PULL(TERM) \
+column: \
+	VBROADCASTSD (BX), Y4       \
+	VMOVUPD      (DI), Y0       \
+	XORQ         SI, SI         \
+next: \
+	TERM                        \
+	ADDQ         $4, SI         \
+	CMPQ         SI, CX         \
+	JLT          next           \
+	VMOVUPD      Y0, (DI)       \
+	ADDQ         $32, DI        \
+	ADDQ         $8, BX         \
+	LEAQ         (AX)(R8*8), AX \
+	DECQ         R9             \
+	JGT          column         \
+	VZEROUPPER                  \
+	RET
+
+#define PRODUCT \
+	VMOVUPD     (AX)(SI*8), Y1 \
+	VSUBPD      Y4, Y1, Y1     \
+	VFMADD231PD (DX)(SI*8), Y1, Y0
+
 // func avxPull(sums *[lanes]float64, weights *float64, n int, c *float64, stride int, z *float64, columns int)
 TEXT ·avxPull(SB), NOSPLIT, $0-56
 	MOVQ sums+0(FP), DI
@@ -277,27 +302,13 @@ TEXT ·avxPull(SB), NOSPLIT, $0-56
 	MOVQ stride+32(FP), R8
 	MOVQ z+40(FP), BX
 	MOVQ columns+48(FP), R9
+	PULL(PRODUCT)
 
-pullColumn:
-	VBROADCASTSD (BX), Y4
-	VMOVUPD      (DI), Y0
-	XORQ         SI, SI
-
-pullNext:
-	VMOVUPD     (AX)(SI*8), Y1
-	VSUBPD      Y4, Y1, Y1
-	VFMADD231PD (DX)(SI*8), Y1, Y0
-	ADDQ        $4, SI
-	CMPQ        SI, CX
-	JLT         pullNext
-	VMOVUPD     Y0, (DI)
-	ADDQ        $32, DI
-	ADDQ        $8, BX
-	LEAQ        (AX)(R8*8), AX
-	DECQ        R9
-	JGT         pullColumn
-	VZEROUPPER
-	RET
+#define SQUARE \
+	VMOVUPD     (AX)(SI*8), Y1     \
+	VSUBPD      Y4, Y1, Y1         \
+	VMULPD      (DX)(SI*8), Y1, Y2 \
+	VFMADD231PD Y1, Y2, Y0
 
 // func avxPullSquares(sums *[lanes]float64, weights *float64, n int, c *float64, stride int, z *float64, columns int)
 TEXT ·avxPullSquares(SB), NOSPLIT, $0-56
@@ -308,28 +319,12 @@ TEXT ·avxPullSquares(SB), NOSPLIT, $0-56
 	MOVQ stride+32(FP), R8
 	MOVQ z+40(FP), BX
 	MOVQ columns+48(FP), R9
+	PULL(SQUARE)
 
-pullSquaresColumn:
-	VBROADCASTSD (BX), Y4
-	VMOVUPD      (DI), Y0
-	XORQ         SI, SI
-
-pullSquaresNext:
-	VMOVUPD     (AX)(SI*8), Y1
-	VSUBPD      Y4, Y1, Y1
-	VMULPD      (DX)(SI*8), Y1, Y2
-	VFMADD231PD Y1, Y2, Y0
-	ADDQ        $4, SI
-	CMPQ        SI, CX
-	JLT         pullSquaresNext
-	VMOVUPD     Y0, (DI)
-	ADDQ        $32, DI
-	ADDQ        $8, BX
-	LEAQ        (AX)(R8*8), AX
-	DECQ        R9
-	JGT         pullSquaresColumn
-	VZEROUPPER
-	RET
+#define UNEQUAL \
+	VCMPPD $4, (AX)(SI*8), Y4, Y1 \
+	VANDPD (DX)(SI*8), Y1, Y1     \
+	VADDPD Y1, Y0, Y0
 
 // func avxPullUnequal(sums *[lanes]float64, weights *float64, n int, c *float64, stride int, z *float64, columns int)
 TEXT ·avxPullUnequal(SB), NOSPLIT, $0-56
@@ -340,24 +335,4 @@ TEXT ·avxPullUnequal(SB), NOSPLIT, $0-56
 	MOVQ stride+32(FP), R8
 	MOVQ z+40(FP), BX
 	MOVQ columns+48(FP), R9
-
-pullUnequalColumn:
-	VBROADCASTSD (BX), Y4
-	VMOVUPD      (DI), Y0
-	XORQ         SI, SI
-
-pullUnequalNext:
-	VCMPPD  $4, (AX)(SI*8), Y4, Y1
-	VANDPD  (DX)(SI*8), Y1, Y1
-	VADDPD  Y1, Y0, Y0
-	ADDQ    $4, SI
-	CMPQ    SI, CX
-	JLT     pullUnequalNext
-	VMOVUPD Y0, (DI)
-	ADDQ    $32, DI
-	ADDQ    $8, BX
-	LEAQ    (AX)(R8*8), AX
-	DECQ    R9
-	JGT     pullUnequalColumn
-	VZEROUPPER
-	RET
+	PULL(UNEQUAL)
