@@ -12,8 +12,8 @@ import (
 const shortGrid = 1024
 
 // axis is one parameter as the model sees it: one feature, in [0, 1] for numbers (after the
-// logarithm or the distribution function of its distribution, grids at the centres of their cells),
-// the index of the label for a categorical one.
+// logarithm or the distribution function of its distribution and after bend, grids at the centres of
+// their cells), the index of the label for a categorical one.
 type axis struct {
 	labels bool
 	cells  uint64    // of a grid, list or labels; 0 when continuous

@@ -68,7 +68,7 @@ func badness(loss float64) float64 {
 }
 
 // local chooses the trials for a model about the best one: all within a radius of it along every
-// axis of numbers, as many as half of most; then the best elsewhere and some of all. It returns
+// axis of numbers, five eighths of most; then the best elsewhere and some of all. It returns
 // their positions in ascending order, the position of the best, and the radius.
 func (h *history) local(e *encoding, objectives, most int) (positions []int, best int, radius float64) {
 	d := len(e.axes)

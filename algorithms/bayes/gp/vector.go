@@ -2,7 +2,8 @@ package gp
 
 import "math"
 
-// The loops that take the time, in plain Go. vector_amd64.s has the same for the vector unit.
+// The loops that take the time, in plain Go. vector_amd64.s and matern_amd64.s have the same for the
+// vector unit. What the others call is dot and so on, which is plainDot where there is none.
 //
 // A sum over i is that of four partial sums, one for each i mod 4, each in rising order and with one
 // rounding per term (a fused multiply-add), and they are added as (0+1)+(2+3). So both give the same
