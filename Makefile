@@ -105,7 +105,7 @@ bench-quick: ## optimizers side by side, within ten minutes on two cores, see be
 	@go run ./bench run -suite quick,quick/hpotab15-open@8 -peers optuna-gp,optuna-tpe,optuna-tpe-group -out build/bench-quick $(BENCHFLAGS)
 
 .PHONY: bench
-bench: ## optimizers side by side, all suites, all peers and all figures: hours
+bench: ## optimizers side by side, the full suites, all peers and all figures: hours
 	@bench/problem/install && bench/peers/install
 	@go run ./bench run -suite full,full/bbob24-d5@8,full/hpotab15-open@8 -peers installed $(BENCHFLAGS)
 	@go run ./bench latency
