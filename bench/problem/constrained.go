@@ -14,7 +14,7 @@ type bounded struct {
 	// values returns the loss and the constraints.
 	values  func(x []float64) (float64, []float64)
 	optimum float64
-	at      []float64
+	at      []float64 // where it is: a test wants it there
 }
 
 // bounds are the members of constrained: the simulation of Gardner et al., "Bayesian Optimization

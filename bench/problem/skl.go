@@ -26,9 +26,6 @@ var sklSpaces = map[string][]searchspace.Parameter{
 	"mlp-sgd": append(networkSpace(), span("momentum", 0.001, 0.999, false), span("power_t", 0.1, 0.9, false)),
 }
 
-// sklData are the data sets that scikit-learn brings along.
-var sklData = []string{"breast_cancer", "diabetes", "digits", "iris", "wine"}
-
 func treeSpace() []searchspace.Parameter {
 	return []searchspace.Parameter{
 		whole("max_depth", 1, 15, false),

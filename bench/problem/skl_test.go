@@ -15,6 +15,9 @@ import (
 	"github.com/tuned-hpo/tuned/internal/testenv"
 )
 
+// sklData are the data sets that scikit-learn brings along.
+var sklData = []string{"breast_cancer", "diabetes", "digits", "iris", "wine"}
+
 var only = flag.String("model", "", "the one model to -update")
 
 func needSKL(t *testing.T) {

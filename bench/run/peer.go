@@ -54,12 +54,10 @@ type peer struct {
 	pending []uint64
 }
 
-// answer is any line that a peer writes.
+// answer is any line that a peer writes, as far as it is read.
 type answer struct {
-	Name        string            `json:"name"`
 	Version     string            `json:"version"`
 	Parts       map[string]string `json:"parts"`
-	OK          bool              `json:"ok"`
 	Unsupported string            `json:"unsupported"`
 	Error       string            `json:"error"`
 	Point       map[string]any    `json:"point"`
