@@ -33,6 +33,7 @@ type layer struct {
 // layers is the order of the tree, low to high. Nothing imports sideways or up.
 var layers = []layer{
 	{".", "the root holds no code", nil},
+	{"internal/elementary", "functions of numbers know nothing else", nil},
 	{"internal/testenv", "it serves every test, so that it must not depend on what they test", nil},
 	{"internal/golden", "it serves every test, so that it must not depend on what they test", nil},
 	{"api", "generated code is the wire and knows nothing of what speaks it", nil},
@@ -43,7 +44,7 @@ var layers = []layer{
 	{"algorithms", "an algorithm is mathematics over a search space: no storage, no RPC, no experiment", []string{"pkg/searchspace"}},
 	{"algorithms/sampling", "what methods draw points with knows no method", []string{"algorithms", "pkg/searchspace"}},
 	{"algorithms/random", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
-	{"algorithms/bayes", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
+	{"algorithms/bayes", "methods share the contract, never each other", []string{"internal/elementary", "algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/evolution", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/multifidelity", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/earlystop", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},

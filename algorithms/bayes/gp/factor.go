@@ -1,6 +1,10 @@
 package gp
 
-import "math"
+import (
+	"math"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
+)
 
 // factor is the Cholesky factor L of a covariance matrix, row-major, in storage that grows. Every
 // element is computed by one formula, in one order of summation, whether its row came alone or with
@@ -168,7 +172,7 @@ func (f *factor) logDiagonal() float64 {
 		fraction, e := math.Frexp(product * f.l[i*f.stride+i])
 		product, exponent = fraction, exponent+e
 	}
-	return log(product, exponent)
+	return elementary.Log(product) + float64(float64(exponent)*math.Ln2)
 }
 
 // remove takes out row i. What the rows after it had in column i is added back to their factor by

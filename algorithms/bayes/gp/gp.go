@@ -4,7 +4,7 @@
 // and NaN for a coordinate that is inactive.
 package gp
 
-import "math"
+import "github.com/tuned-hpo/tuned/internal/elementary"
 
 // Dimension describes one coordinate of a point.
 type Dimension struct {
@@ -52,8 +52,8 @@ func Default(dimensions []Dimension) Config {
 		Dimensions:     dimensions,
 		Signal:         LogNormal{0, 1},
 		Noise:          LogNormal{-6, 2},
-		Length:         LogNormal{math.Log(0.5) + 0.5*math.Log(d/2), 1},
-		LinearVariance: LogNormal{math.Log(1.2 / d), 1},
+		Length:         LogNormal{elementary.Log(0.5) + float64(0.5*elementary.Log(d/2)), 1},
+		LinearVariance: LogNormal{elementary.Log(1.2 / d), 1},
 		Concentration:  LogNormal{0, 0.75},
 	}
 }

@@ -19,10 +19,10 @@ func (l *Likelihood) gradient(out []float64) {
 	signal := float64(n) - dot(l.alpha, l.y) - noise
 	if m.linearAt >= 0 {
 		linear := l.linearTrace()
-		out[m.linearAt] += 0.5 * linear
+		out[m.linearAt] += float64(0.5 * linear)
 		signal -= linear
 	}
-	out[signalAt] += 0.5 * signal
+	out[signalAt] += float64(0.5 * signal)
 	out[noiseAt] += float64(0.5 * s.noise * trace)
 	l.lengths(out)
 	if m.skewAt >= 0 {

@@ -77,7 +77,7 @@ func (l *Likelihood) Loss(theta, gradient []float64) float64 {
 	l.alpha = append(l.alpha[:0], l.y...)
 	n := len(l.y)
 	l.factor.solve(l.alpha, n, 1, n)
-	loss += 0.5 * dot(l.alpha, l.alpha)
+	loss += float64(0.5 * dot(l.alpha, l.alpha))
 	loss += l.factor.logDiagonal()
 	if gradient != nil {
 		l.factor.solveTransposed(l.alpha)

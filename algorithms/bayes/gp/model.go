@@ -1,6 +1,10 @@
 package gp
 
-import "math"
+import (
+	"math"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
+)
 
 // Model is the kernel of a Config and the layout of its hyperparameters. It is immutable and may be
 // shared. The covariance of two points is
@@ -82,7 +86,7 @@ func New(c Config) *Model {
 
 // add appends a hyperparameter, in [least, greatest] in natural units, and returns its index.
 func (m *Model) add(p LogNormal, least, greatest float64) int {
-	lower, upper := math.Log(least), math.Log(greatest)
+	lower, upper := elementary.Log(least), elementary.Log(greatest)
 	m.priors = append(m.priors, p)
 	m.lower = append(m.lower, lower)
 	m.upper = append(m.upper, upper)
@@ -162,19 +166,19 @@ type scales struct {
 
 // scale sets the hyperparameters.
 func (m *Model) scale(s *scales, theta []float64) {
-	s.signal, s.noise, s.linear = exp(theta[signalAt]), exp(theta[noiseAt]), 0
+	s.signal, s.noise, s.linear = elementary.Exp(theta[signalAt]), elementary.Exp(theta[noiseAt]), 0
 	s.inverse, s.a, s.b = s.inverse[:0], s.a[:0], s.b[:0]
 	for _, i := range m.continuous {
-		s.inverse = append(s.inverse, exp(-theta[lengthAt+i]))
+		s.inverse = append(s.inverse, elementary.Exp(-theta[lengthAt+i]))
 	}
 	for range m.conditional {
-		s.inverse = append(s.inverse, exp(-theta[m.activityAt]))
+		s.inverse = append(s.inverse, elementary.Exp(-theta[m.activityAt]))
 	}
 	for _, i := range m.categorical {
-		s.inverse = append(s.inverse, exp(-2*theta[lengthAt+i]))
+		s.inverse = append(s.inverse, elementary.Exp(-2*theta[lengthAt+i]))
 	}
 	if m.linearAt >= 0 {
-		s.linear = exp(theta[m.linearAt])
+		s.linear = elementary.Exp(theta[m.linearAt])
 	}
 	s.weights = s.weights[:0]
 	if m.skewAt >= 0 {
@@ -183,8 +187,8 @@ func (m *Model) scale(s *scales, theta []float64) {
 	}
 	if m.warpAt >= 0 {
 		for k := range m.continuous {
-			s.a = append(s.a, exp(theta[m.warpAt+2*k]))
-			s.b = append(s.b, exp(theta[m.warpAt+2*k+1]))
+			s.a = append(s.a, elementary.Exp(theta[m.warpAt+2*k]))
+			s.b = append(s.b, elementary.Exp(theta[m.warpAt+2*k+1]))
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package gp
 
-import "math"
+import (
+	"math"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
+)
 
 // The loops that take the time, in plain Go. vector_amd64.s and matern_amd64.s have the same for the
 // vector unit. What the others call is dot and so on, which is plainDot where there is none.
@@ -89,7 +93,7 @@ func plainMatern(k, slope []float64, signal float64) {
 	slope = slope[:len(k)]
 	for i, r2 := range k {
 		q := math.Sqrt(5 * r2)
-		e := signal * exp(-min(q, 700))
+		e := signal * elementary.Exp(-min(q, 700))
 		k[i] = e * math.FMA(q, math.FMA(q, 1.0/3, 1), 1)
 		slope[i] = -5.0 / 6 * math.FMA(e, q, e)
 	}
