@@ -38,7 +38,7 @@ var layers = []layer{
 	{"internal/golden", "it serves every test, so that it must not depend on what they test", nil},
 	{"api", "generated code is the wire and knows nothing of what speaks it", nil},
 
-	{"pkg/searchspace", "it is the lowest layer", nil},
+	{"pkg/searchspace", "it is the lowest layer", []string{"internal/elementary"}},
 	{"pkg/experiment", "the domain must not know who stores, runs or plans it", []string{"pkg/searchspace"}},
 
 	{"algorithms", "an algorithm is mathematics over a search space: no storage, no RPC, no experiment", []string{"pkg/searchspace"}},

@@ -34,6 +34,8 @@ func suggestions(t *testing.T, name string, objectives int) uint64 {
 		{Name: "c", Kind: searchspace.Int, Min: 1, Max: 100, Step: 1},
 		{Name: "d", Kind: searchspace.Categorical, Values: []string{"x", "y", "z"}},
 		{Name: "e", Kind: searchspace.Double, Max: 1, ActiveWhen: &searchspace.Condition{Parent: "d", Values: []string{"x", "y"}}},
+		{Name: "f", Kind: searchspace.Double, Distribution: searchspace.Normal, Min: -1, Max: 2},
+		{Name: "g", Kind: searchspace.Double, Distribution: searchspace.LogNormal, Min: 1e-3, Max: 1e3},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // maxCells is the longest grid a parameter may have, but for uniform ints, which may have one of
@@ -157,13 +159,13 @@ func (a *axis) edge(k uint64) float64 {
 	case a.cells:
 		return a.upper
 	}
-	return a.position(a.at(k-1)/2 + a.at(k)/2)
+	return a.position(float64(a.at(k-1)/2) + float64(a.at(k)/2))
 }
 
 // quantile maps the unit interval to positions between the outer edges.
 func (a *axis) quantile(u float64) float64 {
 	if a.normal {
-		return 0.5 + float64(math.Erfinv(a.erfLower+float64(u*a.erfBetween))*(math.Sqrt2/6))
+		return 0.5 + float64(elementary.Erfinv(a.erfLower+float64(u*a.erfBetween))*(math.Sqrt2/6))
 	}
 	return a.lower + float64(u*(a.upper-a.lower))
 }
@@ -178,7 +180,7 @@ func (a *axis) fraction(t float64) float64 {
 
 // normalErf is 2F(t)-1 for the distribution function F of the normal distribution with mean 1/2 and
 // standard deviation 1/6, which is mid-range and a sixth of the range.
-func normalErf(t float64) float64 { return math.Erf((t - 0.5) * (6 / math.Sqrt2)) }
+func normalErf(t float64) float64 { return elementary.Erf((t - 0.5) * (6 / math.Sqrt2)) }
 
 // position maps a value to its position.
 func (a *axis) position(v float64) float64 {
@@ -193,9 +195,9 @@ func (a *axis) value(t float64) float64 {
 	if a.log {
 		const direct = 300 // e^300 is well within float64, also some cells further
 		if a.logRange < direct {
-			return a.min * exp(t*a.logRange)
+			return a.min * elementary.Exp(t*a.logRange)
 		}
-		root := exp((ln(a.min) + float64(t*a.logRange)) / 2)
+		root := elementary.Exp((elementary.Log(a.min) + float64(t*a.logRange)) / 2)
 		return root * root
 	}
 	return math.Ldexp(a.zmin+float64(t*a.zrange), a.exp)
@@ -204,9 +206,9 @@ func (a *axis) value(t float64) float64 {
 // logRatio is ln(v/w), exact also where both are nearly equal or the quotient overflows.
 func logRatio(v, w float64) float64 {
 	if r := v / w; !math.IsInf(r, 0) && r > 0 {
-		return ln(r)
+		return elementary.Log(r)
 	}
-	return ln(v) - ln(w)
+	return elementary.Log(v) - elementary.Log(w)
 }
 
 // nearest returns the cell whose grid value is nearest to v.

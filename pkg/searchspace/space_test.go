@@ -115,8 +115,8 @@ func TestCodingRoundTrip(t *testing.T) {
 func near(a *axis, got, want float64) bool {
 	const du = 4 * 37.6 * 0x1p-53
 	if a.log { // relative error is that of the logarithm, which itself is no better than its ulp
-		magnitude := max(a.logRange, math.Abs(ln(a.min)), 1)
-		return math.Abs(ln(got/want)) <= du*magnitude || math.Abs(got-want) <= 2*math.SmallestNonzeroFloat64
+		magnitude := max(a.logRange, math.Abs(math.Log(a.min)), 1)
+		return math.Abs(math.Log(got/want)) <= du*magnitude || math.Abs(got-want) <= 2*math.SmallestNonzeroFloat64
 	}
 	scale := max(math.Abs(a.min), math.Abs(a.max))
 	return math.Abs(got/scale-want/scale) <= 2*du || math.Abs(got-want) <= 2*math.SmallestNonzeroFloat64
