@@ -1,6 +1,6 @@
 package bayes
 
-import "math"
+import "github.com/tuned-hpo/tuned/internal/elementary"
 
 // criterion is what the next point maximizes.
 type criterion uint8
@@ -30,17 +30,17 @@ func (a acquisition) rate(mean, sd float64) (value, byMean, bySD float64) {
 	case logEI:
 		z := (mean - a.best) / sd
 		h, slope := logH(z)
-		return math.Log(sd) + h, slope / sd, (1 - z*slope) / sd
+		return elementary.Log(sd) + h, slope / sd, (1 - float64(z*slope)) / sd
 	case logPI:
 		z := (mean - a.best) / sd
 		p, slope := logCDF(z)
 		return p, slope / sd, -z * slope / sd
 	case exploration:
-		if violation := mean + optimism*sd - a.best; violation < 0 {
-			return sd + penalty*violation, penalty, 1 + penalty*optimism
+		if violation := mean + float64(optimism*sd) - a.best; violation < 0 {
+			return sd + float64(penalty*violation), penalty, 1 + penalty*optimism
 		}
 		return sd, 0, 1
 	default:
-		return mean + a.beta*sd, 1, a.beta
+		return mean + float64(a.beta*sd), 1, a.beta
 	}
 }

@@ -3,6 +3,8 @@ package bayes
 import (
 	"math"
 	"slices"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // ehvi is the expected improvement of the hypervolume by a point whose losses are independent and
@@ -100,34 +102,34 @@ func (e *ehvi) gather(most float64, dMean, dSD []float64) float64 {
 	clear(dSD)
 	total := 0.0
 	for b, l := range e.logs {
-		w := math.Exp(l - most)
+		w := elementary.Exp(l - most)
 		total += w
 		for k := range e.m {
-			dMean[k] += w * e.dMean[b*e.m+k]
-			dSD[k] += w * e.dSD[b*e.m+k]
+			dMean[k] += float64(w * e.dMean[b*e.m+k])
+			dSD[k] += float64(w * e.dSD[b*e.m+k])
 		}
 	}
 	for k := range e.m {
 		dMean[k] /= total
 		dSD[k] /= total
 	}
-	return math.Log(total)
+	return elementary.Log(total)
 }
 
 // measure sets the factor of objective k in the box and objective at a position.
 func (e *ehvi) measure(at, k int, sd float64) {
 	u := &e.table[k][e.upper[at]]
 	// d/dm psi = -Phi and d/ds psi = phi, and phi/h = 1 - z Phi/h.
-	f := factor{math.Log(sd) + u.logH, -u.slope / sd, (1 - u.z*u.slope) / sd}
+	f := factor{elementary.Log(sd) + u.logH, -u.slope / sd, (1 - float64(u.z*u.slope)) / sd}
 	if e.lower[at] >= 0 {
 		l := &e.table[k][e.lower[at]]
 		if (u.z-l.z)*(1+math.Abs(u.z)) < narrow {
 			f = thin(u, l, sd)
 		} else {
-			ratio := math.Exp(l.logH - u.logH) // below 1, as h grows
-			f.log += math.Log1p(-ratio)
+			ratio := elementary.Exp(l.logH - u.logH) // below 1, as h grows
+			f.log += elementary.Log1p(-ratio)
 			f.dMean = (f.dMean + ratio*l.slope/sd) / (1 - ratio)
-			f.dSD = (f.dSD - ratio*(1-l.z*l.slope)/sd) / (1 - ratio)
+			f.dSD = (f.dSD - ratio*(1-float64(l.z*l.slope))/sd) / (1 - ratio)
 		}
 	}
 	e.factor = f
@@ -143,5 +145,5 @@ const narrow = 1e-4
 func thin(u, l *edge, sd float64) factor {
 	z := (u.z + l.z) / 2
 	log, slope := logCDF(z)
-	return factor{math.Log(u.at-l.at) + log, -slope / sd, -z * slope / sd}
+	return factor{elementary.Log(u.at-l.at) + log, -slope / sd, -z * slope / sd}
 }

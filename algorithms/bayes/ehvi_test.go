@@ -40,7 +40,7 @@ func integral(points [][]float64, reference, mean, sd []float64) float64 {
 		weight := 1.0
 		for k, i := range at {
 			z[k] = (float64(i)+0.5)*step - 10
-			weight *= step * normalCDF((z[k]-mean[k])/sd[k])
+			weight *= step * math.Erfc((mean[k]-z[k])/(math.Sqrt2*sd[k])) / 2
 		}
 		free := true
 		for _, p := range points {

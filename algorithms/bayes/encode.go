@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/tuned-hpo/tuned/internal/elementary"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
@@ -22,6 +23,7 @@ type axis struct {
 	when   []float64 // features of the parent under which it is active
 	alone  *searchspace.Space
 	ratio  float64 // of the greatest to the least value, of a wide axis; 0 otherwise
+	log    float64 // of ratio
 }
 
 // wide is the ratio of the ends from which on a range without a distribution may well be one of
@@ -69,6 +71,7 @@ func newAxis(p searchspace.Parameter) axis {
 	a.cells, _ = alone.Cells()
 	if numeric := p.Kind == searchspace.Double || p.Kind == searchspace.Int; numeric && p.Distribution == searchspace.Uniform && p.Min > 0 && p.Max/p.Min >= wide {
 		a.ratio = p.Max / p.Min
+		a.log = elementary.Log(a.ratio)
 	}
 	if a.cells > shortGrid && !a.labels {
 		return a
@@ -94,7 +97,7 @@ func (a *axis) bend(u float64) float64 {
 	if a.ratio == 0 {
 		return u
 	}
-	return (u + math.Log1p(u*(a.ratio-1))/math.Log(a.ratio)) / 2
+	return (u + elementary.Log1p(u*(a.ratio-1))/a.log) / 2
 }
 
 // straighten is the inverse of bend, by bisection.
@@ -104,7 +107,7 @@ func (a *axis) straighten(feature float64) float64 {
 	}
 	low, high := 0.0, 1.0
 	for range 60 { // more than a float64 has bits
-		if middle := (low + high) / 2; a.bend(middle) < feature {
+		if middle := float64((low + high) / 2); a.bend(middle) < feature {
 			low = middle
 		} else {
 			high = middle

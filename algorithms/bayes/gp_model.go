@@ -116,7 +116,7 @@ func (o *optimizer) threshold() float64 {
 	top, threshold := math.Inf(-1), 0.0
 	out := o.outputs[0]
 	for i, m := range out.means {
-		if v := m + o.settings.beta*deviation(out.variances[i]); v > top && (i >= o.n || o.feasible[i]) {
+		if v := m + float64(o.settings.beta*deviation(out.variances[i])); v > top && (i >= o.n || o.feasible[i]) {
 			top, threshold = v, m
 		}
 	}

@@ -38,7 +38,7 @@ func below(p, reference []float64) bool {
 func area(front [][]float64, reference []float64) float64 {
 	sum, top := 0.0, reference[1]
 	for _, p := range front {
-		sum += (reference[0] - p[0]) * (top - p[1])
+		sum += float64((reference[0] - p[0]) * (top - p[1]))
 		top = p[1]
 	}
 	return sum
@@ -81,7 +81,7 @@ func referencePoint(points [][]float64) []float64 {
 		if span == 0 {
 			span = 1
 		}
-		out[k] = high + margin*span
+		out[k] = high + float64(margin*span)
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/bayes/gp"
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // insight is [algorithms.Definition.Insight] of a Gaussian process with the given settings. The model
@@ -224,7 +225,7 @@ type bander struct {
 
 func (v *viewer) newBander(k int) *bander {
 	out := v.outputs[k]
-	b := &bander{output: out, noise: math.Exp(out.surrogate.theta[1]) + gp.Floor, sign: -1}
+	b := &bander{output: out, noise: elementary.Exp(out.surrogate.theta[1]) + gp.Floor, sign: -1}
 	values := out.cleaned
 	if out.constraint {
 		values, b.sign = v.history.values[k], 1
@@ -249,6 +250,6 @@ func (b *bander) at(x []float64) []algorithms.Band {
 // any monotone map.
 func (b *bander) band(mean, sd float64) algorithms.Band {
 	const z = 1.959963984540054 // Phi(z) = 0.975
-	low, high := b.unwarper.value(mean-z*sd), b.unwarper.value(mean+z*sd)
+	low, high := b.unwarper.value(mean-float64(z*sd)), b.unwarper.value(mean+float64(z*sd))
 	return algorithms.Band{Mean: b.unwarper.value(mean), Low: min(low, high), High: max(low, high)}
 }

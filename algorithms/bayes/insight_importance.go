@@ -25,10 +25,10 @@ func importances(f func(u, out []float64), d int) []algorithms.Importance {
 	fa, fb, fi := make([]float64, n), make([]float64, n), make([]float64, n)
 	f(a, fa)
 	f(b, fb)
-	mean := (floats.Sum(fa) + floats.Sum(fb)) / (2 * n)
+	mean := float64((average(fa) + average(fb)) / 2)
 	floats.AddConst(-mean, fa)
 	floats.AddConst(-mean, fb)
-	variance := (floats.Dot(fa, fa) + floats.Dot(fb, fb)) / (2 * n)
+	variance := (inner(fa, fa) + inner(fb, fb)) / (2 * n)
 	out := make([]algorithms.Importance, d)
 	if !(variance > 1e-24*mean*mean) { // no more than rounding
 		return out
@@ -44,8 +44,8 @@ func importances(f func(u, out []float64), d int) []algorithms.Importance {
 		alone, total := 0.0, 0.0
 		for j, v := range fi {
 			change := v - fa[j]
-			alone += fb[j] * change
-			total += change * change
+			alone += float64(fb[j] * change)
+			total += float64(change * change)
 		}
 		out[i].Total = min(1, total/(2*n)/variance)
 		out[i].Alone = max(0, min(alone/n/variance, out[i].Total))

@@ -42,5 +42,5 @@ func (u unwarper) value(score float64) float64 {
 	k = max(1, min(k, n-1))
 	t := (score - u.scores[k-1]) / (u.scores[k] - u.scores[k-1])
 	// The sum of both parts cannot leave the range of float64 between the trials.
-	return (1-t)*u.values[k-1] + t*u.values[k]
+	return float64((1-t)*u.values[k-1]) + float64(t*u.values[k])
 }

@@ -3,8 +3,6 @@ package bayes
 import (
 	"math"
 
-	"gonum.org/v1/gonum/mat"
-
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
@@ -46,7 +44,6 @@ func (o *optimizer) corner() (p searchspace.Point, found bool) {
 func linear(x, y []float64, d int) (slopes []float64, ok bool) {
 	const unexplained = 1e-3
 	n := len(y)
-	a, b := mat.NewDense(n, d+1, nil), mat.NewDense(n, 1, nil)
 	mean, size := 0.0, 0.0
 	for _, v := range y {
 		size = math.Max(size, math.Abs(v))
@@ -55,30 +52,82 @@ func linear(x, y []float64, d int) (slopes []float64, ok bool) {
 	if !(size > 0 && size < 1e150) { // NaN, too
 		return nil, false
 	}
-	for i, v := range y {
-		b.Set(i, 0, (v-mean)/size)
-		a.Set(i, d, 1)
-		for k := range d {
-			a.Set(i, k, x[i*d+k])
-		}
+	columns, residuals, total := make([][]float64, d+1), make([]float64, n), 0.0
+	for k := range columns {
+		columns[k] = make([]float64, n)
 	}
-	var qr mat.QR
-	var q, fit mat.Dense
-	qr.Factorize(a)
-	if qr.Cond() > 1e8 || qr.SolveTo(&fit, false, b) != nil {
+	for i, v := range y {
+		residuals[i] = (v - mean) / size
+		total += float64(residuals[i] * residuals[i])
+		for k := range d {
+			columns[k][i] = x[i*d+k]
+		}
+		columns[d][i] = 1
+	}
+	slopes, ok = leastSquares(columns, residuals)
+	if !ok {
 		return nil, false
 	}
-	qr.QTo(&q)
-	press, total := 0.0, 0.0
-	for i := range n {
-		residual, leverage := b.At(i, 0), 0.0
-		total += residual * residual
-		for k := range d + 1 {
-			residual -= a.At(i, k) * fit.At(k, 0)
-			leverage += q.At(i, k) * q.At(i, k)
+	press := 0.0
+	for i, residual := range residuals {
+		leverage := 0.0
+		for _, q := range columns {
+			leverage += float64(q[i] * q[i])
 		}
 		residual /= math.Max(1-leverage, 1e-9)
-		press += residual * residual
+		press += float64(residual * residual)
 	}
-	return mat.Col(nil, 0, fit.Slice(0, d, 0, 1)), press < unexplained*total
+	return slopes[:d], press < unexplained*total
+}
+
+// leastSquares returns the w for which the sum of w[k] columns[k] is nearest to b. It replaces the
+// columns by orthonormal ones that span the same, and b by what is left of it. They must not depend on
+// each other. The columns are made orthogonal one by one, twice, which is enough (Giraud, Langou
+// and Rozloznik 2005, The loss of orthogonality in the Gram-Schmidt orthogonalization process).
+func leastSquares(columns [][]float64, b []float64) (w []float64, ok bool) {
+	const dependent = 1e-8 // what is left of a column
+	m := len(columns)
+	w = make([]float64, m)
+	r := make([]float64, m*m) // columns are the orthonormal ones times it
+	for k, v := range columns {
+		before := math.Sqrt(inner(v, v))
+		for range 2 {
+			for j, q := range columns[:k] {
+				r[j*m+k] += takeOut(q, v)
+			}
+		}
+		length := math.Sqrt(inner(v, v))
+		if !(length > dependent*before) {
+			return nil, false
+		}
+		for i := range v {
+			v[i] /= length
+		}
+		r[k*m+k] = length
+		w[k] = takeOut(v, b)
+	}
+	for k := m - 1; k >= 0; k-- {
+		for j := k + 1; j < m; j++ {
+			w[k] -= float64(r[k*m+j] * w[j])
+		}
+		w[k] /= r[k*m+k]
+	}
+	return w, true
+}
+
+// inner returns the inner product of a and b.
+func inner(a, b []float64) (sum float64) {
+	for i, v := range a {
+		sum += float64(v * b[i])
+	}
+	return sum
+}
+
+// takeOut subtracts from v what it has of q, a vector of length 1, and returns how much that was.
+func takeOut(q, v []float64) float64 {
+	c := inner(q, v)
+	for i := range v {
+		v[i] -= float64(c * q[i])
+	}
+	return c
 }

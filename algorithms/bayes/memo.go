@@ -51,7 +51,7 @@ func decodeMemo(b []byte, lower, upper []float64) (m memo, ok bool) {
 	for i := range lower {
 		v := float64(math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:])))
 		const rounding = 1e-6 // of a limit to float32, relative
-		if !(v >= lower[i]-rounding*math.Abs(lower[i]) && v <= upper[i]+rounding*math.Abs(upper[i])) {
+		if !(v >= lower[i]-float64(rounding*math.Abs(lower[i])) && v <= upper[i]+float64(rounding*math.Abs(upper[i]))) {
 			return memo{}, false
 		}
 		m.theta = append(m.theta, max(lower[i], min(v, upper[i])))

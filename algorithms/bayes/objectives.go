@@ -56,7 +56,7 @@ func (j *joint) rate(x, gradient []float64) float64 {
 	for i := range j.outputs {
 		for k := range gradient {
 			// d sd = d variance / (2 sd)
-			gradient[k] += j.byMean[i]*j.dMean[i*j.d+k] + j.bySD[i]*j.dVariance[i*j.d+k]/(2*j.sd[i])
+			gradient[k] += float64(j.byMean[i]*j.dMean[i*j.d+k]) + j.bySD[i]*j.dVariance[i*j.d+k]/(2*j.sd[i])
 		}
 	}
 	return value

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/floats"
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // output is one quantity that is modelled: the loss of an objective, or a constraint.
@@ -44,7 +44,7 @@ func (o *output) clean(values []float64, pruned []bool) {
 	slices.Sort(o.cleaned)
 	median := math.Inf(-1)
 	if n := len(o.cleaned); n > 0 {
-		median = o.cleaned[n/2]/2 + o.cleaned[(n-1)/2]/2
+		median = float64(o.cleaned[n/2]/2) + float64(o.cleaned[(n-1)/2]/2)
 	}
 	o.cleaned = append(o.cleaned[:0], values...)
 	for i, v := range o.cleaned {
@@ -97,9 +97,9 @@ func scoreConstraint(values, scores []float64) (limit float64) {
 	least, most, sum, n := 0.0, 0.0, 0.0, 0.0
 	for i, v := range values {
 		if isFinite(v) {
-			size := math.Log1p(math.Abs(v) / scale)
+			size := elementary.Log1p(math.Abs(v) / scale)
 			if math.IsInf(size, 1) { // beyond float64, where 1 does not count
-				size = math.Log(math.Abs(v)) - math.Log(scale)
+				size = elementary.Log(math.Abs(v)) - elementary.Log(scale)
 			}
 			scores[i] = math.Copysign(size, v)
 			least, most = min(least, scores[i]), max(most, scores[i])
@@ -117,7 +117,7 @@ func scoreConstraint(values, scores []float64) (limit float64) {
 			scores[i] = sum / max(n, 1)
 		}
 	}
-	center := floats.Sum(scores) / float64(len(scores))
+	center := average(scores)
 	sd := rms(scores, center)
 	if sd == 0 {
 		sd = 1

@@ -46,9 +46,10 @@ func newDirection(random *rand.Rand, reference []float64, beta float64) *directi
 	w := &direction{weights: make([]float64, len(reference)), reference: reference, beta: beta}
 	norm := 0.0
 	for k := range w.weights {
-		w.weights[k] = math.Abs(random.NormFloat64())
-		norm = math.Hypot(norm, w.weights[k])
+		w.weights[k] = math.Abs(drawNormal(random))
+		norm += float64(w.weights[k] * w.weights[k])
 	}
+	norm = math.Sqrt(norm)
 	for k := range w.weights {
 		w.weights[k] = max(w.weights[k]/norm, 1e-3) // an axis alone would forget the other objectives
 	}
@@ -58,7 +59,7 @@ func newDirection(random *rand.Rand, reference []float64, beta float64) *directi
 func (w *direction) rate(mean, sd, byMean, bySD []float64) float64 {
 	least, at := math.Inf(1), 0
 	for k := range mean {
-		if v := (mean[k] + w.beta*sd[k] - w.reference[k]) / w.weights[k]; v < least {
+		if v := (mean[k] + float64(w.beta*sd[k]) - w.reference[k]) / w.weights[k]; v < least {
 			least, at = v, k
 		}
 	}
@@ -95,8 +96,8 @@ func (w *feasibly) rate(mean, sd, byMean, bySD []float64) float64 {
 			p, slope := logCDF(z)
 			value += p
 			byMean[k], bySD[k] = -slope/sd[k], -z*slope/sd[k]
-		} else if violation := mean[k] - optimism*sd[k] - limit; violation > 0 {
-			value -= penalty * violation
+		} else if violation := mean[k] - float64(optimism*sd[k]) - limit; violation > 0 {
+			value -= float64(penalty * violation)
 			byMean[k], bySD[k] = -penalty, penalty*optimism
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/tuned-hpo/tuned/algorithms/sampling"
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // rater is what a search maximizes, a function of features. Its values are never NaN.
@@ -153,7 +154,7 @@ func (s *search) pull(u []float64) {
 	row := s.trust.rows[k*d : (k+1)*d]
 	for _, i := range s.trust.axes {
 		if v := row[i]; !math.IsNaN(v) {
-			u[i] = max(0, min(v+s.trust.radius*(2*u[i]-1), 1))
+			u[i] = max(0, min(v+float64(s.trust.radius*(2*u[i]-1)), 1))
 		}
 	}
 }
@@ -171,7 +172,7 @@ func (s *search) complete(latent []float64) {
 func (s *search) perturb(latent []float64) {
 	const finest, coarsest = 1e-3, 0.3
 	s.complete(latent)
-	scale := finest * math.Pow(coarsest/finest, s.random.Float64())
+	scale := finest * elementary.Exp(s.random.Float64()*elementary.Log(coarsest/finest))
 	share := 1.0 // of the axes
 	if s.random.Uint64()&1 == 0 {
 		share = 2 / float64(len(latent))
@@ -190,7 +191,7 @@ func (s *search) step(i int, v, scale float64) float64 {
 	if a.labels {
 		return a.snap(s.random.Float64())
 	}
-	next := v + scale*s.random.NormFloat64()
+	next := v + float64(scale*drawNormal(s.random))
 	next = a.snap(max(0, min(next, 1)))
 	if next == v && len(a.levels) > 1 {
 		k := a.nearest(v) + 1 - 2*s.random.IntN(2)

@@ -58,7 +58,7 @@ func TestModelSettingsSurviveRebuild(t *testing.T) {
 			if diff := cmp.Diff(got, want, cmpopts.EquateNaNs()); diff != "" || err != nil || wantErr != nil {
 				t.Fatalf("%v, trial %d: %v, %v\n%s", settings, id, err, wantErr, diff)
 			}
-			trial := algorithms.Trial{ID: id, Point: got[0].Point, State: algorithms.Succeeded, Losses: []float64{bowl(p.Space, got[0].Point)}, Memo: got[0].Memo}
+			trial := algorithms.Trial{ID: id, Point: got[0].Point, State: algorithms.Succeeded, Losses: []float64{bowl(p.Space, got[0].Point, 0.3)}, Memo: got[0].Memo}
 			kept.Tell([]algorithms.Trial{trial})
 			trials, out = append(trials, trial), append(out, trial.Point)
 		}

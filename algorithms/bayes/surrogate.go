@@ -54,7 +54,7 @@ func (s *surrogate) fit(x, y, from []float64, cold bool) []float64 {
 	if len(y) > many {
 		iterations /= 4
 	}
-	if skewed, least := s.skewed.fit(x, y, from, false, iterations); least+price*float64(weights) < loss {
+	if skewed, least := s.skewed.fit(x, y, from, false, iterations); least+float64(price*float64(weights)) < loss {
 		return skewed
 	}
 	return theta

@@ -112,9 +112,9 @@ func (l *lift) explain(x, y []float64) {
 	l.weigh(x, y)
 	for s := range l.weights {
 		l.weights[s] *= taper
-		l.offset += l.weights[s] * l.centers[s]
+		l.offset += float64(l.weights[s] * l.centers[s])
 		for i := range y {
-			y[i] -= l.weights[s] * l.means[s*n+i]
+			y[i] -= float64(l.weights[s] * l.means[s*n+i])
 		}
 	}
 }
@@ -125,7 +125,7 @@ func (l *lift) center(x []float64, n int) {
 	for s, m := range l.models {
 		means := l.means[s*n : (s+1)*n]
 		m.Means(x, means)
-		l.centers[s] = floats.Sum(means) / float64(n)
+		l.centers[s] = average(means)
 		floats.AddConst(-l.centers[s], means)
 	}
 }
@@ -146,8 +146,8 @@ func (l *lift) weigh(x, y []float64) {
 			q[s*m+r], q[r*m+s] = cross, cross
 		}
 		// Twice the weight doubles the slope and quadruples the curvature.
-		curvature := l.loss(x, y, s, s) - none - 2*up[s]
-		b[s] = curvature/2 - up[s] + 1/trust
+		curvature := l.loss(x, y, s, s) - none - float64(2*up[s])
+		b[s] = float64(curvature/2) - up[s] + 1/trust
 		q[s*m+s] = curvature + 1/(trust*trust)
 	}
 	nonNegative(q, b, l.weights)
@@ -173,7 +173,7 @@ func nonNegative(q, b, w []float64) {
 			rest := b[s]
 			for r := range w {
 				if r != s {
-					rest -= q[s*m+r] * w[r]
+					rest -= float64(q[s*m+r] * w[r])
 				}
 			}
 			w[s] = max(0, rest/q[s*m+s])
@@ -190,7 +190,7 @@ func (l *lift) addAll(x, means []float64) {
 		}
 		m.Means(x, l.mean)
 		for i, v := range l.mean {
-			means[i] += l.weights[s] * v
+			means[i] += float64(l.weights[s] * v)
 		}
 	}
 	for i := range means {
@@ -207,9 +207,9 @@ func (l *lift) add(x, gradient []float64) float64 {
 			continue
 		}
 		v, _ := m.PredictGradient(x, l.slope, l.spare)
-		sum += l.weights[s] * v
+		sum += float64(l.weights[s] * v)
 		for i := range gradient {
-			gradient[i] += l.weights[s] * l.slope[i]
+			gradient[i] += float64(l.weights[s] * l.slope[i])
 		}
 	}
 	return sum

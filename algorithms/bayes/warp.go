@@ -3,6 +3,8 @@ package bayes
 import (
 	"math"
 	"slices"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // warper turns losses into the scores that a Gaussian process models: higher is better, mean 0,
@@ -65,7 +67,7 @@ func (w *warper) collect(losses []float64) {
 // distribution: what a sample would look like whose lower half mirrors the upper one.
 func (w *warper) halfRank(y []float64) {
 	n := len(w.all)
-	median := w.all[n/2]/2 + w.all[(n-1)/2]/2
+	median := float64(w.all[n/2]/2) + float64(w.all[(n-1)/2]/2)
 	w.sorted = slices.Compact(append(w.sorted[:0], w.all...))
 	below, onMedian := slices.BinarySearch(w.sorted, median)
 	sd := rms(w.sorted[below:], median)
@@ -79,7 +81,7 @@ func (w *warper) halfRank(y []float64) {
 	for i, v := range y {
 		if v < median {
 			k, _ := slices.BinarySearch(w.sorted, v)
-			y[i] = median + sd*normalQuantile(0.5*(float64(k)+0.5)/denominator)
+			y[i] = median + float64(sd*normalQuantile(0.5*(float64(k)+0.5)/denominator))
 		}
 	}
 }
@@ -96,7 +98,7 @@ func rms(y []float64, centre float64) float64 {
 	}
 	for _, v := range y {
 		r := (v - centre) / most
-		sum += r * r
+		sum += float64(r * r)
 	}
 	return most * math.Sqrt(sum/float64(len(y)))
 }
@@ -111,8 +113,9 @@ func logWarp(y []float64) {
 		}
 		return
 	}
+	log := elementary.Log(1.5)
 	for i, v := range y {
-		y[i] = 0.5 - math.Log1p(0.5*(most-v)/(most-least))/math.Log(1.5)
+		y[i] = 0.5 - elementary.Log1p(0.5*(most-v)/(most-least))/log
 	}
 }
 
@@ -121,7 +124,7 @@ func fillFailed(y []float64) {
 	least, most := bounds(y)
 	for i, v := range y {
 		if math.IsNaN(v) {
-			y[i] = least - (0.5*(most-least) + 1)
+			y[i] = least - (float64(0.5*(most-least)) + 1)
 		}
 	}
 }
@@ -140,13 +143,18 @@ func bounds(y []float64) (least, most float64) {
 	return least, most
 }
 
+// average returns the mean of y.
+func average(y []float64) float64 {
+	sum := 0.0
+	for _, v := range y {
+		sum += v
+	}
+	return sum / float64(len(y))
+}
+
 // standardize shifts and scales y to mean 0 and variance 1, or to zeros when it is constant.
 func standardize(y []float64) {
-	mean := 0.0
-	for _, v := range y {
-		mean += v
-	}
-	mean /= float64(len(y))
+	mean := average(y)
 	sd := rms(y, mean)
 	if !(sd > 1e-13*math.Abs(mean)) { // no more than rounding
 		clear(y)

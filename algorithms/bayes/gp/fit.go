@@ -57,7 +57,7 @@ func (l *Likelihood) slice(x []float64, k int, loss float64, source *rand.Rand) 
 		return l.Loss(x, nil)
 	}
 	least, greatest := l.model.lower[k], l.model.upper[k]
-	left := old - width*source.Float64()
+	left := old - float64(width*source.Float64())
 	right := left + width
 	for range steps {
 		if left <= least || at(left) > level {
