@@ -1,6 +1,10 @@
 package bayes
 
-import "math"
+import (
+	"math"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
+)
 
 // tpeList is the kernels of one parameter with levels.
 type tpeList struct {
@@ -18,7 +22,7 @@ func newTPEList(dim int, at *tpeDim) tpeList {
 	l := tpeList{dim: dim, at: at, labels: at.labels, tail: make([]float64, len(at.edges))}
 	n := at.levels()
 	for k := range n {
-		l.logPrior = append(l.logPrior, math.Log(at.edges[k+1]-at.edges[k]))
+		l.logPrior = append(l.logPrior, elementary.Log(at.edges[k+1]-at.edges[k]))
 	}
 	if l.labels {
 		l.log = make([]float64, 2*n-1)
@@ -43,9 +47,9 @@ func (l *tpeList) smoothe(other float64) {
 	n := l.at.levels()
 	each := other / float64(n)
 	for i := range l.log {
-		l.log[i] = math.Log(each)
+		l.log[i] = elementary.Log(each)
 	}
-	l.log[n-1] = math.Log(1 - other + each)
+	l.log[n-1] = elementary.Log(1 - other + each)
 }
 
 // widen integrates Gaussians about each level of a grid over all cells.
@@ -66,7 +70,7 @@ func (l *tpeList) widen(sigma float64) {
 			if k == c {
 				mass = 1 - l.tail[k+1] - l.tail[k]
 			}
-			l.log[k*n+c] = math.Log(max(mass/inside, math.SmallestNonzeroFloat64))
+			l.log[k*n+c] = elementary.Log(max(mass/inside, math.SmallestNonzeroFloat64))
 		}
 	}
 }

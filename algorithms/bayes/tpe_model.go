@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // tpeModel is the densities of good and of bad trials over the parameters of one block.
@@ -114,11 +116,8 @@ func (m *tpeModel) fitGood(good []int, weights []float64) {
 // shrink is the factor by which the bandwidth of n kernels is less than that of one (Scott 1992,
 // Multivariate density estimation, eq. 6.42).
 func (m *tpeModel) shrink(n float64) float64 {
-	return fastExp(-roundedLog(max(n, 1)) / float64(len(m.block.dims)+4))
+	return fastExp(-elementary.Log(max(n, 1)) / float64(len(m.block.dims)+4))
 }
-
-// roundedLog is the logarithm, rounded so that it is the same on every machine.
-func roundedLog(x float64) float64 { return float64(float32(math.Log(x))) }
 
 // spreadOf returns the standard deviation of a parameter among good trials and the prior, as a
 // multiple of that of the prior.
@@ -148,7 +147,7 @@ func (m *tpeModel) spreadOf(d int) float64 {
 // evenShare is the probability with which a kernel of n and of the prior stands for any of the
 // labels: as if the prior had given each label its weight over n+1.
 func evenShare(prior, n float64, labels int) float64 {
-	each := prior / (n + 1) * float64(labels)
+	each := float64(prior / (n + 1) * float64(labels))
 	return each / (1 + each)
 }
 

@@ -1,6 +1,10 @@
 package bayes
 
-import "math"
+import (
+	"math"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
+)
 
 // The functions below are fast, and give the same bits on every machine: the conversions
 // float64(x*y) keep compilers from fusing a product with a sum.
@@ -10,12 +14,7 @@ const expSteps = 128
 
 var expTable = func() (t [expSteps]float64) {
 	for i := range t {
-		// By Taylor's series: math.Exp2 is not the same on every machine.
-		x, sum := float64(i)*(math.Ln2/expSteps), 1.0
-		for n := 20.0; n >= 1; n-- {
-			sum = 1 + float64(x*sum)/n
-		}
-		t[i] = sum
+		t[i] = elementary.Exp(float64(i) * (math.Ln2 / expSteps))
 	}
 	return t
 }()
@@ -41,9 +40,9 @@ const (
 
 var cdfNodes = func() (t [2*cdfEnd/cdfStep + 1]struct{ cdf, pdf float64 }) {
 	for i := range t {
-		x := float64(i)*cdfStep - cdfEnd
-		t[i].pdf = fastExp(-float64(x*x)/2 - logRoot2Pi)
-		t[i].cdf = 0.5 * math.Erfc(-x/math.Sqrt2)
+		x := float64(float64(i)*cdfStep) - cdfEnd
+		t[i].pdf = fastExp(logPDF(x))
+		t[i].cdf = 0.5 * elementary.Erfc(-x/math.Sqrt2)
 	}
 	return t
 }()
@@ -58,12 +57,12 @@ func fastCDF(x float64) float64 {
 	if x >= cdfEnd {
 		return 1
 	}
-	i := int((x+cdfEnd)*(1/cdfStep) + 0.5)
-	z := float64(i)*cdfStep - cdfEnd
+	i := int(float64((x+cdfEnd)*(1/cdfStep)) + 0.5)
+	z := float64(float64(i)*cdfStep) - cdfEnd
 	t := x - z
 	node := &cdfNodes[i]
 	z2 := float64(z * z)
 	// The derivatives of the density are the Hermite polynomials times it.
-	p := 1 + float64(t*(-z/2+float64(t*((z2-1)/6+float64(t*float64(z*(3-z2))/24)))))
+	p := 1 + float64(t*(float64(-z/2)+float64(t*((z2-1)/6+float64(t*float64(z*(3-z2))/24)))))
 	return node.cdf + float64(node.pdf*float64(t*p))
 }

@@ -3,6 +3,8 @@ package bayes
 import (
 	"math"
 	"math/rand/v2"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // parzen is a density over the parameters of a block: a weighted sum of kernels, one per trial, and
@@ -79,18 +81,18 @@ func (p *parzen) normalizer(x []float64, weight float64) float64 {
 		s := p.sigma[j]
 		product /= s * math.Sqrt(2*math.Pi) * (fastCDF((1-x[d])/s) - fastCDF(-x[d]/s))
 		if product > 1e200 { // of very many parameters
-			log += math.Log(product)
+			log += elementary.Log(product)
 			product = 1
 		}
 	}
-	return log + math.Log(product)
+	return log + elementary.Log(product)
 }
 
 // logDensity returns the logarithm of the density at x, which has a coordinate for every parameter,
 // or some value above most as soon as it is above. On grids and labels it is that of a probability.
 func (p *parzen) logDensity(x []float64, most float64) float64 {
 	top := p.open(x)
-	logTotal := math.Log(p.total)
+	logTotal := elementary.Log(p.total)
 	sum := 1.0 // as a multiple of e^top, beginning with the prior
 	stop := fastExp(clampExp(most + logTotal - top))
 	// The newest kernels are the nearest as a rule, which makes it above soonest.
@@ -109,13 +111,13 @@ func (p *parzen) logDensity(x []float64, most float64) float64 {
 			sum += fastExp(q - top)
 		}
 	}
-	return top + math.Log(sum) - logTotal
+	return top + elementary.Log(sum) - logTotal
 }
 
 // open prepares to sum over kernels at x, and returns the logarithm of the prior there, with its
 // weight.
 func (p *parzen) open(x []float64) float64 {
-	prior := math.Log(p.prior)
+	prior := elementary.Log(p.prior)
 	for j := range p.lists {
 		l := &p.lists[j]
 		k := int(x[l.dim])
@@ -192,7 +194,7 @@ func pickWeighted(r *rand.Rand, weights []float64, rest float64) int {
 // than a third of the draws are inside for every sigma up to 1.
 func drawTruncated(r *rand.Rand, centre, sigma float64) float64 {
 	for {
-		if x := centre + float64(sigma*r.NormFloat64()); x >= 0 && x <= 1 {
+		if x := centre + float64(sigma*drawNormal(r)); x >= 0 && x <= 1 {
 			return x
 		}
 	}

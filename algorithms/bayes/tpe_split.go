@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // mostGood is the greatest number of trials that count as good (Bergstra, Yamins and Cox 2013).
@@ -121,7 +122,7 @@ func (h *tpeHistory) good(order []int, gamma float64) (trials []int, weights []f
 	for k := range weights {
 		weights[k] = 1
 		if h.objectives == 1 {
-			weights[k] = roundedLog(float64(n+1)) - roundedLog(float64(k+1)) // Hansen 2016, eq. 49
+			weights[k] = elementary.Log(float64(n+1)) - elementary.Log(float64(k+1)) // Hansen 2016, eq. 49
 		}
 	}
 	if h.objectives > 1 && n > 0 {
