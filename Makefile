@@ -76,6 +76,7 @@ race: ## run the tests with the race detector
 
 .PHONY: arm64
 arm64: ## the bits that are on record, as an arm64 processor computes them (needs qemu-user)
+	@test/fused
 	@GOARCH=arm64 CGO_ENABLED=0 go test -count=1 -exec qemu-aarch64 -run OnRecord ./algorithms/bayes/... ./algorithms/builtin
 
 .PHONY: gen

@@ -2,6 +2,7 @@ package bayes
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"gonum.org/v1/gonum/floats"
 
@@ -25,7 +26,7 @@ func importances(f func(u, out []float64), d int) []algorithms.Importance {
 	fa, fb, fi := make([]float64, n), make([]float64, n), make([]float64, n)
 	f(a, fa)
 	f(b, fb)
-	mean := float64((average(fa) + average(fb)) / 2)
+	mean := average(slices.Concat(fa, fb))
 	floats.AddConst(-mean, fa)
 	floats.AddConst(-mean, fb)
 	variance := (inner(fa, fa) + inner(fb, fb)) / (2 * n)

@@ -25,7 +25,7 @@ func (d *tpeDim) levels() int { return max(0, len(d.edges)-1) }
 
 // middle returns the middle of a level in the unit interval.
 func (d *tpeDim) middle(level float64) float64 {
-	return (d.edges[int(level)] + d.edges[int(level)+1]) / 2
+	return float64((d.edges[int(level)] + d.edges[int(level)+1]) / 2)
 }
 
 // level returns the level of which u is inside or at the lower edge.

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/tuned-hpo/tuned/internal/elementary"
 )
 
 // Fit minimises Loss from each start, moved into the bounds, and returns the theta of the least and
@@ -50,7 +52,7 @@ func (l *Likelihood) slice(x []float64, k int, loss float64, source *rand.Rand) 
 		width = 1.0 // natural logarithm
 		steps = 8   // how far it steps out on either side
 	)
-	level := loss + source.ExpFloat64()
+	level := loss - elementary.Log(1-source.Float64()) // an exponential number more
 	old := x[k]
 	at := func(v float64) float64 {
 		x[k] = v
