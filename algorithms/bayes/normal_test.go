@@ -3,6 +3,7 @@ package bayes
 import (
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -107,6 +108,25 @@ func TestNormalQuantile(t *testing.T) {
 		if got := math.Erfc(-normalQuantile(p)/math.Sqrt2) / 2; math.Abs(got-p) > 1e-14 {
 			t.Errorf("got %g, want %g", got, p)
 		}
+	}
+}
+
+// TestDrawNormal allows six standard deviations of each moment.
+func TestDrawNormal(t *testing.T) {
+	const n = 100_000
+	r := rand.New(rand.NewPCG(3, 3))
+	var mean, square, far float64
+	for range n {
+		x := drawNormal(r)
+		mean += x / n
+		square += x * x / n
+		if math.Abs(x) > 3 {
+			far += 1. / n
+		}
+	}
+	const share = 0.0026997960632601866 // beyond three standard deviations
+	if math.Abs(mean) > 6/math.Sqrt(n) || math.Abs(square-1) > 6*math.Sqrt(2./n) || math.Abs(far-share) > 6*math.Sqrt(share/n) {
+		t.Errorf("mean %g, mean square %g, share beyond 3 %g, want 0, 1, %g", mean, square, far, share)
 	}
 }
 

@@ -10,7 +10,7 @@ package elementary
 
 import "math"
 
-// ln2 in two parts: what the first one, rounded, lacks is the second one.
+// ln2 is rounded; ln2Low is what it lacks.
 const (
 	ln2    = 0x1.62e42fefa39efp-1
 	ln2Low = 0x1.abc9e3b39803fp-56

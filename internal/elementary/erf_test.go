@@ -46,7 +46,7 @@ func bigErf(v float64) (erf, erfc *big.Float) {
 
 // points calls f with numbers from 0 to most, more of them near 0.
 func points(most float64, f func(x float64)) {
-	const n = 1000
+	const n = 400
 	for i := range n {
 		u := float64(i) / n
 		f(most * u * u)
