@@ -15,13 +15,14 @@ func GP() algorithms.Definition {
 			initialSetting("initial_points"),
 			choice("acquisition", "mix", "what the next point maximizes: an upper confidence bound, the logarithm of the expected improvement, or now this and now that", "mix", "ucb", "ei"),
 			{
-				Name: "ucb_beta", Type: algorithms.FloatSetting, Max: 100, Default: "1.8",
-				Help: "standard deviations above the mean that count as the upper confidence bound",
+				Name: "ucb_beta", Type: algorithms.FloatSetting, Max: 100,
+				Help: "standard deviations above the mean that count as the upper confidence bound, by default 0.7 where all parameters are numbers in fine steps, up to 1.8 where none is",
 			},
 			toggle("trust_region", "true", "whether the next trial stays near known ones, along parameters that are numbers"),
 			toggle("correlations", "true", "whether the model learns that parameters act together, in spaces of up to 12"),
 			toggle("warp", "true", "whether losses are warped, so that outliers do not count and good losses are told apart"),
 			toggle("input_warping", "false", "whether the model learns to stretch the range of each number at one end or both; then it does not learn that parameters act together"),
+			toggle("quadratic", "true", "whether some trials are the optimum of a quadratic function that explains the losses near the best one, where there is one"),
 			toggle("linear", "false", "whether the model has a linear term"),
 			sampling.SeedSetting(),
 		},
@@ -62,7 +63,7 @@ func BayesianOptimization() algorithms.Definition {
 func initialSetting(name string) algorithms.Setting {
 	return algorithms.Setting{
 		Name: name, Type: algorithms.IntSetting, Max: algorithms.Unbounded,
-		Help: "trials before the model is used, by default 3; there are at least as many as it takes for two results",
+		Help: "trials before the model is used, by default 3, or 8 where parameters depend on others; there are at least as many as it takes for two results",
 	}
 }
 

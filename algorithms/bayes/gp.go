@@ -109,15 +109,10 @@ func (o *optimizer) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.
 		var point searchspace.Point
 		var carried []byte
 		k := o.told.n + len(o.pending)/max(1, len(o.encoding.axes))
-		corner, found := o.corner()
-		switch {
-		case k < o.settings.initial || o.successes() < 2 || len(o.encoding.axes) == 0:
+		if k < o.settings.initial || o.successes() < 2 || len(o.encoding.axes) == 0 {
 			point = o.initial(k)
-		case found && o.visits.IsNew(corner):
-			point = corner
-		default:
-			point = o.promising(id)
-			carried = o.memo.encode()
+		} else {
+			point, carried = o.modelled(id)
 		}
 		point = o.visits.Next(point, &o.draws)
 		o.addPending(point)
@@ -184,9 +179,19 @@ func (o *optimizer) initial(k int) searchspace.Point {
 	return o.problem.Space.Decode(u)
 }
 
-// promising returns the point that the model finds most promising.
-func (o *optimizer) promising(id uint64) searchspace.Point {
+// modelled returns the point to try by what was told so far, and its memo.
+func (o *optimizer) modelled(id uint64) (searchspace.Point, []byte) {
 	random := rand.New(rand.NewPCG(o.seed, id))
+	if random.Float64() < o.settings.valleys {
+		if point, found := o.valley(); found && o.visits.IsNew(point) {
+			return point, nil
+		}
+	}
+	return o.promising(id, random), o.memo.encode()
+}
+
+// promising returns the point that the model finds most promising.
+func (o *optimizer) promising(id uint64, random *rand.Rand) searchspace.Point {
 	o.condition(id)
 	d := len(o.encoding.axes)
 	o.assess()

@@ -95,15 +95,23 @@ func (o *optimizer) assess() {
 // acquisition draws what to maximize of one objective.
 func (o *optimizer) acquisition(random *rand.Rand) acquisition {
 	// Without a new result three suggestions of four explore, the others maximize as ever: UCB-PE, with
-	// the share that Google Vizier (Song et al. 2024, arXiv:2408.11527) has by default.
+	// the share that Google Vizier (Song et al. 2024, arXiv:2408.11527) has by default. With one, but
+	// others to come, the share grows: where the optimum is, more of a batch can be found out.
 	const exploring = 0.75
+	share := 0.0
+	switch {
+	case o.sure:
+		share = exploring
+	case len(o.pending) > 0:
+		share = o.grown(o.settings.explore)
+	}
 	a := acquisition{criterion: upperBound, beta: o.settings.beta}
 	switch coin := random.Float64(); {
-	case o.sure && coin < exploring:
+	case coin < share:
 		a.criterion, a.best = exploration, o.threshold()
 	case o.settings.acquisition == alwaysPI:
 		a.criterion, a.best = logPI, o.incumbent()
-	case o.settings.acquisition == alwaysEI, o.settings.acquisition == mixed && random.Float64() >= o.share():
+	case o.settings.acquisition == alwaysEI, o.settings.acquisition == mixed && random.Float64() >= o.grown(o.settings.bounds):
 		a.criterion, a.best = logEI, o.incumbent()
 	}
 	o.sure = true // those that follow in this Ask have seen the same results
@@ -123,8 +131,8 @@ func (o *optimizer) threshold() float64 {
 	return threshold
 }
 
-// share is that of upper bounds in the mix. It grows: with few trials, bounds are highest in the
-// corners of the space.
-func (o *optimizer) share() float64 {
-	return o.settings.bounds * min(1, float64(o.told.n)/(o.settings.ramp*float64(len(o.encoding.axes)+1)))
+// grown is the part of a share that there is after as many trials. With few of them, bounds are
+// highest in the corners of the space.
+func (o *optimizer) grown(share float64) float64 {
+	return share * min(1, float64(o.told.n)/(o.settings.ramp*float64(len(o.encoding.axes)+1)))
 }

@@ -69,3 +69,11 @@ func samples(n, d int) (a, b []float64) {
 	}
 	return a, b
 }
+
+// inner is the sum of products, each rounded.
+func inner(a, b []float64) (sum float64) {
+	for i, v := range a {
+		sum += float64(v * b[i])
+	}
+	return sum
+}

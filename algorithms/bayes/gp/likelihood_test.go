@@ -80,36 +80,6 @@ func TestFit(t *testing.T) {
 	}
 }
 
-// TestSample wants the prior where there are no observations. The mean of 1000 samples, at worst half
-// as good as independent ones, is off by 6 standard deviations of itself, sigma/sqrt(500), never.
-func TestSample(t *testing.T) {
-	const samples = 1000
-	m := New(with(Default([]Dimension{{}, {Categorical: true}, {Conditional: true}}), true, true))
-	l := NewLikelihood(m)
-	got := l.Sample(m.Start(), samples, 1)
-	for k, p := range m.priors {
-		var sum, squares float64
-		for _, theta := range got {
-			if theta[k] < m.lower[k] || theta[k] > m.upper[k] {
-				t.Fatalf("%d: %v is out of bounds", k, theta[k])
-			}
-			sum += (theta[k] - p.Mu) / p.Sigma
-			squares += (theta[k] - p.Mu) * (theta[k] - p.Mu) / (p.Sigma * p.Sigma)
-		}
-		mean := sum / samples
-		// A square has variance 2. Bounds are 3 sigma or more from the median.
-		if math.Abs(mean) > 6/math.Sqrt(samples/2) || math.Abs(squares/samples-1) > 6*math.Sqrt2/math.Sqrt(samples/2) {
-			t.Errorf("%d: mean %v and mean square %v of the standardised, want 0 and 1", k, mean, squares/samples)
-		}
-	}
-	if again := l.Sample(m.Start(), 3, 1); !slices.EqualFunc(again, got[:3], slices.Equal[[]float64]) {
-		t.Errorf("the same seed gave %v, then %v", got[:3], again)
-	}
-	if other := l.Sample(m.Start(), 1, 2); slices.Equal(other[0], got[0]) {
-		t.Errorf("another seed gave the same sample")
-	}
-}
-
 // TestHardData wants finite numbers whatever the targets are, and rows that are all the same.
 func TestHardData(t *testing.T) {
 	inf := math.Inf(1)
