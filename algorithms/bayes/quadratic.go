@@ -95,8 +95,9 @@ func (h *history) about(n, d int) (x, y, centre []float64, radius float64) {
 			x = append(x, (h.rows[i*d+k]-c)/radius)
 		}
 	}
+	half := float64(most/2) - float64(least/2)
 	for i, v := range y {
-		y[i] = v/(most/2-least/2) - least/(most/2-least/2)
+		y[i] = v/half - least/half
 	}
 	return x, y, centre, radius
 }
