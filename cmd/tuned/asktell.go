@@ -13,6 +13,7 @@ import (
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 // asked is the answer to ask, as programs get it.
@@ -121,8 +122,12 @@ func (a *app) tellCommand() *cobra.Command {
 				Namespace: p.namespace, Experiment: args[0], Trial: args[1],
 				Failed: c.Flags().Changed("failed"), Message: failed,
 			}
-			if err := p.tell(c.Context(), request, args[2:]); err != nil {
+			told, err := p.tell(c.Context(), request, args[2:])
+			if err != nil {
 				return fmt.Errorf("tell result of %s: %w", args[1], err)
+			}
+			if told.GetReason() == tuner.ReasonDiverged {
+				fmt.Fprintf(a.stderr, "warning: trial %s: %s\n", told.GetTrial(), told.GetMessage())
 			}
 			return nil
 		},
@@ -132,31 +137,31 @@ func (a *app) tellCommand() *cobra.Command {
 	return c
 }
 
-func (p *place) tell(ctx context.Context, request *tunedv1.TellRequest, values []string) error {
+func (p *place) tell(ctx context.Context, request *tunedv1.TellRequest, values []string) (*tunedv1.TellResponse, error) {
 	now := timestamppb.New(time.Now())
 	for i, text := range values {
 		metric, value, ok := strings.Cut(text, "=")
 		if !ok || metric == "" || value == "" {
-			return usage("%q: want METRIC=VALUE", text)
+			return nil, usage("%q: want METRIC=VALUE", text)
 		}
 		if math.IsNaN(experiment.ParseValue(value)) && !strings.EqualFold(value, "nan") {
-			return usage("%q: %q is no number", text, value)
+			return nil, usage("%q: %q is no number", text, value)
 		}
 		request.Measurements = append(request.Measurements,
 			&tunedv1.Measurement{Seq: uint64(i + 1), Time: now, Metric: metric, Text: value})
 	}
 	if len(values) == 0 && !request.Failed {
-		return usage("no value given; want METRIC=VALUE or --failed MESSAGE")
+		return nil, usage("no value given; want METRIC=VALUE or --failed MESSAGE")
 	}
 	from, err := p.open(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer from.Close()
 	daemon, ok := from.(*remote)
 	if !ok {
-		return errNotRunning
+		return nil, errNotRunning
 	}
-	_, err = daemon.Tell(ctx, request)
-	return rpcError(err)
+	told, err := daemon.Tell(ctx, request)
+	return told, rpcError(err)
 }

@@ -36,7 +36,7 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 	case best.Best == nil && infeasible(best.Kept):
 		return fmt.Errorf("find best trial: no trial of %s is feasible yet: %s", e.Key(), keptText(best.Kept))
 	case best.Best == nil:
-		return fmt.Errorf("find best trial: no trial of %s has a value of %s yet", e.Key(), e.Spec.Objective.ObjectiveMetricName)
+		return fmt.Errorf("find best trial: no trial of %s has a usable value of %s yet", e.Key(), e.Spec.Objective.ObjectiveMetricName)
 	}
 	switch format {
 	case "json", "yaml":

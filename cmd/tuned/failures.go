@@ -12,7 +12,7 @@ import (
 // shownFailures is how many groups of failures are printed.
 const shownFailures = 5
 
-// failure is a group of trials that ended without a result for what looks like the same cause.
+// failure is a group of trials that ended without a usable result for what looks like the same cause.
 type failure struct {
 	State   experiment.TrialState `json:"state"`
 	Reason  string                `json:"reason"`
@@ -21,14 +21,14 @@ type failure struct {
 	Log     string                `json:"log,omitempty"` // of the first of Trials
 }
 
-// groupFailures groups failed trials by state, reason and message, whose digits and trial name may
+// groupFailures groups trials that failed or diverged by state, reason and message, whose digits and trial name may
 // differ; in the order in which the groups first occur.
 func groupFailures(trials []experiment.Trial, logs logs) []failure {
 	groups := []failure{}
 	index := map[string]int{}
 	for i := range trials {
 		t := &trials[i]
-		if !failed(t.State) {
+		if !failed(t.State) && !diverged(t) {
 			continue
 		}
 		key := string(t.State) + "\x00" + t.Reason + "\x00" + fingerprint(t)
@@ -66,8 +66,11 @@ func printFailures(w io.Writer, groups []failure) {
 
 func failureTitle(g failure) string {
 	how := "failed"
-	if g.State == experiment.TrialMetricsUnavailable {
+	switch g.State {
+	case experiment.TrialMetricsUnavailable:
 		how = "without metrics"
+	case experiment.TrialSucceeded:
+		how = "without a finite value"
 	}
 	if len(g.Trials) == 1 {
 		return "1 trial " + how

@@ -129,7 +129,9 @@ func trialLine(p *progress, i int) string {
 		for _, o := range p.Spec.Objectives() {
 			line += fmt.Sprintf(" %s=%s", o.MetricName, short(metricOf(t, o.MetricName, p.Objective)))
 		}
-		if broken := brokenBy(p.Spec, t); len(broken) > 0 {
+		if broken := brokenBy(p.Spec, t); diverged(t) {
+			line += " (" + firstLine(t.Message) + ")"
+		} else if len(broken) > 0 {
 			line += " (infeasible: " + strings.Join(broken, ", ") + ")"
 		}
 	}

@@ -76,12 +76,14 @@ func newProgress(s tuner.Snapshot, start, now time.Time) progress {
 	return p
 }
 
-// feasibleValue returns a trial's value of the objective, NaN when it has none or breaks a constraint.
+// feasibleValue returns a trial's value of the objective, NaN when it has none that is finite or breaks a
+// constraint.
 func feasibleValue(t *experiment.Trial, s *experiment.Spec) float64 {
-	if !s.Feasible(s.ValueOf(t)) {
+	v := objectiveOf(t, s.Objective)
+	if !finite(v) || !s.Feasible(s.ValueOf(t)) {
 		return math.NaN()
 	}
-	return objectiveOf(t, s.Objective)
+	return v
 }
 
 // better reports whether value a is nearer to the objective than b.
@@ -91,6 +93,9 @@ func (p *progress) better(a, b float64) bool { return p.Objective.Loss(a) < p.Ob
 func failed(s experiment.TrialState) bool {
 	return s == experiment.TrialFailed || s == experiment.TrialMetricsUnavailable
 }
+
+// diverged reports whether a trial ended well, but can never be the best.
+func diverged(t *experiment.Trial) bool { return t.Reason == tuner.ReasonDiverged }
 
 func count(n *int32, without int) int {
 	if n == nil {

@@ -182,12 +182,13 @@ func TestGroupFailures(t *testing.T) {
 		{Name: "x-2", State: experiment.TrialFailed, Reason: "ExitCode", Message: "x-2 ended with exit code 3 after 7 s"},
 		{Name: "x-3", State: experiment.TrialMetricsUnavailable, Reason: "MetricsUnavailable", Message: "loss never appeared"},
 		{Name: "x-4", State: experiment.TrialSucceeded},
+		{Name: "x-5", State: experiment.TrialSucceeded, Reason: tuner.ReasonDiverged, Message: "loss is -Inf"},
 	}
 	var got []string
 	for _, g := range groupFailures(trials, "") {
 		got = append(got, failureTitle(g)+": "+strings.Join(g.Trials, " "))
 	}
-	want := []string{"2 trials failed: x-1 x-2", "1 trial without metrics: x-3"}
+	want := []string{"2 trials failed: x-1 x-2", "1 trial without metrics: x-3", "1 trial without a finite value: x-5"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("groups (-want +got):\n%s", diff)
 	}

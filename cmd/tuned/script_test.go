@@ -77,7 +77,7 @@ func interruptProcess(c *exec.Cmd) error { return c.Process.Signal(os.Interrupt)
 
 // exits runs a program and demands its exit code; output is kept for stdout and stderr.
 func exits(bin string) script.Cmd {
-	usage := script.CmdUsage{Summary: "run a program that must end with the given exit code", Args: "code program [args...]"}
+	usage := script.CmdUsage{Summary: "run a program that must end with the given exit code", Args: "code program [args...]", Async: true}
 	return script.Command(usage, func(s *script.State, args ...string) (script.WaitFunc, error) {
 		if len(args) < 2 {
 			return nil, script.ErrUsage

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 func (a *app) trialsCommand() *cobra.Command {
@@ -94,7 +95,7 @@ func trialCells(r *trialRecord, metrics []string, s *experiment.Spec, format str
 	switch {
 	case format == "csv":
 		took = strings.TrimPrefix(exact(float64(r.Seconds)), "NaN")
-	case !failed(r.State):
+	case !failed(r.State) && r.Reason != tuner.ReasonDiverged:
 		message = ""
 	default:
 		message = firstLine(message)

@@ -1,5 +1,7 @@
 package experiment
 
+import "math"
+
 // The types of objective.
 const (
 	objectiveMinimize = "minimize"
@@ -17,16 +19,16 @@ func loss(objectiveType string, value float64) float64 {
 }
 
 // GoalReached reports whether the value is at the objective's goal or beyond it. Without a goal,
-// and for NaN, it is not.
+// and for NaN and infinities, it is not.
 func GoalReached(o *Objective, value float64) bool {
-	return o.Goal != nil && o.Loss(value) <= o.Loss(*o.Goal)
+	return o.Goal != nil && !math.IsInf(value, 0) && o.Loss(value) <= o.Loss(*o.Goal)
 }
 
 // Best returns the trial with the least loss of spec.objective among the succeeded and early stopped
 // ones that keep the constraints; ties go to the lesser losses of the further objectives, in their
-// order, then to the lower number. A trial of which a needed metric is NaN, unavailable or no number never
-// wins. False means none qualifies. (Katib looks at trials in any state, but only these two come to
-// have a value.)
+// order, then to the lower number. A trial of which a needed metric is NaN, infinite, unavailable or no
+// number never wins. False means none qualifies. (Katib looks at trials in any state, but only these two
+// come to have a value; to it an infinity may be the best.)
 func Best(trials []Trial, s *Spec) (Trial, bool) {
 	tally := NewTally(s, trials)
 	return tally.Best()

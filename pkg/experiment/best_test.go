@@ -34,7 +34,12 @@ func TestBest(t *testing.T) {
 		{"only NaN", "minimize", []Trial{trialOf(1, ok, "nan")}, ""},
 		{"no number", "minimize", []Trial{trialOf(1, ok, "1"), trialOf(2, ok, "Genotype()")}, "t1"},
 		{"infinite", "minimize", []Trial{trialOf(1, ok, "inf"), trialOf(2, ok, "1e300")}, "t2"},
-		{"only infinite", "minimize", []Trial{trialOf(1, ok, "inf")}, "t1"},
+		{"infinitely low", "minimize", []Trial{trialOf(1, ok, "1"), trialOf(2, ok, "-inf")}, "t1"},
+		{"infinitely high", "maximize", []Trial{trialOf(1, ok, "Infinity"), trialOf(2, ok, "1")}, "t2"},
+		{"beyond float64", "maximize", []Trial{trialOf(1, ok, "1e400"), trialOf(2, ok, "1")}, "t2"},
+		{"only infinite", "minimize", []Trial{trialOf(1, ok, "inf")}, ""},
+		{"only infinitely low", "minimize", []Trial{trialOf(1, ok, "-inf")}, ""},
+		{"infinite at first", "minimize", []Trial{trialOf(1, ok, "2"), trialOf(2, ok, "inf", "1")}, "t2"},
 		{"early stopped counts", "minimize", []Trial{trialOf(1, ok, "2"), trialOf(2, stopped, "1")}, "t2"},
 		{"others do not", "minimize", []Trial{
 			trialOf(1, TrialFailed, "1"), trialOf(2, TrialKilled, "1"), trialOf(3, TrialRunning, "1"),
@@ -72,7 +77,8 @@ func TestGoalReached(t *testing.T) {
 		{"maximize", goal(0), math.Copysign(0, -1), true},
 		{"minimize", goal(0.1), math.NaN(), false},
 		{"maximize", goal(0.1), math.NaN(), false},
-		{"maximize", goal(0.1), math.Inf(1), true},
+		{"maximize", goal(0.1), math.Inf(1), false},
+		{"minimize", goal(0.1), math.Inf(-1), false},
 	}
 	for _, tt := range tests {
 		if got := GoalReached(&Objective{Type: tt.kind, Goal: tt.goal}, tt.value); got != tt.want {
@@ -100,7 +106,7 @@ func TestBestBeatsAll(t *testing.T) {
 		o := &Objective{Type: rapid.SampledFrom([]string{"minimize", "maximize"}).Draw(t, "type"), ObjectiveMetricName: "m"}
 		loss := func(trial Trial) float64 {
 			v, ok := trial.Observation.Value("m", o)
-			if !ok || trial.State != TrialSucceeded && trial.State != TrialEarlyStopped {
+			if !ok || math.IsInf(v, 0) || trial.State != TrialSucceeded && trial.State != TrialEarlyStopped {
 				return math.NaN()
 			}
 			return o.Loss(v)

@@ -81,35 +81,50 @@ func (s *Spec) Needed() []string {
 	return names
 }
 
-// Losses returns a trial's values of all objectives, to be minimised; NaN where there is none. Value
-// returns a metric's value, NaN when there is none.
+// Losses returns a trial's values of all objectives, to be minimised; NaN where there is none that is
+// finite: an infinity is what a logarithm of 0 or an overflow leaves, and is no result. Value returns a
+// metric's value, NaN when there is none.
 func (s *Spec) Losses(value func(metric string) float64) []float64 {
 	out := make([]float64, 1, 1+len(s.further()))
-	out[0] = s.Objective.Loss(value(s.Objective.ObjectiveMetricName))
+	out[0] = finiteOrNaN(s.Objective.Loss(value(s.Objective.ObjectiveMetricName)))
 	for _, o := range s.further() {
-		out = append(out, loss(o.Type, value(o.MetricName)))
+		out = append(out, finiteOrNaN(loss(o.Type, value(o.MetricName))))
 	}
 	return out
 }
 
+func finiteOrNaN(v float64) float64 {
+	if math.IsInf(v, 0) {
+		return math.NaN()
+	}
+	return v
+}
+
 // Excess returns by how much a trial's values are beyond their bounds, negative within: value - max
 // and min - value, one per bound in the order of the constraints, max before min. It is NaN where
-// there is no value.
+// there is no value, and for an infinite one that is not beyond the bound, but keeps it no more for that.
 func (s *Spec) Excess(value func(metric string) float64) []float64 {
 	var out []float64
 	for _, c := range s.Constraints() {
 		v := value(c.MetricName)
 		if c.Max != nil {
-			out = append(out, v-*c.Max)
+			out = append(out, excess(v-*c.Max))
 		}
 		if c.Min != nil {
-			out = append(out, *c.Min-v)
+			out = append(out, excess(*c.Min-v))
 		}
 	}
 	return out
 }
 
-// Feasible reports whether values keep all constraints. One that is missing or NaN keeps none.
+func excess(v float64) float64 {
+	if math.IsInf(v, -1) {
+		return math.NaN()
+	}
+	return v
+}
+
+// Feasible reports whether values keep all constraints. One that is missing or not finite keeps none.
 func (s *Spec) Feasible(value func(metric string) float64) bool {
 	for _, c := range s.Constraints() {
 		if !c.Holds(value(c.MetricName)) {
@@ -119,9 +134,9 @@ func (s *Spec) Feasible(value func(metric string) float64) bool {
 	return true
 }
 
-// Holds reports whether a value is within the bounds; NaN is not.
+// Holds reports whether a value is within the bounds; NaN and infinities are not.
 func (c *Constraint) Holds(v float64) bool {
-	return !math.IsNaN(v) && (c.Max == nil || v <= *c.Max) && (c.Min == nil || v >= *c.Min)
+	return !math.IsNaN(v) && !math.IsInf(v, 0) && (c.Max == nil || v <= *c.Max) && (c.Min == nil || v >= *c.Min)
 }
 
 // ValueOf returns what Losses, Excess and Feasible ask for: the values of a trial by the objective's

@@ -46,7 +46,8 @@ func TestGoals(t *testing.T) {
 		{"below min", 5, 2, 0.5, []float64{5, -2}, []float64{-2.5, 0.5, -5}, false},
 		{"constraint on the objective", 11, 2, 2, []float64{11, -2}, []float64{-1, -1, 1}, false},
 		{"unknown", 5, 2, nan, []float64{5, -2}, []float64{nan, nan, -5}, false},
-		{"infinite", 5, inf, inf, []float64{5, -inf}, []float64{inf, -inf, -5}, false},
+		{"infinite", 5, inf, inf, []float64{5, nan}, []float64{inf, nan, -5}, false},
+		{"infinite, within all bounds", -inf, -inf, 2, []float64{nan, nan}, []float64{-1, -1, nan}, false},
 		{"no objective", nan, nan, 2, []float64{nan, nan}, []float64{-1, -1, nan}, false},
 	}
 	for _, tt := range tests {
@@ -102,7 +103,8 @@ func TestBestOfGoals(t *testing.T) {
 		{"none is feasible", []Trial{trial(1, "0", "99", "9"), trial(2, "0", "1", "nan")}, "", []uint64{}, 2},
 		{"no number", []Trial{trial(1, "1", "x", "2"), trial(2, "nan", "1", "2"), trial(3, "9", "1", "2")}, "t3", []uint64{3}, 0},
 		{"no metric", []Trial{goalTrial(1, TrialSucceeded, map[string]string{"a": "1", "c": "2"}), trial(2, "9", "1", "2")}, "t2", []uint64{2}, 0},
-		{"infinite", []Trial{trial(1, "-inf", "1", "2"), trial(2, "1", "inf", "2"), trial(3, "0", "0", "2")}, "t1", []uint64{1, 2}, 0},
+		{"infinite", []Trial{trial(1, "-inf", "1", "2"), trial(2, "1", "inf", "2"), trial(3, "0", "0", "2")}, "t3", []uint64{3}, 0},
+		{"infinite constraint", []Trial{trial(1, "0", "5", "inf"), trial(2, "0", "5", "-inf"), trial(3, "9", "1", "2")}, "t3", []uint64{3}, 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

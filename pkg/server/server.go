@@ -31,7 +31,7 @@ type Tuner interface {
 	List(ctx context.Context) ([]*experiment.Experiment, error)
 	Model(ctx context.Context, key experiment.Key) (tuner.Model, error)
 	Ask(ctx context.Context, key experiment.Key, count int, request string) (trials []experiment.Trial, done bool, err error)
-	Tell(ctx context.Context, key experiment.Key, r tuner.Result) error
+	Tell(ctx context.Context, key experiment.Key, r tuner.Result) (experiment.Trial, error)
 }
 
 // Config is what a server works with.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,11 +122,15 @@ func (r *rig) ask(t *testing.T, n int32, id string) *tunedv1.AskResponse {
 }
 
 func (r *rig) tell(ctx context.Context, trial, value string) error {
-	_, err := r.users.Tell(ctx, &tunedv1.TellRequest{
+	_, err := r.tellValue(ctx, trial, value)
+	return err
+}
+
+func (r *rig) tellValue(ctx context.Context, trial, value string) (*tunedv1.TellResponse, error) {
+	return r.users.Tell(ctx, &tunedv1.TellRequest{
 		Namespace: "default", Experiment: "asked", Trial: trial,
 		Measurements: []*tunedv1.Measurement{{Seq: 1, Metric: "acc", Text: value}},
 	})
-	return err
 }
 
 func TestAskAndTellToTheEnd(t *testing.T) {
@@ -149,8 +154,10 @@ func TestAskAndTellToTheEnd(t *testing.T) {
 	if got := len(last.GetTrials()); got != 1 {
 		t.Fatalf("at the end of the budget: got %d trials, want 1", got)
 	}
-	if err := r.tell(t.Context(), last.GetTrials()[0].GetName(), "nan"); err != nil {
-		t.Fatal(err)
+	told, err := r.tellValue(t.Context(), last.GetTrials()[0].GetName(), "-Infinity")
+	if err != nil || told.GetTrial() != last.GetTrials()[0].GetName() || told.GetState() != "Succeeded" || told.GetReason() != "Diverged" ||
+		!strings.Contains(told.GetMessage(), "acc is -Inf") {
+		t.Errorf("told -Infinity: got %v, %v; want a trial that diverged", told, err)
 	}
 	if end := r.ask(t, 1, "four"); !end.GetDone() {
 		t.Error("after the budget: not done")

@@ -100,12 +100,12 @@ func (u *users) Ask(ctx context.Context, r *tunedv1.AskRequest) (*tunedv1.AskRes
 // Tell takes a trial's result.
 func (u *users) Tell(ctx context.Context, r *tunedv1.TellRequest) (*tunedv1.TellResponse, error) {
 	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}
-	err := u.Tuner.Tell(ctx, key, tuner.Result{
+	trial, err := u.Tuner.Tell(ctx, key, tuner.Result{
 		Trial:        r.GetTrial(),
 		Measurements: measurements(r.GetMeasurements()), Failed: r.GetFailed(), Message: r.GetMessage(),
 	})
 	if err != nil {
 		return nil, u.code(err)
 	}
-	return &tunedv1.TellResponse{}, nil
+	return &tunedv1.TellResponse{Trial: trial.Name, State: string(trial.State), Reason: trial.Reason, Message: trial.Message}, nil
 }

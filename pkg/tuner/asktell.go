@@ -71,41 +71,52 @@ type Result struct {
 	Message      string // why it failed
 }
 
-// Tell records a client's result and ends the trial. The same result again is harmless.
+// Tell records a client's result and returns the trial, which has ended. The same result again is harmless.
 // store.ErrConflict: another result is recorded already. store.ErrInvalid: the measurements lack
 // a value of an objective or of a constraint's metric, or the daemon runs this experiment's trials itself.
-func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) error {
+func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) (experiment.Trial, error) {
 	d, err := t.driven(key)
 	if err != nil {
-		return err
+		return experiment.Trial{}, err
 	}
-	return d.call(ctx, func() error { return d.takeBack(ctx, r) })
+	var ended experiment.Trial
+	err = d.call(ctx, func() error {
+		number, err := d.takeBack(ctx, r)
+		if err == nil {
+			ended = d.trials[number-1]
+		}
+		return err
+	})
+	if err != nil {
+		return experiment.Trial{}, err
+	}
+	return ended, nil
 }
 
-// takeBack runs in the driver's goroutine.
-func (d *driver) takeBack(ctx context.Context, r Result) error {
+// takeBack ends a trial and returns its number. It runs in the driver's goroutine.
+func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err error) {
 	if !d.e.External() {
-		return fmt.Errorf("experiment %s runs its trials itself: %w", d.key, store.ErrInvalid)
+		return 0, fmt.Errorf("experiment %s runs its trials itself: %w", d.key, store.ErrInvalid)
 	}
 	trial, err := byName(d.trials, r.Trial)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	obs := experiment.Observe(d.e.Spec.Objective, r.Measurements)
 	verdict := verdict(r, obs, &d.e.Spec)
 	if trial.State.Final() {
 		if trial.State != verdict.state || !equal(trial.Observation, obs) {
-			return fmt.Errorf("trial %s has another result already (%s): %w", r.Trial, trial.State, store.ErrConflict)
+			return 0, fmt.Errorf("trial %s has another result already (%s): %w", r.Trial, trial.State, store.ErrConflict)
 		}
-		return nil
+		return trial.Number, nil
 	}
 	if verdict.state == experiment.TrialMetricsUnavailable {
-		return fmt.Errorf("trial %s: no value of %s given: %w", r.Trial, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
+		return 0, fmt.Errorf("trial %s: no value of %s given: %w", r.Trial, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
 	}
 	if len(r.Measurements) > 0 {
 		s := experiment.Stream{Experiment: d.key, Number: trial.Number, Attempt: trial.Attempt, Source: "tell"}
 		if _, err := d.Store.Append(ctx, s, r.Measurements); err != nil {
-			return fmt.Errorf("store measurements of %s: %w", r.Trial, err)
+			return 0, fmt.Errorf("store measurements of %s: %w", r.Trial, err)
 		}
 	}
 	draft := d.newDraft()
@@ -113,9 +124,9 @@ func (d *driver) takeBack(ctx context.Context, r Result) error {
 	d.judged = false
 	draft.refresh()
 	if err := draft.commit(ctx); err != nil {
-		return d.abandon(ctx, err)
+		return 0, d.abandon(ctx, err)
 	}
-	return nil
+	return trial.Number, nil
 }
 
 // verdict decides what a client's result means for its trial.

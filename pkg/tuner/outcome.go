@@ -13,6 +13,9 @@ import (
 // reasonStopped is the Exit.Reason of a workload that ended because it was told to.
 const reasonStopped = "Stopped"
 
+// ReasonDiverged is the reason of a trial that ended well, but with a needed metric that is not finite.
+const ReasonDiverged = "Diverged"
+
 // outcome is the final state of a trial and why.
 type outcome struct {
 	state   experiment.TrialState
@@ -39,9 +42,9 @@ func judge(t *experiment.Trial, w trialrunner.Workload, obs experiment.Observati
 		return outcome{experiment.TrialMetricsUnavailable, "MetricsUnavailable", unavailable(w, lacking, s)}
 	}
 	for _, metric := range s.Needed() {
-		if v, _ := obs.Value(metric, s.Objective); math.IsNaN(v) {
-			return outcome{experiment.TrialSucceeded, "Diverged", fmt.Sprintf(
-				"%s is NaN: the training diverged; the trial counts as done and can never be the best", metric)}
+		if v, _ := obs.Value(metric, s.Objective); math.IsNaN(v) || math.IsInf(v, 0) {
+			return outcome{experiment.TrialSucceeded, ReasonDiverged, fmt.Sprintf(
+				"%s is %v, which is not finite: the training diverged; the trial counts as done and can never be the best", metric, v)}
 		}
 	}
 	return outcome{experiment.TrialSucceeded, "TrialSucceeded", "Trial has succeeded"}

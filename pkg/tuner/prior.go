@@ -110,10 +110,10 @@ func (l *learner) prior(e *experiment.Experiment, trials []experiment.Trial) exp
 }
 
 // trial returns what a trial says in this space; false when it says nothing: a parameter is missing,
-// of another type or out of range, or spec.objective's metric is no number.
+// of another type or out of range, or spec.objective's metric is no finite number.
 func (l *learner) trial(t *experiment.Trial) (out experiment.PriorTrial, ok bool) {
 	value := l.spec.ValueOf(t)
-	if math.IsNaN(value(l.spec.Objective.ObjectiveMetricName)) {
+	if math.IsNaN(l.spec.Losses(value)[0]) {
 		return out, false
 	}
 	var alike searchspace.Assignment

@@ -95,7 +95,6 @@ func TestWarmStartLearnsWhatFits(t *testing.T) {
 	<-r.runner.started
 	want := []algorithms.Prior{
 		{Name: "default/earlier", Trials: []algorithms.Trial{
-			{ID: 2, Point: searchspace.Point{1}, State: algorithms.Succeeded, Losses: []float64{math.Inf(1)}},
 			{ID: 3, Point: searchspace.Point{0.5}, State: algorithms.Succeeded, Losses: []float64{0.1}},
 			{ID: 1, Point: searchspace.Point{0.25}, State: algorithms.Succeeded, Losses: []float64{0.5}},
 		}},

@@ -113,7 +113,9 @@ func TestEndsOfTrials(t *testing.T) {
 		says   string
 	}{
 		{"succeeds", completed, []float64{0.5, 0.4}, experiment.TrialSucceeded, "TrialSucceeded", ""},
-		{"diverges", completed, []float64{math.NaN()}, experiment.TrialSucceeded, "Diverged", "NaN"},
+		{"diverges", completed, []float64{math.NaN()}, experiment.TrialSucceeded, "Diverged", "loss is NaN"},
+		{"overflows", completed, []float64{math.Inf(1)}, experiment.TrialSucceeded, "Diverged", "loss is +Inf"},
+		{"underflows", completed, []float64{math.Inf(-1)}, experiment.TrialSucceeded, "Diverged", "can never be the best"},
 		{"prints nothing", completed, nil, experiment.TrialMetricsUnavailable, "MetricsUnavailable", "loss=0.123"},
 		{"prints something close", trialrunner.Exit{Reason: "Completed", Near: "line 3 looks close"}, nil, experiment.TrialMetricsUnavailable, "MetricsUnavailable", "line 3 looks close"},
 		{"exits with an error", trialrunner.Exit{Code: 3, Reason: "ExitCode", Message: "exit code 3"}, []float64{0.1}, experiment.TrialFailed, "ExitCode", "exit code 3"},
@@ -143,6 +145,8 @@ func TestEndsOfTrialsBySeveralMetrics(t *testing.T) {
 		{"all of them", map[string]string{"loss": "1", "size": "2", "speed": "3"}, experiment.TrialSucceeded, "TrialSucceeded", ""},
 		{"infeasible", map[string]string{"loss": "1", "size": "99", "speed": "3"}, experiment.TrialSucceeded, "TrialSucceeded", ""},
 		{"a second objective is NaN", map[string]string{"loss": "1", "size": "2", "speed": "nan"}, experiment.TrialSucceeded, "Diverged", "speed is NaN"},
+		{"a second objective is infinite", map[string]string{"loss": "1", "size": "2", "speed": "Infinity"}, experiment.TrialSucceeded, "Diverged", "speed is +Inf"},
+		{"a constraint's metric is infinite", map[string]string{"loss": "1", "size": "-inf", "speed": "3"}, experiment.TrialSucceeded, "Diverged", "size is -Inf"},
 		{"a second objective is missing", map[string]string{"loss": "1", "size": "2"}, experiment.TrialMetricsUnavailable, "MetricsUnavailable", `"speed", which spec.tuned needs, never appeared`},
 		{"two are missing", map[string]string{"loss": "1"}, experiment.TrialMetricsUnavailable, "MetricsUnavailable", `"speed" and "size", which`},
 		{"the objective is missing", map[string]string{"size": "2", "speed": "3"}, experiment.TrialMetricsUnavailable, "MetricsUnavailable", `the objective "loss" never appeared`},
@@ -193,10 +197,12 @@ func TestTellSeveralMetrics(t *testing.T) {
 				})
 			}
 		}
-		if err := r.Tell(t.Context(), r.key, out); err != nil {
-			return errors.Join(err, r.Tell(t.Context(), r.key, Result{Trial: out.Trial, Failed: true}))
+		_, err = r.Tell(t.Context(), r.key, out)
+		if err != nil {
+			_, failed := r.Tell(t.Context(), r.key, Result{Trial: out.Trial, Failed: true})
+			err = errors.Join(err, failed)
 		}
-		return nil
+		return err
 	}
 	if err := tell(map[string]string{"loss": "1", "size": "2"}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), `no value of "speed" given`) {
 		t.Errorf("without speed: got %v", err)

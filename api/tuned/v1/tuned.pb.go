@@ -984,8 +984,14 @@ func (x *TellRequest) GetMessage() string {
 	return ""
 }
 
+// TellResponse says what became of the trial, as ListTrials does from then on: a value that is not finite
+// counts as done and never as the best.
 type TellResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Trial         string                 `protobuf:"bytes,1,opt,name=trial,proto3" json:"trial,omitempty"` // name
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1018,6 +1024,34 @@ func (x *TellResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use TellResponse.ProtoReflect.Descriptor instead.
 func (*TellResponse) Descriptor() ([]byte, []int) {
 	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *TellResponse) GetTrial() string {
+	if x != nil {
+		return x.Trial
+	}
+	return ""
+}
+
+func (x *TellResponse) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *TellResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *TellResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
 }
 
 var File_api_tuned_v1_tuned_proto protoreflect.FileDescriptor
@@ -1100,8 +1134,12 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x05trial\x18\x03 \x01(\tR\x05trial\x129\n" +
 	"\fmeasurements\x18\x04 \x03(\v2\x15.tuned.v1.MeasurementR\fmeasurements\x12\x16\n" +
 	"\x06failed\x18\x05 \x01(\bR\x06failed\x12\x18\n" +
-	"\amessage\x18\x06 \x01(\tR\amessage\"\x0e\n" +
-	"\fTellResponse2O\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\"l\n" +
+	"\fTellResponse\x12\x14\n" +
+	"\x05trial\x18\x01 \x01(\tR\x05trial\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage2O\n" +
 	"\fAgentService\x12?\n" +
 	"\x06Report\x12\x17.tuned.v1.ReportRequest\x1a\x18.tuned.v1.ReportResponse(\x010\x012\xb0\x03\n" +
 	"\rTuningService\x12V\n" +
