@@ -116,6 +116,7 @@ func (a *app) tellCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tell NAME TRIAL METRIC=VALUE...",
 		Short: "Tell the result of a trial you asked for",
+		Long:  "Tell the result of a trial you asked for. TRIAL is a trial's name or number.",
 		Args:  words(2, math.MaxInt, "NAME TRIAL METRIC=VALUE..."),
 		RunE: func(c *cobra.Command, args []string) error {
 			request := &tunedv1.TellRequest{

@@ -58,13 +58,11 @@ func (a *app) logs(c *cobra.Command, p *place, name, trial string) error {
 	if err != nil {
 		return err
 	}
-	for i := range trials {
-		t := &trials[i]
-		if t.Name == trial || strconv.FormatUint(t.Number, 10) == trial {
-			return a.printLog(logsOf(e, p.dataDir).file(t), t)
-		}
+	t, ok := experiment.FindTrial(trials, trial)
+	if !ok {
+		return fmt.Errorf("%s has no trial %q; tuned trials shows them", e.Key(), trial)
 	}
-	return fmt.Errorf("%s has no trial %q; tuned trials shows them", e.Key(), trial)
+	return a.printLog(logsOf(e, p.dataDir).file(&t), &t)
 }
 
 func (a *app) printLog(file string, t *experiment.Trial) error {

@@ -4,8 +4,20 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 )
+
+// FindTrial returns the trial that a person means by its name or its number. No name is a number, see
+// TrialName. It searches from the end: it is mostly the newest trials that are looked for.
+func FindTrial(trials []Trial, nameOrNumber string) (Trial, bool) {
+	for i := len(trials) - 1; i >= 0; i-- {
+		if t := &trials[i]; t.Name == nameOrNumber || strconv.FormatUint(t.Number, 10) == nameOrNumber {
+			return *t, true
+		}
+	}
+	return Trial{}, false
+}
 
 // nameAlphabet is what Kubernetes takes for generated names, and Katib for trials: no vowel, so no
 // word, and nothing that is easily misread.

@@ -57,3 +57,19 @@ func TestTrialNameIsALabel(t *testing.T) {
 		}
 	})
 }
+
+func TestFindTrial(t *testing.T) {
+	trials := make([]Trial, 12)
+	for i := range trials {
+		trials[i] = Trial{Number: uint64(i + 1), Name: TrialName("e", "uid", uint64(i+1))}
+	}
+	for text, want := range map[string]uint64{
+		"1": 1, "2": 2, "12": 12, trials[1].Name: 2,
+		"0": 0, "13": 0, "-1": 0, "01": 0, "1.0": 0, "": 0, "e": 0, trials[1].Name[:9]: 0,
+	} {
+		got, ok := FindTrial(trials, text)
+		if got.Number != want || ok != (want > 0) {
+			t.Errorf("%q: got trial %d, %v; want %d", text, got.Number, ok, want)
+		}
+	}
+}

@@ -65,7 +65,7 @@ func (d *driver) requested(request string) (out []experiment.Trial) {
 
 // Result is what a client says about a trial it evaluated.
 type Result struct {
-	Trial        string // name
+	Trial        string // name or number
 	Measurements []experiment.Measurement
 	Failed       bool
 	Message      string // why it failed
@@ -98,25 +98,25 @@ func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err err
 	if !d.e.External() {
 		return 0, fmt.Errorf("experiment %s runs its trials itself: %w", d.key, store.ErrInvalid)
 	}
-	trial, err := byName(d.trials, r.Trial)
-	if err != nil {
-		return 0, err
+	trial, ok := experiment.FindTrial(d.trials, r.Trial)
+	if !ok {
+		return 0, fmt.Errorf("trial %q of %s: %w", r.Trial, d.key, store.ErrNotFound)
 	}
 	obs := experiment.Observe(d.e.Spec.Objective, r.Measurements)
 	verdict := verdict(r, obs, &d.e.Spec)
 	if trial.State.Final() {
 		if trial.State != verdict.state || !equal(trial.Observation, obs) {
-			return 0, fmt.Errorf("trial %s has another result already (%s): %w", r.Trial, trial.State, store.ErrConflict)
+			return 0, fmt.Errorf("trial %s has another result already (%s): %w", trial.Name, trial.State, store.ErrConflict)
 		}
 		return trial.Number, nil
 	}
 	if verdict.state == experiment.TrialMetricsUnavailable {
-		return 0, fmt.Errorf("trial %s: no value of %s given: %w", r.Trial, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
+		return 0, fmt.Errorf("trial %s: no value of %s given: %w", trial.Name, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
 	}
 	if len(r.Measurements) > 0 {
 		s := experiment.Stream{Experiment: d.key, Number: trial.Number, Attempt: trial.Attempt, Source: "tell"}
 		if _, err := d.Store.Append(ctx, s, r.Measurements); err != nil {
-			return 0, fmt.Errorf("store measurements of %s: %w", r.Trial, err)
+			return 0, fmt.Errorf("store measurements of %s: %w", trial.Name, err)
 		}
 	}
 	draft := d.newDraft()

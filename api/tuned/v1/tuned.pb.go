@@ -904,7 +904,7 @@ type TellRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	Experiment    string                 `protobuf:"bytes,2,opt,name=experiment,proto3" json:"experiment,omitempty"`
-	Trial         string                 `protobuf:"bytes,3,opt,name=trial,proto3" json:"trial,omitempty"`
+	Trial         string                 `protobuf:"bytes,3,opt,name=trial,proto3" json:"trial,omitempty"`               // name or number
 	Measurements  []*Measurement         `protobuf:"bytes,4,rep,name=measurements,proto3" json:"measurements,omitempty"` // seq ascending from 1
 	Failed        bool                   `protobuf:"varint,5,opt,name=failed,proto3" json:"failed,omitempty"`            // the evaluation failed; message says why
 	Message       string                 `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
