@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,8 @@ func (a *app) modelCommand() *cobra.Command {
 		Short: "Print what an experiment's algorithm has learned",
 		Long: `Print what an experiment's algorithm has learned from its trials: how much each parameter
 matters to each metric, how well trials left out are predicted, and what is expected along
-each parameter while the others stay as in the best trial, or one of the front.`,
+each parameter while the others stay as in the best trial, or one of the front. Of a metric
+of which it predicts trials no better than by chance, that is said instead.`,
 		Args: words(1, 1, "NAME"),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := p.model(c.Context(), args[0])
@@ -71,15 +73,18 @@ func (p *place) model(ctx context.Context, name string) (m tuner.Model, err erro
 func printModel(w io.Writer, m *tuner.Model) {
 	fmt.Fprintf(w, "%s: what %s makes of %d trials\n", m.Experiment, m.Algorithm, m.Trials)
 	for i := range m.Outputs {
+		if o := &m.Outputs[i]; !o.LeftOut.Predicts {
+			fmt.Fprintf(w, "%s: %s\n", outputTitle(o), guess(&o.LeftOut))
+		}
+	}
+	for i := range m.Outputs {
 		o := &m.Outputs[i]
 		heading(w, outputTitle(o))
-		printImportance(w, o)
-		printLeftOut(w, &o.LeftOut)
-		for j := range o.Parameters {
-			if p := &o.Parameters[j]; len(p.Slice) > 0 {
-				printSlice(w, o.Metric, p)
-			}
+		if o.LeftOut.Predicts {
+			printImportance(w, o)
 		}
+		printLeftOut(w, &o.LeftOut)
+		printSlices(w, o)
 	}
 	if len(m.At) > 0 {
 		fmt.Fprintf(w, "\nAlong each parameter the others are as in %s\n", visible(flags(m.At)))
@@ -94,6 +99,15 @@ func outputTitle(o *tuner.ModelOutput) string {
 		return fmt.Sprintf("%s, which must not fall below %s", o.Metric, exact(*o.Min))
 	}
 	return fmt.Sprintf("%s, to %s", o.Metric, o.Type)
+}
+
+// guess says that a model has shown nothing yet.
+func guess(l *tuner.LeftOut) string {
+	why := "its trials are too few or all alike"
+	if finite(float64(l.Correlation)) {
+		why = fmt.Sprintf("rank correlation %.2f with trials left out, and chance alone gives up to %.2f", float64(l.Correlation), min(1, float64(l.Chance)))
+	}
+	return "predicts nothing yet (" + why + "): importances are left out and curves are guesses; run more trials"
 }
 
 func printImportance(w io.Writer, o *tuner.ModelOutput) {
@@ -132,18 +146,23 @@ func printLeftOut(w io.Writer, l *tuner.LeftOut) {
 	fmt.Fprintln(w)
 }
 
-// printSlice plots what is expected along a parameter, one row per value.
-func printSlice(w io.Writer, metric string, p *tuner.ModelParameter) {
+// printSlices plots what is expected along each parameter, one row per value. All parameters of an
+// output share an axis, so that what matters little looks flat; each output has its own.
+func printSlices(w io.Writer, o *tuner.ModelOutput) {
 	const width, rows = 50, 11
-	points := make([]tuner.ModelPoint, 0, rows)
-	for _, i := range spaced(len(p.Slice), rows) {
-		points = append(points, p.Slice[i])
-	}
 	low, high := math.Inf(1), math.Inf(-1)
-	for _, x := range points {
-		for _, v := range []tuner.Value{x.Mean, x.Low, x.High} {
-			if finite(float64(v)) {
-				low, high = min(low, float64(v)), max(high, float64(v))
+	widest := 0 // name or value, in runes
+	for _, p := range o.Parameters {
+		if len(p.Slice) > 0 {
+			widest = max(widest, utf8.RuneCountInString(p.Name))
+		}
+		for _, i := range spaced(len(p.Slice), rows) {
+			x := &p.Slice[i]
+			widest = max(widest, utf8.RuneCountInString(shortText(x.Value)))
+			for _, v := range []tuner.Value{x.Mean, x.Low, x.High} {
+				if finite(float64(v)) {
+					low, high = min(low, float64(v)), max(high, float64(v))
+				}
 			}
 		}
 	}
@@ -151,12 +170,19 @@ func printSlice(w io.Writer, metric string, p *tuner.ModelParameter) {
 	if low > high {
 		left, right = "", "" // nothing is known
 	}
-	t := table{header: []string{p.Name, left + strings.Repeat(" ", max(1, width-len(left)-len(right))) + right, metric}}
-	for _, x := range points {
-		t.add(shortText(x.Value), plotBand(x.Band, low, high, width), short(float64(x.Mean)))
+	axis := left + strings.Repeat(" ", max(1, width-len(left)-len(right))) + right
+	for _, p := range o.Parameters {
+		if len(p.Slice) == 0 {
+			continue
+		}
+		t := table{header: []string{fmt.Sprintf("%-*s", widest, p.Name), axis, o.Metric}}
+		for _, i := range spaced(len(p.Slice), rows) {
+			x := &p.Slice[i]
+			t.add(shortText(x.Value), plotBand(x.Band, low, high, width), short(float64(x.Mean)))
+		}
+		fmt.Fprintln(w)
+		t.indent(w)
 	}
-	fmt.Fprintln(w)
-	t.indent(w)
 }
 
 // shortText is a value's text, of a number with many digits its first.

@@ -27,27 +27,47 @@ func TestPrintModel(t *testing.T) {
 					}},
 					{Name: "momentum", Alone: nan, Total: nan},
 				},
-				LeftOut: tuner.LeftOut{Within: 0.875, Correlation: 0.5, Trials: make([]tuner.LeftOutCase, 8)},
+				LeftOut: tuner.LeftOut{Within: 0.875, Correlation: 0.75, Chance: 0.62, Predicts: true, Trials: make([]tuner.LeftOutCase, 8)},
 			},
-			{Metric: "size", Max: new(100.0), Parameters: []tuner.ModelParameter{{Name: "lr", Slice: []tuner.ModelPoint{{Value: "0.1", Band: band(7, 7, 7)}}}}},
+			{
+				Metric: "speed", Type: "maximize",
+				Parameters: []tuner.ModelParameter{
+					{Name: "lr", Alone: 0.9, Total: 0.9, Slice: []tuner.ModelPoint{{Value: "0.1", Band: band(0, 0, 1000)}}},
+					{Name: "momentum", Alone: 0.1, Total: 0.1, Slice: []tuner.ModelPoint{{Value: "0.25", Band: band(-1000, -1000, 0)}}},
+				},
+				LeftOut: tuner.LeftOut{Within: 1, Correlation: 0.5, Chance: 0.62, Trials: make([]tuner.LeftOutCase, 8)},
+			},
+			{
+				Metric: "size", Max: new(100.0), LeftOut: tuner.LeftOut{Correlation: nan, Chance: nan},
+				Parameters: []tuner.ModelParameter{{Name: "lr", Slice: []tuner.ModelPoint{{Value: "0.1", Band: band(7, 7, 7)}}}},
+			},
 		},
 	}
 	want := `default/x: what gp makes of 9 trials
+speed, to maximize: predicts nothing yet (rank correlation 0.50 with trials left out, and chance alone gives up to 0.62): importances are left out and curves are guesses; run more trials
+size, which must not exceed 100: predicts nothing yet (its trials are too few or all alike): importances are left out and curves are guesses; run more trials
 
 loss, to minimize
   PARAMETER  IMPORTANCE  BY ITSELF
   lr         90%         70%        ███████████████████████████
   momentum   -           -
-  left out one at a time, 88% of 8 trials are within the range expected 95% of the time; rank correlation 0.50
+  left out one at a time, 88% of 8 trials are within the range expected 95% of the time; rank correlation 0.75
 
   LR   0                                               10  LOSS
   0.1  ░░░░░●░░░░░                                         1
   0.2                      ░░░░░●░░░░░░░░░░░░░░░░░░░░░░░░  5
   0.3                           ●                          5
 
+speed, to maximize
+  left out one at a time, 100% of 8 trials are within the range expected 95% of the time; rank correlation 0.50
+
+  LR        -1000                                         1000  SPEED
+  0.1                                ●░░░░░░░░░░░░░░░░░░░░░░░░  0
+
+  MOMENTUM  -1000                                         1000  SPEED
+  0.25      ●░░░░░░░░░░░░░░░░░░░░░░░░░                          -1000
+
 size, which must not exceed 100
-  PARAMETER  IMPORTANCE  BY ITSELF
-  lr         0%          0%
 
   LR   7                                                7  SIZE
   0.1                           ●                          7

@@ -76,6 +76,8 @@ type Band struct {
 type LeftOut struct {
 	Within      Value         `json:"within"`      // share of trials in their band; 0.95 when the model knows what it does not know
 	Correlation Value         `json:"correlation"` // of the ranks of values and predictions (Spearman 1904); null with fewer than 3
+	Chance      Value         `json:"chance"`      // the Correlation that predictions which know nothing exceed one time in twenty
+	Predicts    bool          `json:"predicts"`    // Correlation is above Chance; until then the model is a guess
 	Trials      []LeftOutCase `json:"trials"`
 }
 
@@ -302,8 +304,17 @@ func (v *view) leftOut(cases []algorithms.LeftOut) LeftOut {
 	if len(cases) > 0 {
 		out.Within = Value(float64(within) / float64(len(cases)))
 	}
-	out.Correlation = Value(rankCorrelation(values, means))
+	out.Correlation, out.Chance = Value(rankCorrelation(values, means)), Value(chance(len(cases)))
+	out.Predicts = out.Correlation > out.Chance
 	return out
+}
+
+// chance returns the 95th percentile of the rank correlation of n pairs without relation: it has mean 0
+// and variance 1/(n-1), and is about normal (Kendall 1948, Rank correlation methods). Above 1 nothing is
+// ever shown. NaN without any pair.
+func chance(n int) float64 {
+	const z = 1.6448536269514722 // Phi(z) = 0.95
+	return z / math.Sqrt(float64(n-1))
 }
 
 // rankCorrelation is Pearson's correlation of the ranks of a and b; equal values share their mean

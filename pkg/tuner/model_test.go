@@ -77,7 +77,7 @@ func TestModelInTheTermsOfTheExperiment(t *testing.T) {
 		if last.Value != "1" || last.Band != bands[i] {
 			t.Errorf("%s: got %+v, want %+v at 1", o.Metric, last, bands[i])
 		}
-		if l := o.LeftOut; math.Abs(float64(l.Within)-2.0/3) > 1e-15 || l.Correlation != 1 || len(l.Trials) != 3 {
+		if l := o.LeftOut; math.Abs(float64(l.Within)-2.0/3) > 1e-15 || l.Correlation != 1 || l.Predicts || len(l.Trials) != 3 {
 			t.Errorf("%s left out: got %+v", o.Metric, l)
 		}
 		if want := Value(map[bool]float64{false: 2, true: -2}[o.Type == "maximize" || o.Min != nil]); o.LeftOut.Trials[2].Residual != want {
@@ -150,6 +150,33 @@ func TestModelIsMadeAnewWhenATrialHasFinished(t *testing.T) {
 	}
 	if n := len(r.models.of); n > maxModels {
 		t.Errorf("%d models are kept, want at most %d", n, maxModels)
+	}
+}
+
+// TestModelPredicts: below the correlation that chance alone gives, a model has shown nothing.
+func TestModelPredicts(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		values   []float64 // expected to be 0, 1, 2, ...
+		predicts bool
+	}{
+		{"nothing", nil, false},
+		{"one", []float64{1}, false},
+		{"three in order, one way of six", []float64{1, 2, 3}, false},
+		{"four in order, one way of 24", []float64{1, 2, 3, 4}, true},
+		{"four, two exchanged", []float64{1, 2, 4, 3}, false},
+		{"all alike", []float64{1, 1, 1, 1, 1}, false},
+		{"in reverse", []float64{9, 8, 7, 6, 5, 4}, false},
+		{"ten, about 0.56 is chance", []float64{0, 3, 1, 9, 2, 5, 7, 4, 6, 8}, true}, // 0.64
+		{"ten at 0.39", []float64{7, 0, 1, 9, 2, 3, 4, 5, 8, 6}, false},
+	} {
+		var cases []algorithms.LeftOut
+		for i, v := range tt.values {
+			cases = append(cases, algorithms.LeftOut{Value: v, Band: algorithms.Band{Mean: float64(i)}})
+		}
+		if got := (&view{sign: -1}).leftOut(cases); got.Predicts != tt.predicts {
+			t.Errorf("%s: got %v at correlation %v, chance %v", tt.name, got.Predicts, got.Correlation, got.Chance)
+		}
 	}
 }
 
