@@ -68,8 +68,12 @@ func chosen(e *experiment.Experiment, registry *algorithms.Registry) (
 }
 
 // Problem is what the algorithm of a spec is asked to solve, but for what it learned from earlier
-// experiments, which a spec only names.
+// experiments, which a spec only names. A spec without an objective or with faults in its parameters is
+// an error.
 func Problem(s *experiment.Spec) (algorithms.Problem, error) {
+	if s.Objective == nil {
+		return algorithms.Problem{}, errors.New("spec.objective is missing")
+	}
 	space, err := s.Space()
 	if err != nil {
 		return algorithms.Problem{}, err
