@@ -104,6 +104,12 @@ type Pruner interface {
 	Prune(running Trial, others []Trial) Decision
 }
 
+// Advice is a warning about a setting: the problem is solved, but not as one might think.
+type Advice struct {
+	Setting string // its name
+	Text    string // what happens, and what to do; for a person, in lower case
+}
+
 // Definition is all that the daemon, validation, docs, UI and bench know of an algorithm.
 type Definition struct {
 	Name      string
@@ -122,6 +128,10 @@ type Definition struct {
 	// Check reports what Settings cannot express: rules over several settings, the space or the
 	// budget. Nil means nothing more to check. The error is for the user.
 	Check func(Problem, Values) error
+	// Advise returns what users should know of settings that pass Check: those that have no effect, or
+	// none within the budget. It is a function of its arguments. Nothing is advised against the defaults,
+	// as long as the budget is unlimited. Nil means that there is nothing to say.
+	Advise func(Problem, Values) []Advice
 	// Insight says what the model makes of finished trials, in the order in which they finished. It is
 	// a function of its arguments, may be called concurrently, and is an error where there is too
 	// little to make a model of. Nil means that there is no model to show.

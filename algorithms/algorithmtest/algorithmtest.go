@@ -34,6 +34,7 @@ type check struct {
 var checks = []check{
 	{"definition", checkDefinition},
 	{"settings", checkSettings},
+	{"advice", checkAdvice},
 	{"answers", checkAnswers},
 	{"rebuild", checkRebuild},
 	{"batches", checkBatches},

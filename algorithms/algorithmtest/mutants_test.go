@@ -46,6 +46,24 @@ func learnerDefinition(mutant string) algorithms.Definition {
 			return l, nil
 		},
 	}
+	again := 0
+	d.Advise = func(_ algorithms.Problem, v algorithms.Values) []algorithms.Advice {
+		again++
+		switch pull := v.Float("pull", 0); {
+		case mutant == "changes the values that it advises on":
+			v["pull"] = 0.1
+		case mutant == "advises against its defaults":
+			return []algorithms.Advice{{Setting: "pull", Text: "it pulls"}}
+		case pull > 0:
+		case mutant == "advises on no setting":
+			return []algorithms.Advice{{Text: "it pulls"}}
+		case mutant == "advises without a word":
+			return []algorithms.Advice{{Setting: "pull"}}
+		case mutant != "advises now and then" || again%2 == 0:
+			return []algorithms.Advice{{Setting: "pull", Text: "0 stays where it is; give more"}}
+		}
+		return nil
+	}
 	switch mutant {
 	case "declares itself seedless":
 		d.Seedless = true
@@ -292,6 +310,9 @@ func TestSuiteRejectsMutants(t *testing.T) {
 	mutants := map[string][]string{
 		"definition": {"no summary", "bad default", "setting twice"},
 		"settings":   {"setting without a type"},
+		"advice": {
+			"changes the values that it advises on", "advises against its defaults", "advises on no setting", "advises without a word", "advises now and then",
+		},
 		"answers": {
 			"refuses every space", "ignores pending trials", "repeats within a batch", "fails at the end", "ends in silence",
 			"restarts after the end", "answers one too few", "answers for other trials", "leaves the space", "sets what is not active",

@@ -1,6 +1,7 @@
 package algorithmtest
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 
@@ -58,4 +59,54 @@ func (s *subject) refused(name, value string) {
 	if _, err := algorithms.Parse(s.def, append(others, algorithms.RawSetting{Name: name, Value: value}), ""); err == nil {
 		s.Errorf("setting %s takes %q", name, value)
 	}
+}
+
+// checkAdvice wants advice that is the same when asked again and leaves the values as they are, about a
+// setting there is, in words; and none against the defaults, unless the budget is small.
+func checkAdvice(s *subject) {
+	if s.def.Advise == nil {
+		return
+	}
+	for _, p := range s.problems() {
+		for _, a := range s.advice(p.Problem, s.required("")) {
+			s.Errorf("%s: advice against the defaults: %s: %s", p.name, a.Setting, a.Text)
+		}
+		for _, p.MaxTrials = range []int{0, 1, 3, 1000} {
+			for _, setting := range s.def.Settings {
+				for _, text := range append([]string{"0", "1", "1000", "true", "false"}, setting.Choices...) {
+					s.advice(p.Problem, append(s.required(setting.Name), algorithms.RawSetting{Name: setting.Name, Value: text}))
+				}
+			}
+		}
+	}
+}
+
+// required returns the settings that the algorithm requires, but for one.
+func (s *subject) required(but string) []algorithms.RawSetting {
+	return slices.DeleteFunc(slices.Clone(s.settings), func(r algorithms.RawSetting) bool {
+		return r.Name == but || !slices.ContainsFunc(s.def.Settings, func(a algorithms.Setting) bool { return a.Name == r.Name && a.Required })
+	})
+}
+
+// advice checks and returns the advice about settings; none when they are refused.
+func (s *subject) advice(p algorithms.Problem, raw []algorithms.RawSetting) []algorithms.Advice {
+	s.Helper()
+	values, err := algorithms.Parse(s.def, raw, "")
+	if err != nil || algorithms.Check(s.def, p, values) != nil {
+		return nil
+	}
+	before := maps.Clone(values)
+	advice := s.def.Advise(p, values)
+	switch {
+	case !maps.Equal(values, before):
+		s.Errorf("%v: Advise changes the values", raw)
+	case !slices.Equal(advice, s.def.Advise(p, values)):
+		s.Errorf("%v: other advice when asked again", raw)
+	}
+	for _, a := range advice {
+		if a.Text == "" || !slices.ContainsFunc(s.def.Settings, func(x algorithms.Setting) bool { return x.Name == a.Setting }) {
+			s.Errorf("%v: advice %q is without words or about %q, which is no setting", raw, a.Text, a.Setting)
+		}
+	}
+	return advice
 }

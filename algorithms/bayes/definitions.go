@@ -33,6 +33,9 @@ func GP() algorithms.Definition {
 		Insight: func(p algorithms.Problem, v algorithms.Values, finished []algorithms.Trial) (algorithms.Insight, error) {
 			return insight(p, read(p, v), finished)
 		},
+		Advise: func(p algorithms.Problem, v algorithms.Values) []algorithms.Advice {
+			return adviseInitial(p, "initial_points", read(p, v))
+		},
 	}
 }
 
@@ -57,6 +60,7 @@ func BayesianOptimization() algorithms.Definition {
 		Insight: func(p algorithms.Problem, v algorithms.Values, finished []algorithms.Trial) (algorithms.Insight, error) {
 			return insight(p, readKatib(p, v), finished)
 		},
+		Advise: adviseKatib,
 	}
 }
 

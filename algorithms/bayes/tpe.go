@@ -31,6 +31,7 @@ func TPE() algorithms.Definition {
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newTPE(p, v), nil
 		},
+		Advise: adviseTPE,
 	}
 }
 
@@ -45,6 +46,7 @@ func MultivariateTPE() algorithms.Definition {
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newTPE(p, v), nil
 		},
+		Advise: adviseTPE,
 	}
 }
 
@@ -61,4 +63,9 @@ func tpeSettings() []algorithms.Setting {
 		},
 		sampling.SeedSetting(),
 	}
+}
+
+// adviseTPE is [algorithms.Definition.Advise] of both.
+func adviseTPE(p algorithms.Problem, v algorithms.Values) []algorithms.Advice {
+	return adviseStart(p, "n_startup_trials", int(v.Int("n_startup_trials", 10)))
 }

@@ -22,6 +22,12 @@ func Grid() algorithms.Definition {
 		Seedless:   true,
 		Objectives: true, Constraints: true,
 		Check: checkGrid,
+		Advise: func(_ algorithms.Problem, v algorithms.Values) []algorithms.Advice {
+			if _, given := v["random_state"]; !given {
+				return nil
+			}
+			return []algorithms.Advice{{Setting: "random_state", Text: "it has no effect, for the order of the grid is fixed; leave it out"}}
+		},
 		New: func(p algorithms.Problem, _ algorithms.Values) (algorithms.Suggester, error) {
 			g := &grid{space: p.Space}
 			g.cells, _ = p.Space.Cells()

@@ -66,6 +66,16 @@ func TestHugeGrid(t *testing.T) {
 	}
 }
 
+func TestGridAdvisesOnSeed(t *testing.T) {
+	if got := Grid().Advise(algorithms.Problem{}, algorithms.Values{}); len(got) > 0 {
+		t.Errorf("without a seed: got %v, want no advice", got)
+	}
+	got := Grid().Advise(algorithms.Problem{}, algorithms.Values{"random_state": int64(1)})
+	if len(got) != 1 || got[0].Setting != "random_state" || !strings.Contains(got[0].Text, "no effect") {
+		t.Errorf("with a seed: got %v", got)
+	}
+}
+
 func TestGridCheck(t *testing.T) {
 	values := algorithms.Values{}
 	p := katibGrid(t)

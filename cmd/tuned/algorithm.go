@@ -25,6 +25,7 @@ func advise(s *experiment.Spec) (warnings experiment.Faults) {
 		})
 	}
 	warnings = append(warnings, notLookedAt(s)...)
+	warnings = append(warnings, adviseSettings(s)...)
 	if path, ok := sharedPath(s); ok && count(s.ParallelTrialCount, 1) > 1 {
 		warnings = append(warnings, experiment.Fault{
 			Path: "spec.metricsCollectorSpec.source.fileSystemPath.path", Type: experiment.NotSupported,
@@ -56,6 +57,40 @@ func notLookedAt(s *experiment.Spec) (warnings experiment.Faults) {
 		}
 	}
 	return warnings
+}
+
+// adviseSettings passes on what the algorithm advises, each at its setting; a default has the place of the
+// algorithm.
+func adviseSettings(s *experiment.Spec) (warnings experiment.Faults) {
+	if s.Algorithm == nil {
+		return nil
+	}
+	def, advice := adviceOf(s)
+	for _, a := range advice {
+		path := "spec.algorithm"
+		for i, given := range s.Algorithm.AlgorithmSettings {
+			if given.Name == a.Setting {
+				path = fmt.Sprintf("spec.algorithm.algorithmSettings[%d]", i)
+			}
+		}
+		warnings = append(warnings, experiment.Fault{
+			Path: path, Type: experiment.NotSupported, Detail: fmt.Sprintf("algorithm %s: %s: %s", def.Name, a.Setting, a.Text),
+		})
+	}
+	return warnings
+}
+
+// adviceOf asks the algorithm of a spec for advice, unless there are faults, which are reported as such.
+func adviceOf(s *experiment.Spec) (def algorithms.Definition, advice []algorithms.Advice) {
+	def, values, unknown := chosenAlgorithm(s)
+	p, incomplete := tuner.Problem(s)
+	if s.Tuned != nil {
+		p.Priors = make([]algorithms.Prior, len(s.Tuned.WarmStart)) // what is in them is not known yet
+	}
+	if def.Advise != nil && unknown == nil && incomplete == nil && algorithms.Check(def, p, values) == nil {
+		advice = def.Advise(p, values)
+	}
+	return def, advice
 }
 
 // sharedPath returns the file or folder that all trials write their metrics to.

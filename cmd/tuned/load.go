@@ -38,6 +38,11 @@ func (a *app) read(given *pflag.FlagSet, f *runFlags, c *config, file string, co
 		return r, err
 	}
 	o := options(f.strict, len(command) > 0, c.TemplateDir)
+	o.Advise = func(s *experiment.Spec) experiment.Faults {
+		e := experiment.Experiment{Spec: *s} // a copy, in which flags take the place of what they replace
+		f.override(given, &e, c)
+		return advise(&e.Spec)
+	}
 	r = experiment.Read(named(file), text, o)
 	for _, w := range r.Warnings {
 		fmt.Fprintf(a.stderr, "warning: %v\n", w)
