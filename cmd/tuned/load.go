@@ -41,7 +41,7 @@ func (a *app) read(given *pflag.FlagSet, f *runFlags, c *config, file string, co
 	o.Advise = func(s *experiment.Spec) experiment.Faults {
 		e := experiment.Experiment{Spec: *s} // a copy, in which flags take the place of what they replace
 		f.override(given, &e, c)
-		return advise(&e.Spec)
+		return append(advise(&e.Spec), experiment.CommandWarnings(&e.Spec, command)...)
 	}
 	r = experiment.Read(named(file), text, o)
 	for _, w := range r.Warnings {

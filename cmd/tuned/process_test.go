@@ -288,7 +288,7 @@ func TestRunOutlivesItsReader(t *testing.T) {
 	}
 	r.Close()
 	defer w.Close()
-	c := program(t, writeExperiment(t), "run", "--data-dir", "d", "--progress", "plain", "work.yaml", "--", "echo", "loss=${trialParameters.x}")
+	c := program(t, writeExperiment(t), "run", "--data-dir", "d", "--progress", "plain", "work.yaml", "--", "echo", "loss=${trialParameters.x}", "${trialParameters.opt}")
 	c.Stdout = w
 	var stderr strings.Builder
 	c.Stderr = &stderr

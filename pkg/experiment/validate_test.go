@@ -195,3 +195,43 @@ func TestSetDefaultsTwice(t *testing.T) {
 		}
 	}
 }
+
+func TestCommandWarnings(t *testing.T) {
+	parameters := []ParameterSpec{{Name: "learning-rate"}, {Name: "depth"}}
+	template := &TrialTemplate{TrialParameters: []TrialParameter{{Name: "lr", Reference: "learning-rate"}, {Name: "d", Reference: "depth"}}}
+	for _, tt := range []struct {
+		name     string
+		template *TrialTemplate
+		command  []string
+		want     string // parameter's place and placeholder; "" for no warning
+	}{
+		{"no command", nil, nil, ""},
+		{"all", nil, []string{"train", "--lr=${trialParameters.learning-rate}", "${trialParameters.depth}"}, ""},
+		{"all, by the template's names", template, []string{"train", "${trialParameters.lr}", "${trialParameters.d}"}, ""},
+		{"all, by the environment", nil, []string{"train"}, ""},
+		{"one by a variable", nil, []string{"sh", "-c", "train $0 $TUNED_PARAM_LEARNING_RATE", "${trialParameters.depth}"}, ""},
+		{"others by the file", nil, []string{"sh", "-c", "train $0 $TUNED_PARAMS_FILE", "${trialParameters.depth}"}, ""},
+		{"one is left out", nil, []string{"train", "${trialParameters.depth}"}, "spec.parameters[0] ${trialParameters.learning-rate}"},
+		{"one is left out, by the template's names", template, []string{"train", "${trialParameters.lr}"}, "spec.parameters[1] ${trialParameters.d}"},
+		{"one is left out, the other a variable", nil, []string{"sh", "-c", "train $TUNED_PARAM_DEPTH"}, "spec.parameters[0] ${trialParameters.learning-rate}"},
+		{
+			"one that the template does not bind", &TrialTemplate{TrialParameters: template.TrialParameters[:1]},
+			[]string{"train", "${trialParameters.lr}"},
+			"spec.parameters[1] ${trialParameters.depth}",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := CommandWarnings(&Spec{Parameters: parameters, TrialTemplate: tt.template}, tt.command)
+			if tt.want == "" {
+				if len(got) > 0 {
+					t.Errorf("got %v, want no warning", got)
+				}
+				return
+			}
+			place, placeholder, _ := strings.Cut(tt.want, " ")
+			if len(got) != 1 || got[0].Path != place || !strings.Contains(got[0].Detail, "pass "+placeholder+",") {
+				t.Errorf("got %v, want one at %s that says %s", got, place, placeholder)
+			}
+		})
+	}
+}

@@ -1,10 +1,12 @@
 package experiment
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -110,6 +112,40 @@ func (v *validator) unreferenced(t *TrialTemplate, tree map[string]any, names []
 		}
 	}
 }
+
+// CommandWarnings finds parameters that a command in place of the template leaves out, though it takes
+// others: each trial would run with the same value of them. A command that mentions none may read all
+// from its environment. Nil for no command.
+func CommandWarnings(s *Spec, command []string) Faults {
+	names := Placeholders(command)
+	placeholders := make(map[string]string, len(s.Parameters)) // by parameter
+	if t := s.TrialTemplate; t != nil && len(t.TrialParameters) > 0 {
+		for _, p := range t.TrialParameters {
+			placeholders[p.Reference] = p.Name
+		}
+	} else {
+		for _, p := range s.Parameters {
+			placeholders[p.Name] = p.Name
+		}
+	}
+	text := strings.Join(command, "\n")
+	var left Faults
+	for i, p := range s.Parameters {
+		if slices.Contains(names, placeholders[p.Name]) || strings.Contains(text, variable(p.Name)) {
+			continue
+		}
+		left = append(left, Fault{Path: fmt.Sprintf("spec.parameters[%d]", i), Type: Invalid, Detail: fmt.Sprintf(
+			"the command leaves %s out: unless the program reads its variable %s, its value has no effect; pass %s, or take it out of the search",
+			p.Name, variable(p.Name), "${trialParameters."+cmp.Or(placeholders[p.Name], p.Name)+"}")})
+	}
+	if len(left) == len(s.Parameters) || strings.Contains(text, paramsFile) {
+		return nil
+	}
+	return left
+}
+
+// paramsFile is the variable that names a file with all parameters.
+const paramsFile = "TUNED_PARAMS_FILE"
 
 var notInVariable = regexp.MustCompile(`[^A-Za-z0-9_]`)
 
