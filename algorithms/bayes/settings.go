@@ -58,6 +58,9 @@ func defaults(p algorithms.Problem) settings {
 	}
 	if isConditional(p.Space) {
 		s.initial = 8 // to see more than one branch of the tree
+		if p.MaxTrials > 0 {
+			s.initial = max(3, min(s.initial, p.MaxTrials/4))
+		}
 	}
 	if p.Constraints > 0 {
 		// An upper bound hardly differs along the edge of what is feasible, where the optimum often is.
