@@ -26,7 +26,9 @@ type optimizer struct {
 	search   *search
 
 	told    history
-	history           // the told trials that are modelled
+	sound   history   // scratch for told without failures
+	telling *history  // told, or sound where failures tell nothing
+	history           // those of telling that are modelled
 	part    history   // scratch for history
 	centre  []float64 // of a model of some, features; nil when all are modelled
 	radius  float64   // about the centre
@@ -126,6 +128,10 @@ func (o *optimizer) open(pending []algorithms.Trial) {
 	pending = slices.SortedFunc(slices.Values(pending), func(a, b algorithms.Trial) int { return cmp.Compare(a.ID, b.ID) })
 	o.visits.Open(pending)
 	o.ready, o.sure = false, false
+	if o.telling = &o.told; o.told.failsAnywhere(o.encoding) {
+		o.sound.take(&o.told, o.told.succeeded())
+		o.telling = &o.sound
+	}
 	o.pending = o.pending[:0]
 	for _, t := range pending {
 		if o.problem.Space.Contains(t.Point) == nil {

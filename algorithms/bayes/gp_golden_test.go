@@ -23,7 +23,8 @@ func TestSuggestionsOnRecord(t *testing.T) {
 	for name, c := range map[string]struct {
 		problem  algorithms.Problem
 		settings []algorithms.RawSetting
-		told     int // random trials before the first suggestion
+		told     int                     // random trials before the first suggestion
+		change   func(*algorithms.Trial) // each that was suggested
 	}{
 		"continuous": {problem: algorithms.Problem{Space: plain, Objectives: 1}},
 		"mixed":      {problem: algorithms.Problem{Space: mixedSpace(t), Objectives: 1}},
@@ -34,6 +35,12 @@ func TestSuggestionsOnRecord(t *testing.T) {
 		"directions": {problem: algorithms.Problem{Space: plain, Objectives: 4}},
 		"earlier":    {problem: algorithms.Problem{Space: plain, Objectives: 1, Priors: []algorithms.Prior{{Trials: randomTrials(plain, 1, 20)}}}},
 		"many":       {problem: algorithms.Problem{Space: plain, Objectives: 1}, told: 330},
+		"smooth":     {problem: algorithms.Problem{Space: plain, Objectives: 1}, change: func(t *algorithms.Trial) { t.Losses[0] = smooth(plain, t.Point) }},
+		"failing": {problem: algorithms.Problem{Space: plain, Objectives: 1}, told: 20, change: func(t *algorithms.Trial) {
+			if t.ID%4 == 0 {
+				t.State, t.Losses[0] = algorithms.Failed, math.NaN()
+			}
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got bytes.Buffer
@@ -41,7 +48,7 @@ func TestSuggestionsOnRecord(t *testing.T) {
 				p := c.problem
 				p.Seed, p.MaxTrials, p.Parallel = seed, 400, 1
 				fmt.Fprintf(&got, "seed %d\n---\n", seed)
-				record(t, &got, p, newSuggester(t, GP(), p, c.settings...), c.told)
+				record(t, &got, p, newSuggester(t, GP(), p, c.settings...), c.told, c.change)
 			}
 			golden.Compare(t, filepath.Join("testdata", "gp-"+name+".golden"), got.String())
 		})
@@ -49,7 +56,7 @@ func TestSuggestionsOnRecord(t *testing.T) {
 }
 
 // record writes 12 suggestions, of which the last 3 are asked together while one before is pending.
-func record(t *testing.T, w *bytes.Buffer, p algorithms.Problem, s algorithms.Suggester, told int) {
+func record(t *testing.T, w *bytes.Buffer, p algorithms.Problem, s algorithms.Suggester, told int, change func(*algorithms.Trial)) {
 	t.Helper()
 	s.Tell(randomTrials(p.Space, p.Objectives, told))
 	var pending []algorithms.Trial
@@ -65,6 +72,9 @@ func record(t *testing.T, w *bytes.Buffer, p algorithms.Problem, s algorithms.Su
 			fmt.Fprintln(w, o.ID, []float64(o.Point)) // as many digits as tell each bit
 			trial := measured(p.Space, p.Objectives, o.ID, o.Point)
 			trial.Memo = o.Memo
+			if change != nil {
+				change(&trial)
+			}
 			if o.ID == uint64(told)+9 {
 				pending = append(pending, trial)
 			} else {
@@ -103,6 +113,15 @@ func bowl(space *searchspace.Space, p searchspace.Point, centre float64) float64
 	sum := 0.0
 	for i, u := range space.Encode(p) {
 		sum += float64(float64(i+1)*(u-centre)*(u-centre)) + float64(0.1*math.Abs(math.Mod(6*u, 2)-1))
+	}
+	return sum
+}
+
+// smooth is a quadratic function of the unit cube.
+func smooth(space *searchspace.Space, p searchspace.Point) float64 {
+	sum := 0.0
+	for i, u := range space.Encode(p) {
+		sum += float64(float64(i+1) * float64((u-0.4)*(u-0.4)))
 	}
 	return sum
 }

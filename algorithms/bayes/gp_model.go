@@ -37,7 +37,7 @@ func (o *optimizer) condition(id uint64) {
 	o.memo.told, o.memo.theta = o.told.n, theta
 }
 
-// choose sets the history that is modelled: all trials, or of many some about the best one and, now
+// choose sets the history that is modelled: all telling trials, or of many some about the best one and, now
 // and then, some of everywhere.
 func (o *optimizer) choose(id uint64) {
 	// A fit takes time that grows with the cube of the trials, so that there is a limit, and a model of
@@ -45,20 +45,21 @@ func (o *optimizer) choose(id uint64) {
 	// al. 2019, Scalable global optimization via local Bayesian optimization; every tenth suggestion
 	// looks for another valley. The numbers are choices, not tuned.
 	const most, some, broadly = 320, 256, 10
+	all := o.telling
 	o.centre = nil
-	if o.told.n <= most {
-		o.history, o.radius = o.told, 0
+	if all.n <= most {
+		o.history, o.radius = *all, 0
 		return
 	}
 	o.history = o.part
 	if id%broadly == 0 || o.problem.Objectives > 1 { // a front is everywhere
-		o.take(&o.told, o.told.broad(o.problem.Objectives, some))
-		o.centre, o.radius = o.told.rows, math.Inf(1)
+		o.take(all, all.broad(o.problem.Objectives, some))
+		o.centre, o.radius = all.rows, math.Inf(1)
 	} else {
-		positions, best, radius := o.told.local(o.encoding, o.problem.Objectives, some)
-		o.take(&o.told, positions)
+		positions, best, radius := all.local(o.encoding, o.problem.Objectives, some)
+		o.take(all, positions)
 		d := len(o.encoding.axes)
-		o.centre, o.radius = o.told.rows[best*d:(best+1)*d], radius
+		o.centre, o.radius = all.rows[best*d:(best+1)*d], radius
 	}
 	o.part = o.history
 }

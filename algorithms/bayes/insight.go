@@ -12,8 +12,8 @@ import (
 )
 
 // insight is [algorithms.Definition.Insight] of a Gaussian process with the given settings. The model
-// is that of a search, but fitted to all trials, of many to a sample of them and the best. Earlier
-// experiments do not count.
+// is that of a search, but fitted to all trials that did not fail, of many to a sample of them and the best.
+// Earlier experiments do not count.
 func insight(p algorithms.Problem, s settings, finished []algorithms.Trial) (algorithms.Insight, error) {
 	const enough = 3
 	p.Priors = nil

@@ -153,7 +153,7 @@ func TestInsightOfAllKinds(t *testing.T) {
 	trials[5].Losses[0], trials[6].Losses[0], trials[7].Losses[0] = math.MaxFloat64, nan, inf
 	trials[9].State = algorithms.Pruned
 	in := mustInsight(t, p, trials)
-	if p.Space.Contains(in.At) != nil || in.Trials != 40 || len(in.Outputs) != 2 {
+	if p.Space.Contains(in.At) != nil || in.Trials != 38 || len(in.Outputs) != 2 {
 		t.Errorf("%d trials, %d outputs, at %v", in.Trials, len(in.Outputs), in.At)
 	}
 	active := in.At[1] == in.At[1]
@@ -174,7 +174,7 @@ func TestInsightOfAllKinds(t *testing.T) {
 			}
 		}
 	}
-	if want := []int{37, 39}; len(in.Outputs[0].LeftOut) != want[0] || len(in.Outputs[1].LeftOut) != want[1] {
+	if want := []int{37, 38}; len(in.Outputs[0].LeftOut) != want[0] || len(in.Outputs[1].LeftOut) != want[1] {
 		t.Errorf("left out %d losses and %d constraints, want %v", len(in.Outputs[0].LeftOut), len(in.Outputs[1].LeftOut), want)
 	}
 	// The constraint falls by 1 over the range of width; the model errs towards its mean at the ends.

@@ -22,7 +22,7 @@ func (o *optimizer) valley() (p searchspace.Point, found bool) {
 	// more where it is not. Fits to more trials or axes take long.
 	const unexplained, mostTrials, mostAxes = 0.05, 320, 12
 	d := len(o.encoding.axes)
-	if o.problem.Objectives > 1 || o.problem.Constraints > 0 || o.told.n > mostTrials || d > mostAxes {
+	if o.problem.Objectives > 1 || o.problem.Constraints > 0 || o.telling.n > mostTrials || d > mostAxes {
 		return nil, false
 	}
 	for _, a := range o.encoding.axes {
@@ -30,11 +30,11 @@ func (o *optimizer) valley() (p searchspace.Point, found bool) {
 			return nil, false
 		}
 	}
-	n := min(o.told.n, (d+1)*(d+2)/2+d+1) // the second is the number of weights, and a few
+	n := min(o.telling.n, (d+1)*(d+2)/2+d+1) // the second is the number of weights, and a few
 	if n < d+2 {
 		return nil, false
 	}
-	x, y, centre, radius := o.told.about(n, d)
+	x, y, centre, radius := o.telling.about(n, d)
 	if radius == 0 {
 		return nil, false
 	}

@@ -2,6 +2,7 @@ package bayes
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms"
@@ -71,40 +72,71 @@ func least(t *testing.T, space *searchspace.Space, seed uint64, trials int, loss
 
 func TestValleyIsNotSoughtWhereItCannotBe(t *testing.T) {
 	number := searchspace.Parameter{Name: "x", Kind: searchspace.Double, Max: 1}
-	bowl := func(x float64) float64 { return (x - 0.4) * (x - 0.4) }
+	label := searchspace.Parameter{Name: "c", Kind: searchspace.Categorical, Values: []string{"a", "b"}}
+	branch := searchspace.Parameter{Name: "n", Kind: searchspace.Int, Min: 1, Max: 2}
+	below := searchspace.Parameter{Name: "x", Kind: searchspace.Double, Max: 1, ActiveWhen: &searchspace.Condition{Parent: "n", Values: []string{"1"}}}
 	tests := map[string]struct {
-		params []searchspace.Parameter
-		state  func(i int) algorithms.State
-		found  bool
+		params     []searchspace.Parameter
+		objectives int
+		bounds     int // constraints
+		trials     int
+		state      map[int]algorithms.State // of trials that did not succeed
+		found      bool
 	}{
-		"numbers":       {[]searchspace.Parameter{number}, nil, true},
-		"labels":        {[]searchspace.Parameter{number, {Name: "c", Kind: searchspace.Categorical, Values: []string{"a", "b"}}}, nil, false},
-		"failed nearby": {[]searchspace.Parameter{number}, func(i int) algorithms.State { return []algorithms.State{algorithms.Succeeded, algorithms.Failed}[i%2] }, false},
-		"pruned nearby": {[]searchspace.Parameter{number}, func(i int) algorithms.State { return []algorithms.State{algorithms.Succeeded, algorithms.Pruned}[i%2] }, false},
+		"numbers":       {params: []searchspace.Parameter{number}, objectives: 1, trials: 9, found: true},
+		"labels":        {params: []searchspace.Parameter{number, label}, objectives: 1, trials: 9},
+		"a tree":        {params: []searchspace.Parameter{branch, below}, objectives: 1, trials: 9},
+		"two losses":    {params: []searchspace.Parameter{number}, objectives: 2, trials: 9},
+		"a constraint":  {params: []searchspace.Parameter{number}, objectives: 1, bounds: 1, trials: 9},
+		"few":           {params: []searchspace.Parameter{number}, objectives: 1, trials: 2},
+		"many":          {params: []searchspace.Parameter{number}, objectives: 1, trials: 321},
+		"failed nearby": {params: []searchspace.Parameter{number}, objectives: 1, trials: 17, state: map[int]algorithms.State{7: algorithms.Failed, 8: algorithms.Failed, 9: algorithms.Failed, 10: algorithms.Failed}},
+		"fails anywhere": {
+			params: []searchspace.Parameter{number}, objectives: 1, trials: 9, found: true,
+			state: map[int]algorithms.State{1: algorithms.Failed, 3: algorithms.Failed, 7: algorithms.Failed},
+		},
+		"pruned nearby": {params: []searchspace.Parameter{number}, objectives: 1, trials: 9, state: map[int]algorithms.State{3: algorithms.Pruned, 5: algorithms.Pruned}},
 	}
 	for name, tt := range tests {
-		p := algorithms.Problem{Space: newSpace(t, tt.params...), Objectives: 1, Parallel: 1}
+		p := algorithms.Problem{Space: newSpace(t, tt.params...), Objectives: tt.objectives, Constraints: tt.bounds, Parallel: 1}
 		o := newOptimizer(p, defaults(p), 1)
-		for i := range 9 {
-			x := float64(i) / 8
-			trial := algorithms.Trial{ID: uint64(i), Point: searchspace.Point{x, 0}[:len(tt.params)], State: algorithms.Succeeded, Losses: []float64{bowl(x)}}
-			if tt.state != nil {
-				trial.State = tt.state(i)
+		for i := range tt.trials {
+			x := float64(i) / float64(tt.trials-1)
+			point := p.Space.Decode(slices.Repeat([]float64{x}, p.Space.Len()))
+			trial := algorithms.Trial{ID: uint64(i), Point: point, State: algorithms.Succeeded, Losses: []float64{(x - 0.4) * (x - 0.4), x}[:tt.objectives]}
+			trial.Constraints = make([]float64, tt.bounds)
+			if s, ok := tt.state[i]; ok {
+				trial.State = s
 			}
 			o.Tell([]algorithms.Trial{trial})
 		}
+		o.open(nil)
 		point, found := o.valley()
 		if found != tt.found {
 			t.Errorf("%s: found is %t", name, found)
 		}
-		if found && math.Abs(point[0]-0.4) > 1e-4 {
+		if !found {
+			continue
+		}
+		if math.Abs(point[0]-0.4) > 1e-4 {
 			t.Errorf("%s: got %v, want 0.4", name, point)
 		}
-		if found {
-			o.addPending(point)
-			if again, found := o.valley(); found {
-				t.Errorf("%s: got %v while %v is pending", name, again, point)
-			}
+		o.addPending(point)
+		if again, found := o.valley(); found {
+			t.Errorf("%s: got %v while %v is pending", name, again, point)
 		}
+	}
+}
+
+// TestValleyOfOnePoint wants none where all trials nearby are of the same point.
+func TestValleyOfOnePoint(t *testing.T) {
+	p := algorithms.Problem{Space: newSpace(t, searchspace.Parameter{Name: "x", Kind: searchspace.Double, Max: 1}), Objectives: 1, Parallel: 1}
+	o := newOptimizer(p, defaults(p), 1)
+	for i := range 9 {
+		o.Tell([]algorithms.Trial{{ID: uint64(i), Point: searchspace.Point{0.5}, State: algorithms.Succeeded, Losses: []float64{float64(i)}}})
+	}
+	o.open(nil)
+	if point, found := o.valley(); found {
+		t.Errorf("got %v", point)
 	}
 }

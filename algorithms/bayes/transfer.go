@@ -47,15 +47,17 @@ func (o *optimizer) source() source {
 	return s
 }
 
-// model makes models of what was told as such, without regard to a search: of all trials, or the
-// best and a sample of the others. It returns the positions of the trials modelled.
+// model makes models of what was told as such, without regard to a search: of all trials that did not
+// fail, or the best and a sample of the others. It returns the positions of the trials modelled.
 func (o *optimizer) model(most int) (positions []int) {
-	if o.told.n > most {
-		positions = o.told.broad(o.problem.Objectives, most)
-	} else {
-		for i := range o.told.n {
-			positions = append(positions, i)
+	positions = o.told.succeeded()
+	if len(positions) > most {
+		o.sound.take(&o.told, positions)
+		kept := o.sound.broad(o.problem.Objectives, most)
+		for k, i := range kept {
+			positions[k] = positions[i] // i >= k
 		}
+		positions = positions[:len(kept)]
 	}
 	o.take(&o.told, positions)
 	for k, out := range o.outputs {
