@@ -21,12 +21,17 @@ func (t *Tuner) Ask(ctx context.Context, key experiment.Key, count int, request 
 	if count < 1 {
 		return nil, false, fmt.Errorf("ask %s for %d trials: want at least 1: %w", key, count, store.ErrInvalid)
 	}
-	err = d.call(ctx, func() error {
-		trials, err = d.handOut(ctx, count, request)
-		done = len(trials) == 0 && (d.e.Status.Completed() || d.exhausted)
+	var handed []experiment.Trial // written to still where call returns early
+	var over bool
+	err = d.call(ctx, func() (err error) {
+		handed, err = d.handOut(ctx, count, request)
+		over = len(handed) == 0 && (d.e.Status.Completed() || d.exhausted)
 		return err
 	})
-	return trials, done, err
+	if err != nil {
+		return nil, false, err
+	}
+	return handed, over, nil
 }
 
 // handOut runs in the driver's goroutine.

@@ -57,14 +57,12 @@ func (d *draft) apply(ctx context.Context, a Actions) error {
 	return nil
 }
 
-// change runs f on a trial, with readers kept out.
+// change runs f on a trial.
 func (d *draft) change(number uint64, f func(t *experiment.Trial)) {
 	t := &d.trials[number-1]
 	before := t.State
-	d.mu.Lock()
 	f(t)
 	d.tally.Update(&d.e.Spec, before, t)
-	d.mu.Unlock()
 	if int(number) <= d.stored {
 		d.touched[number] = struct{}{}
 	}
@@ -177,8 +175,6 @@ func (d *draft) ask(ctx context.Context, n int, state experiment.TrialState, req
 		d.fail("SuggestionFailed", err.Error())
 		return nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.exhausted = exhausted
 	for _, s := range out {
 		t := experiment.Trial{
@@ -197,9 +193,7 @@ func (d *draft) ask(ctx context.Context, n int, state experiment.TrialState, req
 
 // fail ends the experiment with a cause that is not any trial's.
 func (d *draft) fail(reason, message string) {
-	d.mu.Lock()
 	d.e.Status = experiment.MarkFailed(d.e.Status, reason, message, d.now)
-	d.mu.Unlock()
 	d.log.Error().Str("reason", reason).Msg(message)
 	d.event("", reason, message, true)
 }
@@ -220,12 +214,11 @@ func (d *draft) refresh() {
 		d.log.Info().Str("reason", c.Reason).Str("state", string(is)).Msg("experiment changed")
 		d.event("", c.Reason, c.Message, is == experiment.Failed)
 	}
-	d.mu.Lock()
 	d.e.Status = next
-	d.mu.Unlock()
 }
 
-// commit makes the draft durable.
+// commit makes the draft durable, and shows it to readers then. What was taken in is kept though ctx
+// has ended: the commit is not given up, and takes as long as the store does.
 func (d *draft) commit(ctx context.Context) error {
 	change := store.Change{Revision: d.e.Revision, Create: d.trials[d.stored:], Events: d.events}
 	for number := range d.touched {
@@ -236,18 +229,18 @@ func (d *draft) commit(ctx context.Context) error {
 		change.Status = &d.e.Status
 	}
 	if change.Status == nil && len(change.Create)+len(change.Update)+len(change.Events) == 0 {
+		d.show(&change)
 		return nil
 	}
-	revision, err := d.Store.Commit(ctx, d.key, change)
+	revision, err := d.Store.Commit(context.WithoutCancel(ctx), d.key, change)
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("commit: %w: %w", err, errAgain)
 	}
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	d.mu.Lock()
 	d.e.Revision = revision
-	d.mu.Unlock()
+	d.show(&change)
 	d.notify()
 	return nil
 }

@@ -38,14 +38,17 @@ type driver struct {
 	backoff     time.Duration
 	failures    map[string]int // starts that failed in a row, by trial
 
-	mu        sync.RWMutex // guards the rest against readers
+	// As the store has them, and ahead of it within a step: a draft changes them before it is committed.
 	e         *experiment.Experiment
 	trials    []experiment.Trial
 	tally     experiment.Tally // of trials
 	exhausted bool
-	trouble   string // why the last step was put off; "" when all is well
 	finishNo  uint64
-	watchers  map[chan struct{}]struct{}
+
+	mu       sync.RWMutex // guards the rest, which readers look at
+	shown    shown
+	trouble  string // why the last step was put off; "" when all is well
+	watchers map[chan struct{}]struct{}
 }
 
 // look makes the driver look at its experiment again.
@@ -56,11 +59,18 @@ func (d *driver) look() {
 	}
 }
 
-// call runs f in the driver's goroutine and returns its error.
+// call runs f in the driver's goroutine and returns its error. When ctx ends first, f may run still.
 func (d *driver) call(ctx context.Context, f func() error) error {
 	result := make(chan error, 1)
 	select {
-	case d.calls <- func() error { err := f(); result <- err; return nil }:
+	case d.calls <- func() error {
+		err := f()
+		result <- err
+		if errors.Is(err, errUnread) {
+			return err
+		}
+		return nil
+	}:
 	case <-d.done:
 		return fmt.Errorf("experiment %s: no longer driven", d.key)
 	case <-ctx.Done():
@@ -90,10 +100,10 @@ func (d *driver) run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		if err := d.settle(ctx); err != nil {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				return nil
 			}
-			if !errors.Is(err, store.ErrFull) && !errors.Is(err, errAgain) {
+			if errors.Is(err, errUnread) || !errors.Is(err, store.ErrFull) && !errors.Is(err, errAgain) {
 				return fmt.Errorf("experiment %s: %w", d.key, err)
 			}
 			d.backoff = min(max(2*d.backoff, firstRetry), lastRetry)
@@ -121,8 +131,12 @@ func (d *driver) troubled(why string) {
 	}
 }
 
-// errAgain marks an error that a later look may find gone.
-var errAgain = errors.New("to be tried again")
+var (
+	// errAgain marks an error that a later look may find gone.
+	errAgain = errors.New("to be tried again")
+	// errUnread marks an error after which the driver must end: it does not know what the store has.
+	errUnread = errors.New("records cannot be read back")
+)
 
 // settle steps until a plan is empty.
 func (d *driver) settle(ctx context.Context) error {
@@ -159,12 +173,19 @@ func (d *driver) step(ctx context.Context) (again bool, err error) {
 	if err := draft.commit(ctx); err != nil {
 		return false, d.abandon(ctx, err)
 	}
+	if err := ctx.Err(); err != nil {
+		return false, err // after the end nothing is started
+	}
 	return d.effect(ctx, actions)
 }
 
-// abandon forgets what a draft changed in memory after its commit did not happen.
+// abandon forgets what a draft changed in memory after its commit did not happen, even when ctx has
+// ended: what follows would take it for stored.
 func (d *driver) abandon(ctx context.Context, cause error) error {
-	return errors.Join(cause, d.load(ctx))
+	if err := d.load(context.WithoutCancel(ctx)); err != nil {
+		return errors.Join(cause, fmt.Errorf("%w: %w", errUnread, err))
+	}
+	return cause
 }
 
 // load reads the experiment from the store, in place of what is in memory.
@@ -178,13 +199,15 @@ func (d *driver) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.e, d.trials, d.tally, d.finishNo = e, trials, experiment.NewTally(&e.Spec, trials), 0
 	d.exhausted, d.waiting, d.judged = false, false, false
 	for i := range trials {
 		d.finishNo = max(d.finishNo, trials[i].FinishNo)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shown = shown{e: *e}
+	d.shown.take(trials)
 	return nil
 }
 

@@ -44,8 +44,8 @@ func (t *Tuner) find(ctx context.Context, key experiment.Key, name string) (uid 
 	if d := t.driver(key); d != nil {
 		d.mu.RLock()
 		defer d.mu.RUnlock()
-		trial, err = byName(d.trials, name)
-		return d.e.Metadata.UID, trial, err
+		trial, err = byName(d.shown.trials, name)
+		return d.shown.e.Metadata.UID, trial, err
 	}
 	e, err := t.Store.Get(ctx, key)
 	if err != nil {

@@ -5,10 +5,11 @@ import (
 	"slices"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 )
 
-// Snapshot is an experiment at one moment. The receiver owns it.
+// Snapshot is an experiment at one moment, as the store has it. The receiver owns it.
 type Snapshot struct {
 	Experiment *experiment.Experiment
 	Trials     []experiment.Trial // by number
@@ -49,15 +50,48 @@ func (t *Tuner) List(ctx context.Context) ([]*experiment.Experiment, error) {
 	return t.Store.List(ctx)
 }
 
+// shown is what readers see of an experiment: what the store has, and never what is on its way there.
+type shown struct {
+	e         experiment.Experiment
+	trials    []experiment.Trial
+	tally     experiment.Tally // of trials
+	exhausted bool
+}
+
+// take brings the trials up to date with some that were created or changed, in time proportional to them.
+func (s *shown) take(trials []experiment.Trial) {
+	for i := range trials {
+		t := &trials[i]
+		if int(t.Number) > len(s.trials) {
+			s.trials = append(s.trials, *t)
+			s.tally.Add(&s.e.Spec, t)
+			continue
+		}
+		before := s.trials[t.Number-1].State
+		s.trials[t.Number-1] = *t
+		s.tally.Update(&s.e.Spec, before, t)
+	}
+}
+
+// show lets readers see a change that was committed.
+func (d *driver) show(c *store.Change) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shown.e, d.shown.exhausted = *d.e, d.exhausted
+	d.shown.take(c.Update)
+	d.shown.take(c.Create)
+}
+
 func (d *driver) snapshot() Snapshot {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
+	is := &d.shown
 	s := Snapshot{
-		Experiment: d.copyLocked(), Trials: slices.Clone(d.trials), Exhausted: d.exhausted,
-		External: d.e.External(), Trouble: d.trouble, Settled: d.e.Status.Completed() && d.tally.Active() == 0,
+		Experiment: is.copyExperiment(), Trials: slices.Clone(is.trials), Exhausted: is.exhausted,
+		External: is.e.External(), Trouble: d.trouble, Settled: is.e.Status.Completed() && is.tally.Active() == 0,
 	}
-	s.Front, s.Infeasible = d.tally.Front(), d.tally.Infeasible()
-	if best, ok := d.tally.Best(); ok {
+	s.Front, s.Infeasible = is.tally.Front(), is.tally.Infeasible()
+	if best, ok := is.tally.Best(); ok {
 		s.Best = &best
 	}
 	return s
@@ -66,12 +100,12 @@ func (d *driver) snapshot() Snapshot {
 func (d *driver) copyExperiment() *experiment.Experiment {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	return d.copyLocked()
+	return d.shown.copyExperiment()
 }
 
-// copyLocked copies what the driver's goroutine changes; a Spec is replaced, never changed.
-func (d *driver) copyLocked() *experiment.Experiment {
-	e := *d.e
+// copyExperiment copies what the receiver of a copy may change; a Spec is replaced, never changed.
+func (s *shown) copyExperiment() *experiment.Experiment {
+	e := s.e
 	e.Status.Conditions = slices.Clone(e.Status.Conditions)
 	return &e
 }
@@ -122,11 +156,15 @@ func (t *Tuner) Interrupt(ctx context.Context, key experiment.Key) error {
 
 // runs reports whether a workload runs, or a trial is recorded to run.
 func (d *driver) runs(ctx context.Context) (yes bool, err error) {
+	answer := make(chan bool, 1)
 	err = d.call(ctx, func() error {
 		workloads, err := d.workloads(ctx)
-		yes = slices.ContainsFunc(workloads, func(w trialrunner.Workload) bool { return w.Phase == trialrunner.Running }) ||
+		answer <- slices.ContainsFunc(workloads, func(w trialrunner.Workload) bool { return w.Phase == trialrunner.Running }) ||
 			!d.e.External() && d.e.Status.TrialsRunning > 0
 		return err
 	})
-	return yes, err
+	if err != nil {
+		return false, err
+	}
+	return <-answer, nil
 }

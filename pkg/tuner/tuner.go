@@ -60,12 +60,19 @@ func New(c Config) (*Tuner, error) {
 }
 
 // Run drives the submitted experiments until ctx ends or one of them cannot be driven any more
-// (the store failed). Workloads are left running.
-func (t *Tuner) Run(ctx context.Context) error {
+// (the store failed). A commit under way is waited for. Workloads are left running.
+func (t *Tuner) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
+	defer func() {
+		cancel()
+		running.Wait()
+		select {
+		case last := <-t.failed: // a commit that was under way when ctx ended
+			err = errors.Join(err, last)
+		default:
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():
