@@ -85,7 +85,7 @@ func (a *axis) value(feature float64) float64 {
 	if a.labels {
 		return feature
 	}
-	return a.alone.Decode([]float64{feature})[0]
+	return a.alone.Decode([]float64{a.straighten(feature)})[0]
 }
 
 // output looks at output k. The IDs are of the rows modelled.

@@ -207,3 +207,50 @@ func TestInsightRepeats(t *testing.T) {
 		}
 	}
 }
+
+// TestInsightOfWideAxes wants slices and planes labelled with the values that were looked at, on axes
+// whose features are bent.
+func TestInsightOfWideAxes(t *testing.T) {
+	p, trials := evaluated(t, []searchspace.Parameter{
+		{Name: "lr", Kind: searchspace.Double, Min: 1e-4, Max: 1},
+		{Name: "units", Kind: searchspace.Int, Min: 1, Max: 1 << 20},
+	}, 60, func([]float64, *rand.Rand) ([]float64, []float64) { return []float64{0}, nil })
+	// Points are spread evenly over the features.
+	e := newEncoding(p.Space)
+	for i := range trials {
+		x := p.Space.Encode(trials[i].Point)
+		trials[i].Point = e.point(x)
+		magnitude := math.Log10(trials[i].Point[0]) + 2
+		trials[i].Losses[0] = magnitude * magnitude
+	}
+	o := mustInsight(t, p, trials).Outputs[0]
+	best := o.Slices[0][0]
+	for _, s := range o.Slices[0] {
+		if s.Mean < best.Mean {
+			best = s
+		}
+	}
+	if best.Value < 0.005 || best.Value > 0.02 {
+		t.Errorf("the slice of lr is least at %g, want some 0.01", best.Value)
+	}
+	for i := range e.axes {
+		a := &e.axes[i]
+		check := func(what string, most int, values []float64) {
+			features := a.sample(most)
+			if len(values) != len(features) {
+				t.Fatalf("%s of axis %d: %d values for %d features", what, i, len(values), len(features))
+			}
+			for k, v := range values {
+				if f := a.feature(searchspace.Point{v}); math.Abs(f-features[k]) > 1e-12 {
+					t.Errorf("%s of axis %d: %g has feature %g, want %g", what, i, v, f, features[k])
+				}
+			}
+		}
+		var values []float64
+		for _, s := range o.Slices[i] {
+			values = append(values, s.Value)
+		}
+		check("slice", 33, values)
+		check("plane", 17, o.Planes[0].Values[i])
+	}
+}
