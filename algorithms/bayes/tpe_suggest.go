@@ -148,7 +148,9 @@ func (s *tpe) best(rank int) searchspace.Point {
 				m.draw(s.random, s.candidates[i].x)
 			}
 		}
-		s.sort(m, rank)
+		if rank <= 1 || len(s.models) > 1 { // else the candidates are in order since rank 1
+			s.sort(m, rank)
+		}
 		for _, d := range m.block.dims {
 			s.x[d] = s.candidates[rank].x[d]
 		}

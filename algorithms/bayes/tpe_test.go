@@ -191,3 +191,25 @@ func TestTPEExtremeSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestLowerRanksAreSortedOnce wants the candidates of one block left alone after rank 1, for a used-up
+// space walks all ranks. Ratios that no rating gives are still there if nothing rated again.
+func TestLowerRanksAreSortedOnce(t *testing.T) {
+	space := newSpace(t, searchspace.Parameter{Name: "n", Kind: searchspace.Int, Min: 1, Max: 12})
+	s := newSuggester(t, TPE(), algorithms.Problem{Space: space, Objectives: 1, Seed: 1}).(*tpe)
+	run(t, s, 13, func(p searchspace.Point) float64 { return p[0] })
+	for _, m := range s.models {
+		m.refresh(&s.history, s.gamma, nil)
+	}
+	s.best(0)
+	s.best(1)
+	for i := range s.candidates {
+		s.candidates[i].ratio = float64(1000 + i)
+	}
+	s.best(2)
+	for i, c := range s.candidates {
+		if c.ratio != float64(1000+i) {
+			t.Fatalf("candidate %d was rated or sorted again: ratio %g", i, c.ratio)
+		}
+	}
+}
