@@ -22,7 +22,7 @@ type axis struct {
 	parent int       // -1 for a parameter that is always active
 	when   []float64 // features of the parent under which it is active
 	alone  *searchspace.Space
-	ratio  float64 // of the greatest to the least value, of a wide axis; 0 otherwise
+	ratio  float64 // of the greatest to the least value, of a wide axis; 0 otherwise, also where it overflows
 	log    float64 // of ratio
 }
 
@@ -69,7 +69,7 @@ func newAxis(p searchspace.Parameter) axis {
 	}
 	a := axis{labels: p.Kind == searchspace.Categorical, alone: alone}
 	a.cells, _ = alone.Cells()
-	if numeric := p.Kind == searchspace.Double || p.Kind == searchspace.Int; numeric && p.Distribution == searchspace.Uniform && p.Min > 0 && p.Max/p.Min >= wide {
+	if numeric := p.Kind == searchspace.Double || p.Kind == searchspace.Int; numeric && p.Distribution == searchspace.Uniform && p.Min > 0 && p.Max/p.Min >= wide && p.Max/p.Min <= math.MaxFloat64 {
 		a.ratio = p.Max / p.Min
 		a.log = elementary.Log(a.ratio)
 	}

@@ -152,6 +152,29 @@ func TestMemo(t *testing.T) {
 	}
 }
 
+// extremeSpace has ranges whose ratio of the ends overflows.
+func extremeSpace(t testing.TB) *searchspace.Space {
+	return newSpace(t,
+		searchspace.Parameter{Name: "all", Kind: searchspace.Double, Min: 1e-300, Max: 1e300},
+		searchspace.Parameter{Name: "least", Kind: searchspace.Double, Min: 5e-324, Max: 1},
+		searchspace.Parameter{Name: "subnormal", Kind: searchspace.Double, Min: 1e-309, Max: 1})
+}
+
+// TestExtremeAxes wants features of ranges of all magnitudes finite, monotone and invertible.
+func TestExtremeAxes(t *testing.T) {
+	for i, a := range newEncoding(extremeSpace(t)).axes {
+		last := math.Inf(-1)
+		for k := range 101 {
+			u := float64(k) / 100
+			f := a.feature(a.alone.Decode([]float64{u}))
+			if back := a.straighten(f); !(f > last && f >= 0 && f <= 1 && math.Abs(back-u) <= 1e-12) {
+				t.Fatalf("axis %d: %g has feature %g, after %g, and is %g back", i, u, f, last, back)
+			}
+			last = f
+		}
+	}
+}
+
 // TestWideAxes wants ranges of several magnitudes bent, and back again: ends and order are kept, and
 // a step of a magnitude near the lower end is no smaller than a twentieth of the axis.
 func TestWideAxes(t *testing.T) {

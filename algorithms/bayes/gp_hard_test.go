@@ -37,6 +37,7 @@ func hardSpaces(t *testing.T) map[string]*searchspace.Space {
 		"one label":  newSpace(t, label),
 		"two values": newSpace(t, searchspace.Parameter{Name: "n", Kind: searchspace.Int, Min: 7, Max: 8}),
 		"wide":       newSpace(t, wide...),
+		"extreme":    extremeSpace(t),
 		"mixed":      mixedSpace(t),
 	}
 }
