@@ -106,14 +106,17 @@ func (a *axis) straighten(feature float64) float64 {
 		return feature
 	}
 	low, high := 0.0, 1.0
-	for range 60 { // more than a float64 has bits
-		if middle := float64((low + high) / 2); a.bend(middle) < feature {
+	for {
+		middle := float64((low + high) / 2)
+		switch {
+		case middle <= low || middle >= high: // there is no number between
+			return high
+		case a.bend(middle) < feature:
 			low = middle
-		} else {
+		default:
 			high = middle
 		}
 	}
-	return high
 }
 
 // featuresOf returns the features of the values of a condition on the axis.

@@ -152,12 +152,13 @@ func TestMemo(t *testing.T) {
 	}
 }
 
-// extremeSpace has ranges whose ratio of the ends overflows.
+// extremeSpace has ranges whose ratio of the ends overflows, or nearly so.
 func extremeSpace(t testing.TB) *searchspace.Space {
 	return newSpace(t,
 		searchspace.Parameter{Name: "all", Kind: searchspace.Double, Min: 1e-300, Max: 1e300},
 		searchspace.Parameter{Name: "least", Kind: searchspace.Double, Min: 5e-324, Max: 1},
-		searchspace.Parameter{Name: "subnormal", Kind: searchspace.Double, Min: 1e-309, Max: 1})
+		searchspace.Parameter{Name: "subnormal", Kind: searchspace.Double, Min: 1e-309, Max: 1},
+		searchspace.Parameter{Name: "bent", Kind: searchspace.Double, Min: 1e-300, Max: 1})
 }
 
 // TestExtremeAxes wants features of ranges of all magnitudes finite, monotone and invertible.
@@ -171,6 +172,9 @@ func TestExtremeAxes(t *testing.T) {
 				t.Fatalf("axis %d: %g has feature %g, after %g, and is %g back", i, u, f, last, back)
 			}
 			last = f
+			if again := a.bend(a.straighten(u)); math.Abs(again-u) > 1e-9 {
+				t.Fatalf("axis %d: feature %g is of a place that has %g", i, u, again)
+			}
 		}
 	}
 }
