@@ -104,9 +104,9 @@ type Pruner interface {
 	Prune(running Trial, others []Trial) Decision
 }
 
-// Advice is a warning about a setting: the problem is solved, but not as one might think.
+// Advice is a warning about a setting or the budget: the problem is solved, but not as one might think.
 type Advice struct {
-	Setting string // its name
+	Setting string // its name; "" for the budget
 	Text    string // what happens, and what to do; for a person, in lower case
 }
 

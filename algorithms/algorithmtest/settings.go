@@ -62,7 +62,7 @@ func (s *subject) refused(name, value string) {
 }
 
 // checkAdvice wants advice that is the same when asked again and leaves the values as they are, about a
-// setting there is, in words; and none against the defaults, unless the budget is small.
+// setting there is or a budget, in words; and none against the defaults, unless the budget is small.
 func checkAdvice(s *subject) {
 	if s.def.Advise == nil {
 		return
@@ -104,8 +104,9 @@ func (s *subject) advice(p algorithms.Problem, raw []algorithms.RawSetting) []al
 		s.Errorf("%v: other advice when asked again", raw)
 	}
 	for _, a := range advice {
-		if a.Text == "" || !slices.ContainsFunc(s.def.Settings, func(x algorithms.Setting) bool { return x.Name == a.Setting }) {
-			s.Errorf("%v: advice %q is without words or about %q, which is no setting", raw, a.Text, a.Setting)
+		known := slices.ContainsFunc(s.def.Settings, func(x algorithms.Setting) bool { return x.Name == a.Setting })
+		if a.Text == "" || !known && (a.Setting != "" || p.MaxTrials == 0) {
+			s.Errorf("%v: advice %q is without words, or about %q, which is neither a setting nor a budget", raw, a.Text, a.Setting)
 		}
 	}
 	return advice

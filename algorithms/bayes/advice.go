@@ -22,8 +22,13 @@ func adviseKatib(p algorithms.Problem, v algorithms.Values) []algorithms.Advice 
 // adviseInitial is adviseStart of the Gaussian process, which needs few trials of its own where there are
 // earlier experiments.
 func adviseInitial(p algorithms.Problem, setting string, s settings) []algorithms.Advice {
-	if len(p.Priors) > 0 {
+	const results = 2 // that the model needs, whatever the setting
+	switch {
+	case len(p.Priors) > 0:
 		return nil
+	case p.MaxTrials > 0 && p.MaxTrials <= results:
+		return []algorithms.Advice{{Text: fmt.Sprintf(
+			"the model is never used, for it takes %d results before it and maxTrialCount is %d; raise it", results, p.MaxTrials)}}
 	}
 	return adviseStart(p, setting, s.initial)
 }

@@ -7,6 +7,21 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms"
 )
 
+// TestAdviceWithoutInitialPoints wants the two results that the model takes told of, whatever the setting.
+func TestAdviceWithoutInitialPoints(t *testing.T) {
+	def := BayesianOptimization()
+	values, err := algorithms.Parse(def, []algorithms.RawSetting{{Name: "n_initial_points", Value: "0"}}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for trials, want := range []int{0, 1, 1, 0} {
+		advice := def.Advise(algorithms.Problem{Space: mixedSpace(t), Objectives: 1, MaxTrials: trials}, values)
+		if len(advice) != want {
+			t.Errorf("%d trials: got %v, want %d", trials, advice, want)
+		}
+	}
+}
+
 func TestAdvice(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -19,6 +34,8 @@ func TestAdvice(t *testing.T) {
 	}{
 		{"defaults", BayesianOptimization(), 4, 0, "", "n_initial_points", nil},
 		{"a budget of the default", BayesianOptimization(), 3, 0, "", "n_initial_points", []string{"never used", "takes 3 trials", "there are 3 in all", "raise maxTrialCount or lower n_initial_points"}},
+		{"one trial", BayesianOptimization(), 1, 0, "", "", []string{"never used", "takes 2 results", "maxTrialCount is 1; raise it"}},
+		{"two trials", GP(), 2, 0, "", "", []string{"never used", "takes 2 results", "maxTrialCount is 2; raise it"}},
 		{"as many as the budget", BayesianOptimization(), 20, 0, "20", "n_initial_points", []string{"never used"}},
 		{"one less than the budget", BayesianOptimization(), 21, 0, "20", "n_initial_points", nil},
 		{"more, without a limit", BayesianOptimization(), 0, 0, "1000000", "n_initial_points", nil},

@@ -67,7 +67,7 @@ func BayesianOptimization() algorithms.Definition {
 func initialSetting(name string) algorithms.Setting {
 	return algorithms.Setting{
 		Name: name, Type: algorithms.IntSetting, Max: algorithms.Unbounded,
-		Help: "trials before the model is used, by default 3, or where parameters depend on others 8, but at most a quarter of all; there are at least as many as it takes for two results",
+		Help: "trials before the model is used, by default 3; where parameters depend on others a quarter of all trials, from 3 to 8; there are at least as many as it takes for two results",
 	}
 }
 

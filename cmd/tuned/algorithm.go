@@ -60,21 +60,24 @@ func notLookedAt(s *experiment.Spec) (warnings experiment.Faults) {
 }
 
 // adviseSettings passes on what the algorithm advises, each at its setting; a default has the place of the
-// algorithm.
+// algorithm, and what is about the budget that of the budget.
 func adviseSettings(s *experiment.Spec) (warnings experiment.Faults) {
 	if s.Algorithm == nil {
 		return nil
 	}
 	def, advice := adviceOf(s)
 	for _, a := range advice {
-		path := "spec.algorithm"
+		path, about := "spec.algorithm", a.Setting+": "
+		if a.Setting == "" {
+			path, about = "spec.maxTrialCount", ""
+		}
 		for i, given := range s.Algorithm.AlgorithmSettings {
 			if given.Name == a.Setting {
 				path = fmt.Sprintf("spec.algorithm.algorithmSettings[%d]", i)
 			}
 		}
 		warnings = append(warnings, experiment.Fault{
-			Path: path, Type: experiment.NotSupported, Detail: fmt.Sprintf("algorithm %s: %s: %s", def.Name, a.Setting, a.Text),
+			Path: path, Type: experiment.NotSupported, Detail: fmt.Sprintf("algorithm %s: %s%s", def.Name, about, a.Text),
 		})
 	}
 	return warnings
