@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
-
-	"github.com/rs/zerolog"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -35,20 +32,23 @@ func (s slowStore) Commit(ctx context.Context, k experiment.Key, c store.Change)
 	return s.Store.Commit(ctx, k, c)
 }
 
-// slowly returns a rig whose store is slow. stop ends its Run, and ended yields what that returned.
+// slowly returns a rig whose store is slow.
 func slowly(t *testing.T) (r *rig, s slowStore, stop func(), ended <-chan error) {
 	t.Helper()
 	s = slowStore{storetest.NewMemory(), make(chan struct{}), make(chan error)}
-	r = &rig{t: t, runner: newManual(), store: s, key: experiment.Key{Namespace: "default", Name: "sim"}}
-	tn, err := New(Config{Store: s, Runner: r.runner, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Tuner = tn
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- tn.Run(ctx) }()
-	return r, s, cancel, done
+	r, stop, ended = startRig(t, s, builtin.Registry())
+	return r, s, stop, ended
+}
+
+// ending returns a rig that is to end while the commit of its only trial's end is under way.
+func ending(t *testing.T) (r *rig, s slowStore, ended <-chan error) {
+	t.Helper()
+	r, s, stop, ended := slowly(t)
+	r.submit(wanted(1, 1))
+	r.runner.end(<-r.runner.started, completed, 0.5)
+	<-s.arrived
+	stop()
+	return r, s, ended
 }
 
 // finished returns the number of trials that a store holds as succeeded, and its experiment's status.
@@ -103,11 +103,7 @@ func TestReadersSeeWhatIsCommitted(t *testing.T) {
 }
 
 func TestAnEndLetsTheCommitUnderWayFinish(t *testing.T) {
-	r, s, stop, ended := slowly(t)
-	r.submit(wanted(1, 1))
-	r.runner.end(<-r.runner.started, completed, 0.5)
-	<-s.arrived
-	stop()
+	r, s, ended := ending(t)
 	s.through <- nil
 	if err := <-ended; err != nil {
 		t.Errorf("run: %v", err)
@@ -119,11 +115,7 @@ func TestAnEndLetsTheCommitUnderWayFinish(t *testing.T) {
 }
 
 func TestAnEndDoesNotHideACommitThatFailed(t *testing.T) {
-	r, s, stop, ended := slowly(t)
-	r.submit(wanted(1, 1))
-	r.runner.end(<-r.runner.started, completed, 0.5)
-	<-s.arrived
-	stop()
+	r, s, ended := ending(t)
 	broken := errors.New("the disk is broken")
 	s.through <- broken
 	if err := <-ended; !errors.Is(err, broken) {

@@ -102,8 +102,21 @@ type rig struct {
 
 func newRig(t *testing.T, registry *algorithms.Registry) *rig {
 	t.Helper()
-	r := &rig{t: t, runner: newManual(), store: storetest.NewMemory(), key: experiment.Key{Namespace: "default", Name: "sim"}}
-	tn, err := New(Config{Store: r.store, Runner: r.runner, Algorithms: registry, Now: time.Now, Log: zerolog.Nop()})
+	r, stop, ended := startRig(t, storetest.NewMemory(), registry)
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	return r
+}
+
+// startRig returns a rig on a store. stop ends its Run, and ended yields what that returned.
+func startRig(t *testing.T, s store.Store, registry *algorithms.Registry) (r *rig, stop func(), ended <-chan error) {
+	t.Helper()
+	r = &rig{t: t, runner: newManual(), store: s, key: experiment.Key{Namespace: "default", Name: "sim"}}
+	tn, err := New(Config{Store: s, Runner: r.runner, Algorithms: registry, Now: time.Now, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,13 +124,7 @@ func newRig(t *testing.T, registry *algorithms.Registry) *rig {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- tn.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("run: %v", err)
-		}
-	})
-	return r
+	return r, cancel, done
 }
 
 func wanted(parallel, budget int32) *experiment.Experiment {
