@@ -13,10 +13,12 @@ GOFUMPT       := $(TOOLS)/gofumpt@v0.12.0/gofumpt
 GOLANGCI_LINT := $(TOOLS)/golangci-lint@v2.15.0/golangci-lint
 PROTOC_GO     := $(TOOLS)/protoc-gen-go@v1.36.12/protoc-gen-go
 PROTOC_GRPC   := $(TOOLS)/protoc-gen-go-grpc@v1.6.2/protoc-gen-go-grpc
+PROTOC_HTTP   := $(TOOLS)/protoc-gen-grpc-gateway@v2.33.0/protoc-gen-grpc-gateway
 
 VERSION   := $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
 # grpcnotrace leaves out gRPC's debug pages, a fifth of the agent.
 GO_BUILD  := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w -X main.version=$(VERSION)'
+PROTOCS   := $(PROTOC_GO) $(PROTOC_GRPC) $(PROTOC_HTTP)
 PROTOS     = $(shell find api -name '*.proto')
 FUZZTIME  ?= 30s
 TESTFLAGS ?=
@@ -80,19 +82,22 @@ arm64: ## the bits that are on record, as an arm64 processor computes them (need
 	@GOARCH=arm64 CGO_ENABLED=0 go test -count=1 -exec qemu-aarch64 -run OnRecord ./algorithms/bayes/... ./algorithms/builtin
 
 .PHONY: gen
-gen: $(PROTOC_GO) $(PROTOC_GRPC) ## generate the Go code of api/ (needs protoc)
+gen: $(PROTOCS) ## generate the Go code of api/ (needs protoc)
 	@$(call protoc,.)
 
 # The header names the version of protoc, which is the machine's own.
 .PHONY: generated
-generated: $(PROTOC_GO) $(PROTOC_GRPC) ## refuse generated code that is not what gen writes
+generated: $(PROTOCS) ## refuse generated code that is not what gen writes
 	@rm -rf build/_gen && mkdir -p build/_gen
 	@$(call protoc,build/_gen)
 	@cd build/_gen && find . -name '*.go' | while read -r file; do \
 	diff -u -I '^//.*protoc  *v' "../../$$file" "$$file" || { echo "stale, run 'make gen': $$file"; exit 1; }; done
 
+# The gateway is a package of its own, for agents have no use for HTTP.
 protoc = protoc -I . --plugin=$(PROTOC_GO) --plugin=$(PROTOC_GRPC) \
-	--go_out=$(1) --go_opt=paths=source_relative --go-grpc_out=$(1) --go-grpc_opt=paths=source_relative $(PROTOS)
+	--go_out=$(1) --go_opt=paths=source_relative --go-grpc_out=$(1) --go-grpc_opt=paths=source_relative $(PROTOS) && \
+	mkdir -p $(1)/api/tuned/v1/gateway && protoc -I api/tuned/v1 --plugin=$(PROTOC_HTTP) --grpc-gateway_out=$(1)/api/tuned/v1/gateway \
+	--grpc-gateway_opt=paths=source_relative,standalone=true,grpc_api_configuration=api/tuned/v1/http.yaml api/tuned/v1/tuned.proto
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)
@@ -128,8 +133,9 @@ $(GOFUMPT):       module := mvdan.cc/gofumpt
 $(GOLANGCI_LINT): module := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 $(PROTOC_GO):     module := google.golang.org/protobuf/cmd/protoc-gen-go
 $(PROTOC_GRPC):   module := google.golang.org/grpc/cmd/protoc-gen-go-grpc
+$(PROTOC_HTTP):   module := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway
 
 # A tool's folder is named <tool>@<version>.
-$(GOFUMPT) $(GOLANGCI_LINT) $(PROTOC_GO) $(PROTOC_GRPC):
+$(GOFUMPT) $(GOLANGCI_LINT) $(PROTOCS):
 	@echo "building $(notdir $(@D))"
 	@CGO_ENABLED=0 GOBIN=$(@D) go install $(module)@$(lastword $(subst @, ,$(notdir $(@D))))

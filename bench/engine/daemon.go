@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -151,19 +150,19 @@ func ready[T any](ctx context.Context, ask func(ctx context.Context) (T, error))
 }
 
 // getExperiment asks for the experiment until it is answered.
-func getExperiment(ctx context.Context, users tunedv1.TuningServiceClient) (e experiment.Experiment, err error) {
+func getExperiment(ctx context.Context, users tunedv1.TuningServiceClient) (*tunedv1.Experiment, error) {
 	request := &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name}
-	got, err := ready(ctx, func(ctx context.Context) (*tunedv1.GetExperimentResponse, error) {
+	got, err := ready(ctx, func(ctx context.Context) (*tunedv1.Experiment, error) {
 		return users.GetExperiment(ctx, request, grpc.WaitForReady(true))
 	})
 	if err != nil {
-		return e, fmt.Errorf("get experiment: %w", err)
+		return nil, fmt.Errorf("get experiment: %w", err)
 	}
-	return e, json.Unmarshal(got.GetExperimentJson(), &e)
+	return got, nil
 }
 
 // askTrials asks for trials until it is answered.
-func askTrials(ctx context.Context, users tunedv1.TuningServiceClient, count int) ([]*tunedv1.AskedTrial, error) {
+func askTrials(ctx context.Context, users tunedv1.TuningServiceClient, count int) ([]*tunedv1.Trial, error) {
 	request := &tunedv1.AskRequest{Namespace: key.Namespace, Experiment: key.Name, Count: int32(count)}
 	got, err := ready(ctx, func(ctx context.Context) (*tunedv1.AskResponse, error) {
 		return users.Ask(ctx, request, grpc.WaitForReady(true))

@@ -73,8 +73,8 @@ func (d *daemon) newLoad(ctx context.Context, streams, size int) (l *load, err e
 	for i, t := range trials {
 		r := &reporter{trial: t.GetName()}
 		l.reporters = append(l.reporters, r)
-		token := trialrunner.Token(secret, key, e.Metadata.UID, r.trial, 1)
-		if err := r.open(ctx, l.conns[i/perConnection], e.Metadata.UID, token); err != nil {
+		token := trialrunner.Token(secret, key, e.GetUid(), r.trial, 1)
+		if err := r.open(ctx, l.conns[i/perConnection], e.GetUid(), token); err != nil {
 			return nil, fmt.Errorf("open stream of trial %s: %w", r.trial, err)
 		}
 	}

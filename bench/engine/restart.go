@@ -114,7 +114,7 @@ func (b *bench) awaitReady(ctx context.Context, d *daemon) (r readiness, err err
 	if err != nil {
 		return r, err
 	}
-	if got := int(e.Status.TrialsSucceeded); got < b.trials {
+	if got := int(e.GetCounts().GetSucceeded()); got < b.trials {
 		return r, fmt.Errorf("the daemon knows of %d trials, want at least %d", got, b.trials)
 	}
 	select {

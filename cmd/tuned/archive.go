@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -188,47 +187,53 @@ func (r *remote) Close() error { return r.conn.Close() }
 
 // List returns all experiments.
 func (r *remote) List(ctx context.Context) ([]*experiment.Experiment, error) {
-	response, err := r.ListExperiments(ctx, &tunedv1.ListExperimentsRequest{})
-	if err != nil {
-		return nil, rpcError(err)
-	}
 	var out []*experiment.Experiment
-	for _, text := range response.GetExperimentsJson() {
-		e := &experiment.Experiment{}
-		if err := json.Unmarshal(text, e); err != nil {
-			return nil, fmt.Errorf("read the daemon's answer: %w", err)
+	for request := (&tunedv1.ListExperimentsRequest{PageSize: 1000}); ; {
+		response, err := r.ListExperiments(ctx, request)
+		if err != nil {
+			return nil, rpcError(err)
 		}
-		out = append(out, e)
+		for _, m := range response.GetExperiments() {
+			e, err := r.Get(ctx, experiment.Key{Namespace: m.GetNamespace(), Name: m.GetName()})
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, e)
+		}
+		if request.PageToken = response.GetNextPageToken(); request.GetPageToken() == "" {
+			return out, nil
+		}
 	}
-	return out, nil
 }
 
 // Get returns one experiment.
 func (r *remote) Get(ctx context.Context, key experiment.Key) (*experiment.Experiment, error) {
-	response, err := r.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
+	m, err := r.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
 	if err != nil {
 		return nil, rpcError(err)
 	}
-	e := &experiment.Experiment{}
-	if err := json.Unmarshal(response.GetExperimentJson(), e); err != nil {
+	e, err := experimentOf(m)
+	if err != nil {
 		return nil, fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	return e, nil
 }
 
 // Trials returns an experiment's trials by number.
-func (r *remote) Trials(ctx context.Context, key experiment.Key) ([]experiment.Trial, error) {
-	response, err := r.ListTrials(ctx, &tunedv1.ListTrialsRequest{Namespace: key.Namespace, Experiment: key.Name})
-	if err != nil {
-		return nil, rpcError(err)
-	}
-	out := make([]experiment.Trial, len(response.GetTrialsJson()))
-	for i, text := range response.GetTrialsJson() {
-		if err := json.Unmarshal(text, &out[i]); err != nil {
-			return nil, fmt.Errorf("read the daemon's answer: %w", err)
+func (r *remote) Trials(ctx context.Context, key experiment.Key) (out []experiment.Trial, err error) {
+	request := &tunedv1.ListTrialsRequest{Namespace: key.Namespace, Experiment: key.Name, PageSize: 1000}
+	for {
+		response, err := r.ListTrials(ctx, request)
+		if err != nil {
+			return nil, rpcError(err)
+		}
+		for _, m := range response.GetTrials() {
+			out = append(out, trialOf(m))
+		}
+		if request.PageToken = response.GetNextPageToken(); request.GetPageToken() == "" {
+			return out, nil
 		}
 	}
-	return out, nil
 }
 
 // errEnded says that a daemon was there and is no more.

@@ -128,7 +128,7 @@ func (a *app) tellCommand() *cobra.Command {
 				return fmt.Errorf("tell result of %s: %w", args[1], err)
 			}
 			if told.GetReason() == tuner.ReasonDiverged {
-				fmt.Fprintf(a.stderr, "warning: trial %s: %s\n", told.GetTrial(), told.GetMessage())
+				fmt.Fprintf(a.stderr, "warning: trial %s: %s\n", told.GetName(), told.GetMessage())
 			}
 			return nil
 		},
@@ -138,7 +138,7 @@ func (a *app) tellCommand() *cobra.Command {
 	return c
 }
 
-func (p *place) tell(ctx context.Context, request *tunedv1.TellRequest, values []string) (*tunedv1.TellResponse, error) {
+func (p *place) tell(ctx context.Context, request *tunedv1.TellRequest, values []string) (*tunedv1.Trial, error) {
 	now := timestamppb.New(time.Now())
 	for i, text := range values {
 		metric, value, ok := strings.Cut(text, "=")

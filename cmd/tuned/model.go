@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -65,7 +66,11 @@ func (p *place) model(ctx context.Context, name string) (m tuner.Model, err erro
 		if err != nil {
 			return rpcError(err)
 		}
-		return json.Unmarshal(response.GetModelJson(), &m)
+		text, err := protojson.Marshal(response.GetModel())
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(text, &m)
 	})
 	return m, err
 }

@@ -126,7 +126,7 @@ func (r *rig) tell(ctx context.Context, trial, value string) error {
 	return err
 }
 
-func (r *rig) tellValue(ctx context.Context, trial, value string) (*tunedv1.TellResponse, error) {
+func (r *rig) tellValue(ctx context.Context, trial, value string) (*tunedv1.Trial, error) {
 	return r.users.Tell(ctx, &tunedv1.TellRequest{
 		Namespace: "default", Experiment: "asked", Trial: trial,
 		Measurements: []*tunedv1.Measurement{{Seq: 1, Metric: "acc", Text: value}},
@@ -155,7 +155,7 @@ func TestAskAndTellToTheEnd(t *testing.T) {
 		t.Fatalf("at the end of the budget: got %d trials, want 1", got)
 	}
 	told, err := r.tellValue(t.Context(), last.GetTrials()[0].GetName(), "-Infinity")
-	if err != nil || told.GetTrial() != last.GetTrials()[0].GetName() || told.GetState() != "Succeeded" || told.GetReason() != "Diverged" ||
+	if err != nil || told.GetName() != last.GetTrials()[0].GetName() || told.GetState() != "Succeeded" || told.GetReason() != "Diverged" ||
 		!strings.Contains(told.GetMessage(), "acc is -Inf") {
 		t.Errorf("told -Infinity: got %v, %v; want a trial that diverged", told, err)
 	}
@@ -163,8 +163,8 @@ func TestAskAndTellToTheEnd(t *testing.T) {
 		t.Error("after the budget: not done")
 	}
 	list, err := r.users.ListTrials(t.Context(), &tunedv1.ListTrialsRequest{Namespace: "default", Experiment: "asked"})
-	if err != nil || len(list.GetTrialsJson()) != 3 {
-		t.Errorf("list: got %d trials, %v; want 3", len(list.GetTrialsJson()), err)
+	if err != nil || len(list.GetTrials()) != 3 {
+		t.Errorf("list: got %d trials, %v; want 3", len(list.GetTrials()), err)
 	}
 }
 

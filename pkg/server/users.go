@@ -2,7 +2,11 @@ package server
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -15,90 +19,104 @@ type users struct {
 	Config
 }
 
-// GetExperiment returns an experiment as JSON.
-func (u *users) GetExperiment(ctx context.Context, r *tunedv1.GetExperimentRequest) (*tunedv1.GetExperimentResponse, error) {
+// GetExperiment returns an experiment as it stands.
+func (u *users) GetExperiment(ctx context.Context, r *tunedv1.GetExperimentRequest) (*tunedv1.Experiment, error) {
 	s, err := u.Tuner.Load(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetName()})
 	if err != nil {
 		return nil, u.code(err)
 	}
-	text, err := json.Marshal(s.Experiment)
-	if err != nil {
-		return nil, u.code(err)
-	}
-	return &tunedv1.GetExperimentResponse{ExperimentJson: text, Front: s.Front}, nil
+	m, err := wholeMessage(&s)
+	return m, u.code(err)
 }
 
-// ListExperiments returns the experiments of one namespace, or of all, as JSON.
+// ListExperiments returns a page of the experiments of one namespace, or of all.
 func (u *users) ListExperiments(ctx context.Context, r *tunedv1.ListExperimentsRequest) (*tunedv1.ListExperimentsResponse, error) {
-	list, err := u.Tuner.List(ctx)
+	all, err := u.Tuner.List(ctx)
 	if err != nil {
 		return nil, u.code(err)
 	}
-	response := &tunedv1.ListExperimentsResponse{}
-	for _, e := range list {
-		if r.GetNamespace() != "" && r.GetNamespace() != e.Metadata.Namespace {
-			continue
+	var list []*tunedv1.Experiment
+	for _, e := range all {
+		if r.GetNamespace() == "" || r.GetNamespace() == e.Metadata.Namespace {
+			list = append(list, experimentMessage(e))
 		}
-		e.Priors = nil // large, and GetExperiment has it
-		text, err := json.Marshal(e)
-		if err != nil {
-			return nil, u.code(err)
-		}
-		response.ExperimentsJson = append(response.ExperimentsJson, text)
 	}
-	return response, nil
+	page, next, err := page(list, r.GetPageSize(), r.GetPageToken())
+	return &tunedv1.ListExperimentsResponse{Experiments: page, NextPageToken: next}, err
 }
 
-// ListTrials returns an experiment's trials as JSON, by number.
+// ListTrials returns a page of an experiment's trials, by number.
 func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*tunedv1.ListTrialsResponse, error) {
 	s, err := u.Tuner.Load(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()})
 	if err != nil {
 		return nil, u.code(err)
 	}
-	response := &tunedv1.ListTrialsResponse{}
-	for i := range s.Trials {
-		text, err := json.Marshal(&s.Trials[i])
-		if err != nil {
-			return nil, u.code(err)
-		}
-		response.TrialsJson = append(response.TrialsJson, text)
+	trials, next, err := page(s.Trials, r.GetPageSize(), r.GetPageToken())
+	response := &tunedv1.ListTrialsResponse{NextPageToken: next, Total: uint32(len(s.Trials))}
+	for i := range trials {
+		response.Trials = append(response.Trials, trialMessage(s.Experiment, &trials[i]))
 	}
-	return response, nil
+	return response, err
 }
 
-// GetModel returns what an experiment's algorithm has learned, as JSON.
+// Sizes of a page of a list.
+const (
+	defaultPage = 100
+	largestPage = 1000
+)
+
+// page returns what a page has of a list. Its token is the number of what comes before it.
+func page[T any](list []T, size int32, token string) (part []T, next string, err error) {
+	from := 0
+	if token != "" {
+		if from, err = strconv.Atoi(token); err != nil || from < 0 {
+			return nil, "", status.Errorf(codes.InvalidArgument, "page_token %q: want one that a page before gave", token)
+		}
+	}
+	if size < 0 || size > largestPage {
+		return nil, "", status.Errorf(codes.InvalidArgument, "page_size %d: want 0 to %d", size, largestPage)
+	}
+	if size == 0 {
+		size = defaultPage
+	}
+	from = min(from, len(list))
+	end := min(from+int(size), len(list))
+	if end < len(list) {
+		next = fmt.Sprint(end)
+	}
+	return list[from:end], next, nil
+}
+
+// GetModel returns what an experiment's algorithm has learned.
 func (u *users) GetModel(ctx context.Context, r *tunedv1.GetModelRequest) (*tunedv1.GetModelResponse, error) {
 	model, err := u.Tuner.Model(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()})
 	if err != nil {
 		return nil, u.code(err)
 	}
-	text, err := json.Marshal(model)
-	if err != nil {
-		return nil, u.code(err)
-	}
-	return &tunedv1.GetModelResponse{ModelJson: text}, nil
+	fields, err := structOf(model)
+	return &tunedv1.GetModelResponse{Model: fields}, u.code(err)
 }
 
 // Ask hands out trials.
 func (u *users) Ask(ctx context.Context, r *tunedv1.AskRequest) (*tunedv1.AskResponse, error) {
 	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}
-	trials, done, err := u.Tuner.Ask(ctx, key, int(r.GetCount()), r.GetRequestId())
+	trials, done, err := u.Tuner.Ask(ctx, key, max(1, int(r.GetCount())), r.GetRequestId())
+	if err != nil {
+		return nil, u.code(err)
+	}
+	s, err := u.Tuner.Load(ctx, key)
 	if err != nil {
 		return nil, u.code(err)
 	}
 	response := &tunedv1.AskResponse{Done: done}
 	for i := range trials {
-		asked := &tunedv1.AskedTrial{Name: trials[i].Name}
-		for _, p := range trials[i].Assignment {
-			asked.Assignments = append(asked.Assignments, &tunedv1.Assignment{Name: p.Name, Value: p.Value})
-		}
-		response.Trials = append(response.Trials, asked)
+		response.Trials = append(response.Trials, trialMessage(s.Experiment, &trials[i]))
 	}
 	return response, nil
 }
 
 // Tell takes a trial's result.
-func (u *users) Tell(ctx context.Context, r *tunedv1.TellRequest) (*tunedv1.TellResponse, error) {
+func (u *users) Tell(ctx context.Context, r *tunedv1.TellRequest) (*tunedv1.Trial, error) {
 	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}
 	trial, err := u.Tuner.Tell(ctx, key, tuner.Result{
 		Trial:        r.GetTrial(),
@@ -107,5 +125,9 @@ func (u *users) Tell(ctx context.Context, r *tunedv1.TellRequest) (*tunedv1.Tell
 	if err != nil {
 		return nil, u.code(err)
 	}
-	return &tunedv1.TellResponse{Trial: trial.Name, State: string(trial.State), Reason: trial.Reason, Message: trial.Message}, nil
+	s, err := u.Tuner.Load(ctx, key)
+	if err != nil {
+		return nil, u.code(err)
+	}
+	return trialMessage(s.Experiment, &trial), nil
 }

@@ -87,7 +87,7 @@ func newReporters(t *testing.T, conn *grpc.ClientConn, data string) (out []*repo
 	wait := grpc.WaitForReady(true)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var got *tunedv1.GetExperimentResponse
+	var got *tunedv1.Experiment
 	var asked *tunedv1.AskResponse
 	for { // the socket listens before the experiment is submitted, and that is before it can be asked
 		var err error
@@ -103,7 +103,7 @@ func newReporters(t *testing.T, conn *grpc.ClientConn, data string) (out []*repo
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	uid := unmarshal[experiment.Experiment](t, got.GetExperimentJson()).Metadata.UID
+	uid := got.GetUid()
 	secret, err := os.ReadFile(filepath.Join(data, "secret"))
 	if err != nil {
 		t.Fatal(err)
