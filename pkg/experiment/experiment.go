@@ -26,6 +26,10 @@ type Experiment struct {
 	Local Local `json:"local,omitzero"`
 	// Priors are what it learned from when it was created, for spec.tuned.warmStart.
 	Priors []Prior `json:"priors,omitempty"`
+	// Control is what was done to the experiment beside its spec.
+	Control Control `json:"control,omitzero"`
+	// Note is what a person remarked about it.
+	Note Note `json:"note,omitzero"`
 	// Revision counts the commits that changed the experiment.
 	Revision uint64 `json:"revision,omitempty"`
 }
@@ -90,6 +94,18 @@ type Extension struct {
 	Objectives  []FurtherObjective `json:"objectives,omitempty"`  // beside spec.objective
 	Constraints []Constraint       `json:"constraints,omitempty"` // that a trial must keep to be the best
 	WarmStart   []string           `json:"warmStart,omitempty"`   // experiments to learn from: NAME or NAMESPACE/NAME
+
+	FirstPoints []map[string]string `json:"firstPoints,omitempty"` // parameters to values; evaluated first, in this order
+	MaxDuration *Duration           `json:"maxDuration,omitempty"` // no further trial is created from here on; pauses do not count
+	Cost        *Cost               `json:"cost,omitempty"`
+	Webhooks    []Webhook           `json:"webhooks,omitempty"` // told of changes
+}
+
+// Webhook is somebody who is told when an experiment changes.
+type Webhook struct {
+	URL        string   `json:"url,omitempty"`
+	SecretFile string   `json:"secretFile,omitempty"` // holds the key that messages are signed with
+	Events     []string `json:"events,omitempty"`     // reasons of events; all when empty
 }
 
 // OnCompletion is what happens to running trials once the experiment has succeeded.

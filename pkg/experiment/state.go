@@ -17,6 +17,14 @@ const (
 	reasonSuggestionEnd = "ExperimentSuggestionEndReached"
 )
 
+// The reasons that Katib does not have.
+const (
+	reasonStopped     = "ExperimentStopped"
+	reasonMaxDuration = "ExperimentMaxDurationReached"
+	reasonMaxCost     = "ExperimentMaxCostReached"
+	reasonResumed     = "ExperimentResumed"
+)
+
 // NewStatus returns the status of an experiment that was just created.
 func NewStatus(now time.Time) Status {
 	s := Status{StartTime: &now}
@@ -78,10 +86,15 @@ func Restart(e *Experiment, now time.Time) (Status, error) {
 	if limit := e.Spec.MaxTrialCount; limit != nil && *limit <= s.Trials {
 		return Status{}, fmt.Errorf("spec.maxTrialCount: Invalid value: %d: must be greater than status.trials count", *limit)
 	}
-	s.Conditions = slices.DeleteFunc(slices.Clone(s.Conditions), func(c Condition) bool { return c.Type == Succeeded })
-	s.CompletionTime = nil
-	s.set(Restarting, "True", reasonRestarting, "Experiment is restarted", now)
+	s.restart(reasonRestarting, "Experiment is restarted", now)
 	return s, nil
+}
+
+// restart takes a completed experiment back to where it has not ended.
+func (s *Status) restart(reason, message string, now time.Time) {
+	s.Conditions = slices.DeleteFunc(slices.Clone(s.Conditions), func(c Condition) bool { return c.Type == Succeeded || c.Type == Failed })
+	s.CompletionTime = nil
+	s.set(Restarting, "True", reason, message, now)
 }
 
 // WithLists returns the status with the lists of the names of trials filled in.
@@ -140,17 +153,22 @@ func (s *Status) list(state TrialState) *[]string {
 }
 
 // advance goes to the next condition of an experiment that is not completed.
-func (s *Status) advance(spec *Spec, goalReached, exhausted bool, now time.Time) {
+func (s *Status) advance(e *Experiment, y *Tally, exhausted bool, now time.Time) {
+	spec := &e.Spec
 	active := s.TrialsPending + s.TrialsRunning
 	completed := s.Trials - active
-	failed := s.TrialsFailed + s.TrialMetricsUnavailable
+	failed := s.failures() - e.Control.Forgiven
 	switch {
-	case goalReached:
+	case y.goalReached(spec) && !e.Control.PastGoal:
 		s.complete(Succeeded, reasonGoalReached, "Experiment has succeeded because Objective goal has reached", now)
-	case spec.MaxFailedTrialCount != nil && failed != 0 && failed >= *spec.MaxFailedTrialCount:
+	case spec.MaxFailedTrialCount != nil && failed > 0 && failed >= *spec.MaxFailedTrialCount:
 		s.complete(Failed, reasonFailed, "Experiment has failed because max failed count has reached", now)
 	case spec.MaxTrialCount != nil && completed >= *spec.MaxTrialCount:
 		s.complete(Succeeded, reasonMaxTrials, "Experiment has succeeded because max trial count has reached", now)
+	case y.durationUsed(e):
+		s.complete(Succeeded, reasonMaxDuration, "Experiment has succeeded because max duration has reached", now)
+	case y.costUsed(e):
+		s.complete(Succeeded, reasonMaxCost, "Experiment has succeeded because max cost has reached", now)
 	case exhausted && active == 0:
 		s.complete(Succeeded, reasonSuggestionEnd, "Experiment has succeeded because the algorithm has no more suggestions", now)
 	default:

@@ -16,6 +16,7 @@ type Tally struct {
 	front      front
 	best       *Trial // a copy; nil while no trial qualifies
 	infeasible int32
+	spent      float64 // the metric of spec.tuned.cost over final trials
 }
 
 // states are all states of a trial.
@@ -37,6 +38,7 @@ func (y *Tally) Add(s *Spec, t *Trial) {
 	y.trials++
 	y.counts[stateIndex(t.State)]++
 	y.consider(s, t)
+	y.spend(s, t)
 }
 
 // Update takes in that a trial has changed, which was in another state before or still is in the
@@ -46,6 +48,7 @@ func (y *Tally) Update(s *Spec, before TrialState, t *Trial) {
 	y.counts[stateIndex(t.State)]++
 	if !before.Final() {
 		y.consider(s, t)
+		y.spend(s, t)
 	}
 }
 
@@ -117,7 +120,7 @@ func (y *Tally) Next(e *Experiment, exhausted bool, now time.Time) Status {
 	// As in Katib, an experiment stays Created until it has a trial.
 	waits := y.trials == 0 && s.State() == Created && !exhausted
 	if !waits && !s.Completed() {
-		s.advance(&e.Spec, y.goalReached(&e.Spec), exhausted, now)
+		s.advance(e, y, exhausted, now)
 	}
 	return s
 }

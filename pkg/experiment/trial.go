@@ -18,6 +18,11 @@ type Trial struct {
 	Memo       []byte                 `json:"memo,omitempty"`    // the algorithm's, see algorithms.Suggestion
 	Request    string                 `json:"request,omitempty"` // of the client that asked for it; "" when the daemon runs it
 
+	Origin   Origin `json:"origin,omitempty"`   // where the assignment comes from
+	GivenAs  string `json:"givenAs,omitempty"`  // request that enqueued or told it
+	Stopping bool   `json:"stopping,omitempty"` // somebody asked for its end
+	Note     Note   `json:"note,omitzero"`      // may change when the trial is final, too
+
 	Lost int `json:"lost,omitempty"` // attempts whose workload disappeared without a result
 
 	State    TrialState `json:"state"`
@@ -31,6 +36,16 @@ type Trial struct {
 	Started  time.Time `json:"started,omitzero"`
 	Finished time.Time `json:"finished,omitzero"`
 }
+
+// Origin says where a trial's assignment comes from.
+type Origin string
+
+// The origins of a trial. Without one it was suggested by the algorithm.
+const (
+	FirstPoint Origin = "FirstPoint" // of spec.tuned.firstPoints
+	Enqueued   Origin = "Enqueued"   // a person wanted it to be tried
+	Told       Origin = "Told"       // it was evaluated elsewhere
+)
 
 // TrialState is a state of a trial. Its text is Katib's condition type.
 type TrialState string

@@ -36,14 +36,18 @@ type Store interface {
 	Delete(ctx context.Context, key experiment.Key) error
 
 	// Commit applies a change to one experiment. ErrNotFound; ErrConflict when the experiment's
-	// revision is no longer change.Revision, when a created trial's number is not the next, or
-	// when an updated trial is in a final state already or would go back to an earlier attempt.
+	// revision is no longer change.Revision, when a created trial's number is not the next, when
+	// an updated trial is in a final state already or would go back to an earlier attempt, or when
+	// appended measurements do not continue their stream or their trial is final already.
 	// ErrInvalid: too large to be written at once.
 	// It returns the new revision.
 	Commit(ctx context.Context, key experiment.Key, change Change) (revision uint64, err error)
 
 	// Trials returns the experiment's trials, ordered by number. ErrNotFound.
 	Trials(ctx context.Context, key experiment.Key) ([]experiment.Trial, error)
+
+	// Trial returns one of them. ErrNotFound: no such experiment or trial.
+	Trial(ctx context.Context, key experiment.Key, number uint64) (experiment.Trial, error)
 
 	// Append adds measurements of one stream and returns the highest contiguous sequence number
 	// that is durable, which is what may be acknowledged. Measurements at or below it are
@@ -68,13 +72,30 @@ type Store interface {
 	Close() error
 }
 
-// Change is what one Commit does to an experiment.
+// Change is what one Commit does to an experiment. Control and Note of the experiment, and Note of its
+// trials, are written by Control and Notes alone.
 type Change struct {
-	Revision uint64             // of the experiment that the change was computed from
-	Spec     *experiment.Spec   // nil: unchanged
-	Local    *experiment.Local  // nil: unchanged
-	Status   *experiment.Status // nil: unchanged
-	Create   []experiment.Trial // numbers continue where the stored ones end
-	Update   []experiment.Trial // replace the stored trial of the same number
+	Revision uint64              // of the experiment that the change was computed from
+	Spec     *experiment.Spec    // nil: unchanged
+	Local    *experiment.Local   // nil: unchanged
+	Status   *experiment.Status  // nil: unchanged
+	Control  *experiment.Control // nil: unchanged
+	Create   []experiment.Trial  // numbers continue where the stored ones end
+	Append   []Appended          // to trials that are not final before the change
+	Update   []experiment.Trial  // replace the stored trial of the same number
 	Events   []experiment.Event
+	Notes    map[uint64]experiment.Note // by number of the trial; 0 is the experiment
+}
+
+// Appended is measurements that continue a stream, in one with the rest of a Change.
+type Appended struct {
+	Number       uint64 // of the trial
+	Attempt      int
+	Source       string
+	Measurements []experiment.Measurement
+}
+
+// Stream returns the stream that is continued.
+func (a *Appended) Stream(key experiment.Key) experiment.Stream {
+	return experiment.Stream{Experiment: key, Number: a.Number, Attempt: a.Attempt, Source: a.Source}
 }

@@ -14,7 +14,7 @@ import (
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, key experiment.Key, change store.Change) (revision uint64, err error) {
-	c, err := encodeChange(&change)
+	c, err := encodeChange(key, &change)
 	if err == nil {
 		revision, err = s.do(ctx, &request{plan: func(tx *badgerdb.Txn) (*plan, error) {
 			return s.writer.commitChange(tx, key, c)
@@ -29,10 +29,18 @@ func (s *Store) Commit(ctx context.Context, key experiment.Key, change store.Cha
 // encodedChange is a change as payloads. The caller makes it: the writer has less to do then, and
 // does not look at what the caller may change as soon as its context ends.
 type encodedChange struct {
-	revision            uint64
-	spec, local, status []byte // nil: unchanged
-	create, update      []encodedTrial
-	events              [][]byte
+	revision        uint64
+	spec, local     []byte // nil: unchanged
+	status, control []byte // nil: unchanged
+	create, update  []encodedTrial
+	appended        []encodedAppend
+	events          [][]byte
+	notes           map[uint64][]byte
+}
+
+type encodedAppend struct {
+	stream experiment.Stream
+	blocks []packed
 }
 
 type encodedTrial struct {
@@ -41,7 +49,7 @@ type encodedTrial struct {
 	payload []byte
 }
 
-func encodeChange(c *store.Change) (out *encodedChange, err error) {
+func encodeChange(key experiment.Key, c *store.Change) (out *encodedChange, err error) {
 	out = &encodedChange{revision: c.Revision}
 	if c.Spec != nil {
 		if out.spec, err = encodeJSON(c.Spec); err != nil {
@@ -58,6 +66,11 @@ func encodeChange(c *store.Change) (out *encodedChange, err error) {
 			return nil, fmt.Errorf("status: %w", err)
 		}
 	}
+	if c.Control != nil {
+		if out.control, err = encodeJSON(c.Control); err != nil {
+			return nil, fmt.Errorf("control: %w", err)
+		}
+	}
 	if out.create, err = encodeTrials(c.Create); err != nil {
 		return nil, err
 	}
@@ -70,6 +83,34 @@ func encodeChange(c *store.Change) (out *encodedChange, err error) {
 			return nil, fmt.Errorf("event %s: %w", c.Events[i].Reason, err)
 		}
 		out.events = append(out.events, text)
+	}
+	for i := range c.Append {
+		a, err := encodeAppend(key, &c.Append[i])
+		if err != nil {
+			return nil, fmt.Errorf("measurements of trial %d: %w", c.Append[i].Number, err)
+		}
+		out.appended = append(out.appended, a)
+	}
+	out.notes = make(map[uint64][]byte, len(c.Notes))
+	for number, note := range c.Notes {
+		if out.notes[number], err = encodeJSON(&note); err != nil {
+			return nil, fmt.Errorf("note of trial %d: %w", number, err)
+		}
+	}
+	return out, nil
+}
+
+func encodeAppend(key experiment.Key, a *store.Appended) (out encodedAppend, err error) {
+	out.stream = a.Stream(key)
+	if err := checkStream(out.stream, a.Measurements); err != nil {
+		return out, err
+	}
+	for ms := a.Measurements; len(ms) > 0; {
+		block, n, err := packBlock(ms)
+		if err != nil {
+			return out, err
+		}
+		out.blocks, ms = append(out.blocks, block), ms[n:]
 	}
 	return out, nil
 }
@@ -91,8 +132,9 @@ type changing struct {
 	plan
 	tx     *badgerdb.Txn
 	was    *live
-	totals totals               // afterwards
-	heads  map[uint64]trialHead // of the trials written
+	totals totals                     // afterwards
+	heads  map[uint64]trialHead       // of the trials written
+	grown  map[experiment.Stream]head // of the streams written
 }
 
 func (w *writer) commitChange(tx *badgerdb.Txn, key experiment.Key, c *encodedChange) (*plan, error) {
@@ -103,9 +145,9 @@ func (w *writer) commitChange(tx *badgerdb.Txn, key experiment.Key, c *encodedCh
 	if c.revision != l.totals.revision {
 		return nil, fmt.Errorf("it is at revision %d, the change was made for %d: %w", l.totals.revision, c.revision, store.ErrConflict)
 	}
-	p := &changing{tx: tx, was: l, totals: l.totals, heads: map[uint64]trialHead{}}
+	p := &changing{tx: tx, was: l, totals: l.totals, heads: map[uint64]trialHead{}, grown: map[experiment.Stream]head{}}
 	p.totals.revision++
-	if err := errors.Join(p.experiment(c), p.create(c.create), p.update(c.update)); err != nil {
+	if err := errors.Join(p.experiment(c), p.create(c.create), p.append(c.appended), p.update(c.update), p.note(c.notes)); err != nil {
 		return nil, err
 	}
 	for _, event := range c.events {
@@ -115,6 +157,11 @@ func (w *writer) commitChange(tx *badgerdb.Txn, key experiment.Key, c *encodedCh
 	p.set(idKey(kindTotals, l.id), encodeCounters(&p.totals))
 	p.apply = func() uint64 {
 		l.totals = p.totals
+		for s, h := range p.grown {
+			if t := l.trials[s.Number]; t != nil {
+				t.streams[s] = h
+			}
+		}
 		for n, h := range p.heads {
 			l.remember(n, h)
 		}
@@ -127,6 +174,9 @@ func (w *writer) commitChange(tx *badgerdb.Txn, key experiment.Key, c *encodedCh
 func (p *changing) experiment(c *encodedChange) error {
 	if c.status != nil {
 		p.set(idKey(kindStatus, p.was.id), c.status)
+	}
+	if c.control != nil {
+		p.set(idKey(kindControl, p.was.id), c.control)
 	}
 	if c.spec == nil && c.local == nil {
 		return nil
@@ -163,6 +213,63 @@ func (p *changing) create(trials []encodedTrial) error {
 			return fmt.Errorf("created trial has number %d, the next is %d: %w", t.number, p.totals.trials, store.ErrConflict)
 		}
 		p.write(t)
+	}
+	return nil
+}
+
+// append plans to continue streams.
+func (p *changing) append(all []encodedAppend) error {
+	for _, a := range all {
+		h, err := p.head(a.stream)
+		if err != nil {
+			return err
+		}
+		if h.blocks == 0 && len(a.blocks) > 0 {
+			p.totals.streams++
+		}
+		for _, b := range a.blocks {
+			if b.first != h.last+1 {
+				return fmt.Errorf("measurement %d of trial %d follows %d: %w", b.first, a.stream.Number, h.last, store.ErrConflict)
+			}
+			p.set(blockKey(p.was.id, a.stream, b.first), b.payload)
+			h = head{last: b.last, blocks: h.blocks + 1}
+		}
+		if len(a.blocks) > 0 {
+			p.set(streamKey(kindStream, p.was.id, a.stream), encodeCounters(&h))
+			p.grown[a.stream] = h
+		}
+	}
+	return nil
+}
+
+// head returns where a stream stands before the change; at nothing for a trial that the change creates.
+func (p *changing) head(s experiment.Stream) (h head, err error) {
+	if h, grown := p.grown[s]; grown {
+		return h, nil
+	}
+	if created, ok := p.heads[s.Number]; ok {
+		if created.attempt != uint64(s.Attempt) {
+			err = fmt.Errorf("trial %d is at attempt %d, not %d: %w", s.Number, created.attempt, s.Attempt, store.ErrConflict)
+		}
+		return h, err
+	}
+	t, err := p.was.trial(p.tx, s.Number)
+	if err != nil {
+		return h, err
+	}
+	if t.final == 1 || t.attempt != uint64(s.Attempt) {
+		return h, fmt.Errorf("trial %d is at attempt %d, final: %t: %w", s.Number, t.attempt, t.final == 1, store.ErrConflict)
+	}
+	return t.head(p.tx, p.was.id, s)
+}
+
+// note plans to replace notes.
+func (p *changing) note(notes map[uint64][]byte) error {
+	for number, text := range notes {
+		if number > p.totals.trials {
+			return fmt.Errorf("trial %d of %d: %w", number, p.totals.trials, store.ErrNotFound)
+		}
+		p.set(idKey(kindNote, p.was.id, number), text)
 	}
 	return nil
 }

@@ -10,8 +10,10 @@ import (
 // The kinds of key, which is their first byte. docs/adr/001-badger-key-layout.md shows each key
 // byte by byte.
 const (
+	kindNote       = 'a' // what a person remarked: about a trial, or as number 0 about the experiment
 	kindChain      = 'c' // one per group commit: proves that no commit is missing in between
 	kindEvent      = 'e'
+	kindControl    = 'k' // what was done to an experiment beside its spec
 	kindMeta       = 'm'
 	kindName       = 'n' // namespace and name to the experiment's ID
 	kindBlock      = 'o' // measurements
@@ -24,7 +26,7 @@ const (
 )
 
 // ofExperiment are the kinds whose keys go on with an experiment's ID.
-var ofExperiment = []byte{kindEvent, kindBlock, kindStream, kindTrial, kindTotals, kindExperiment, kindStatus}
+var ofExperiment = []byte{kindEvent, kindBlock, kindStream, kindTrial, kindTotals, kindExperiment, kindStatus, kindControl, kindNote}
 
 var metaKey = []byte{kindMeta}
 

@@ -34,9 +34,27 @@ func readExperiment(tx *badgerdb.Txn, id uint64) (*experiment.Experiment, error)
 	if err := readJSON(tx, idKey(kindStatus, id), &e.Status); err != nil {
 		return nil, err
 	}
+	if err := findJSON(tx, idKey(kindControl, id), &e.Control); err != nil {
+		return nil, err
+	}
+	if err := findJSON(tx, idKey(kindNote, id, 0), &e.Note); err != nil {
+		return nil, err
+	}
 	t, err := readTotals(tx, id)
 	e.Revision = t.revision
 	return &e, err
+}
+
+// findJSON reads a record that need not be there.
+func findJSON(tx *badgerdb.Txn, key []byte, v any) error {
+	payload, found, err := get(tx, key)
+	if err != nil || !found {
+		return err
+	}
+	if err := json.Unmarshal(payload, v); err != nil {
+		return fmt.Errorf("record %q: %w: %w", key, err, store.ErrCorrupt)
+	}
+	return nil
 }
 
 // List implements store.Store.
@@ -80,12 +98,18 @@ func complete(what string, got, want uint64) error {
 // Trials implements store.Store.
 func (s *Store) Trials(ctx context.Context, key experiment.Key) ([]experiment.Trial, error) {
 	var out []experiment.Trial
-	err := s.readAll(ctx, key, kindTrial, func(sums totals) (string, uint64) {
-		out = make([]experiment.Trial, 0, sums.trials)
-		return "trials", sums.trials
-	}, func(payload []byte) error {
-		out = append(out, experiment.Trial{})
-		return decodeTrial(payload, &out[len(out)-1])
+	err := s.read(ctx, func(tx *badgerdb.Txn) error {
+		id, err := readAll(ctx, tx, key, kindTrial, func(sums totals) (string, uint64) {
+			out = make([]experiment.Trial, 0, sums.trials)
+			return "trials", sums.trials
+		}, func(payload []byte) error {
+			out = append(out, experiment.Trial{})
+			return decodeTrial(payload, &out[len(out)-1])
+		})
+		if err != nil {
+			return err
+		}
+		return readNotes(tx, id, out)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("trials of experiment %s: %w", key, err)
@@ -96,12 +120,15 @@ func (s *Store) Trials(ctx context.Context, key experiment.Key) ([]experiment.Tr
 // Events implements store.Store.
 func (s *Store) Events(ctx context.Context, key experiment.Key) ([]experiment.Event, error) {
 	var out []experiment.Event
-	err := s.readAll(ctx, key, kindEvent, func(sums totals) (string, uint64) {
-		out = make([]experiment.Event, 0, sums.events)
-		return "events", sums.events
-	}, func(payload []byte) error {
-		out = append(out, experiment.Event{})
-		return json.Unmarshal(payload, &out[len(out)-1])
+	err := s.read(ctx, func(tx *badgerdb.Txn) error {
+		_, err := readAll(ctx, tx, key, kindEvent, func(sums totals) (string, uint64) {
+			out = make([]experiment.Event, 0, sums.events)
+			return "events", sums.events
+		}, func(payload []byte) error {
+			out = append(out, experiment.Event{})
+			return json.Unmarshal(payload, &out[len(out)-1])
+		})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("events of experiment %s: %w", key, err)
@@ -109,36 +136,85 @@ func (s *Store) Events(ctx context.Context, key experiment.Key) ([]experiment.Ev
 	return out, nil
 }
 
-// readAll reads the records of one kind of an experiment, which are numbered from 1 without gaps.
-func (s *Store) readAll(ctx context.Context, key experiment.Key, kind byte,
-	expect func(totals) (what string, n uint64), decode func(payload []byte) error,
-) error {
-	return s.read(ctx, func(tx *badgerdb.Txn) error {
+// readNotes adds the notes of trials, all of which are given by number.
+func readNotes(tx *badgerdb.Txn, id uint64, trials []experiment.Trial) error {
+	return scanFrom(tx, idKey(kindNote, id), idKey(kindNote, id, 1), func(key, payload []byte) error {
+		n := lastNumber(key)
+		if n > uint64(len(trials)) {
+			return fmt.Errorf("record %q is about no trial: %w", key, store.ErrCorrupt)
+		}
+		if err := json.Unmarshal(payload, &trials[n-1].Note); err != nil {
+			return fmt.Errorf("record %q: %w: %w", key, err, store.ErrCorrupt)
+		}
+		return nil
+	})
+}
+
+// Trial implements store.Store.
+func (s *Store) Trial(ctx context.Context, key experiment.Key, n uint64) (t experiment.Trial, err error) {
+	err = s.read(ctx, func(tx *badgerdb.Txn) error {
 		id, err := lookup(tx, key)
 		if err != nil {
 			return err
 		}
-		sums, err := readTotals(tx, id)
+		payload, found, err := get(tx, idKey(kindTrial, id, n))
 		if err != nil {
 			return err
 		}
-		what, want := expect(sums)
-		got := uint64(0)
-		err = scan(tx, idKey(kind, id), func(key, payload []byte) error {
-			got++
-			if n := lastNumber(key); n != got {
-				return fmt.Errorf("%s: number %d is missing: %w", what, got, store.ErrCorrupt)
-			}
-			if err := decode(payload); err != nil {
-				return fmt.Errorf("%s: number %d: %w: %w", what, got, err, store.ErrCorrupt)
-			}
-			return ctx.Err()
-		})
-		if err != nil {
-			return err
+		if !found {
+			return missingTrial(tx, id, n)
 		}
-		return complete(what, got, want)
+		if err := decodeTrial(payload, &t); err != nil {
+			return fmt.Errorf("%w: %w", err, store.ErrCorrupt)
+		}
+		return findJSON(tx, idKey(kindNote, id, n), &t.Note)
 	})
+	if err != nil {
+		return experiment.Trial{}, fmt.Errorf("trial %d of experiment %s: %w", n, key, err)
+	}
+	return t, nil
+}
+
+// missingTrial tells a trial that never was from one that was lost.
+func missingTrial(tx *badgerdb.Txn, id, n uint64) error {
+	sums, err := readTotals(tx, id)
+	if err != nil {
+		return err
+	}
+	if n == 0 || n > sums.trials {
+		return store.ErrNotFound
+	}
+	return fmt.Errorf("it is missing of %d: %w", sums.trials, store.ErrCorrupt)
+}
+
+// readAll reads the records of one kind of an experiment, which are numbered from 1 without gaps, and
+// returns the experiment's ID.
+func readAll(ctx context.Context, tx *badgerdb.Txn, key experiment.Key, kind byte,
+	expect func(totals) (what string, n uint64), decode func(payload []byte) error,
+) (id uint64, err error) {
+	if id, err = lookup(tx, key); err != nil {
+		return 0, err
+	}
+	sums, err := readTotals(tx, id)
+	if err != nil {
+		return 0, err
+	}
+	what, want := expect(sums)
+	got := uint64(0)
+	err = scan(tx, idKey(kind, id), func(key, payload []byte) error {
+		got++
+		if n := lastNumber(key); n != got {
+			return fmt.Errorf("%s: number %d is missing: %w", what, got, store.ErrCorrupt)
+		}
+		if err := decode(payload); err != nil {
+			return fmt.Errorf("%s: number %d: %w: %w", what, got, err, store.ErrCorrupt)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return 0, err
+	}
+	return id, complete(what, got, want)
 }
 
 // Acked implements store.Store.

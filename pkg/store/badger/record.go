@@ -131,7 +131,9 @@ func encodeTrial(t *experiment.Trial) ([]byte, error) {
 	if t.Attempt < 0 {
 		return nil, fmt.Errorf("trial %d: attempt %d is negative: %w", t.Number, t.Attempt, store.ErrInvalid)
 	}
-	text, err := encodeJSON(t)
+	body := *t
+	body.Note = experiment.Note{} // which has a record of its own
+	text, err := encodeJSON(&body)
 	if err != nil {
 		return nil, fmt.Errorf("trial %d: %w", t.Number, err)
 	}

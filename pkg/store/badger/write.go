@@ -71,7 +71,7 @@ func (s *Store) create(ctx context.Context, e *experiment.Experiment) error {
 // encodeExperiment leaves out what other records hold.
 func encodeExperiment(e *experiment.Experiment) ([]byte, error) {
 	body := *e
-	body.Status, body.Revision = experiment.Status{}, 0
+	body.Status, body.Revision, body.Control, body.Note = experiment.Status{}, 0, experiment.Control{}, experiment.Note{}
 	return encodeJSON(&body)
 }
 
@@ -110,13 +110,8 @@ func (s *Store) Append(ctx context.Context, stream experiment.Stream, ms []exper
 }
 
 func (s *Store) append(ctx context.Context, stream experiment.Stream, ms []experiment.Measurement) (acked uint64, err error) {
-	if len(stream.Source) > longestSource {
-		return 0, fmt.Errorf("source of %d bytes, at most %d: %w", len(stream.Source), longestSource, store.ErrInvalid)
-	}
-	for i := range ms {
-		if want := ms[0].Seq + uint64(i); ms[i].Seq != want || want == 0 {
-			return 0, fmt.Errorf("measurement %d follows %d: %w", ms[i].Seq, want-1, store.ErrInvalid)
-		}
+	if err := checkStream(stream, ms); err != nil {
+		return 0, err
 	}
 	for first := true; first || len(ms) > 0; first = false {
 		block, n, err := packBlock(ms)
@@ -132,6 +127,19 @@ func (s *Store) append(ctx context.Context, stream experiment.Stream, ms []exper
 		acked, ms = next, ms[n:]
 	}
 	return acked, nil
+}
+
+// checkStream refuses a source that is too long and measurements with gaps.
+func checkStream(stream experiment.Stream, ms []experiment.Measurement) error {
+	if len(stream.Source) > longestSource {
+		return fmt.Errorf("source of %d bytes, at most %d: %w", len(stream.Source), longestSource, store.ErrInvalid)
+	}
+	for i := range ms {
+		if want := ms[0].Seq + uint64(i); ms[i].Seq != want || want == 0 {
+			return fmt.Errorf("measurement %d follows %d: %w", ms[i].Seq, want-1, store.ErrInvalid)
+		}
+	}
+	return nil
 }
 
 // packed is the measurements from first to last. The writer sees them in this form alone: the

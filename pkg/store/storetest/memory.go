@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -25,6 +26,8 @@ type Memory struct {
 type kept struct {
 	body     []byte // the experiment without status
 	status   []byte
+	control  []byte
+	notes    map[uint64][]byte
 	revision uint64
 	trials   [][]byte
 	heads    []trialHead
@@ -107,9 +110,9 @@ func (m *Memory) Create(ctx context.Context, e *experiment.Experiment) error {
 		return fmt.Errorf("create experiment %s: %w", e.Key(), store.ErrConflict)
 	}
 	body := *e
-	body.Status = experiment.Status{}
+	body.Status, body.Control, body.Note = experiment.Status{}, experiment.Control{}, experiment.Note{}
 	m.experiments[e.Key()] = &kept{
-		body: encode(body), status: encode(e.Status), revision: 1,
+		body: encode(body), status: encode(e.Status), control: encode(experiment.Control{}), revision: 1, notes: map[uint64][]byte{},
 		streams: map[experiment.Stream][]experiment.Measurement{},
 	}
 	return nil
@@ -118,6 +121,8 @@ func (m *Memory) Create(ctx context.Context, e *experiment.Experiment) error {
 func (k *kept) experiment() *experiment.Experiment {
 	e := decode[experiment.Experiment](k.body)
 	e.Status, e.Revision = decode[experiment.Status](k.status), k.revision
+	e.Control = decode[experiment.Control](k.control)
+	e.Note = k.note(0)
 	return &e
 }
 
@@ -169,14 +174,15 @@ func (m *Memory) Commit(ctx context.Context, key experiment.Key, c store.Change)
 	}
 	next := *k
 	next.trials, next.heads, next.events = slices.Clone(k.trials), slices.Clone(k.heads), slices.Clone(k.events)
-	if err := next.apply(&c); err != nil {
+	next.notes, next.streams = maps.Clone(k.notes), maps.Clone(k.streams)
+	if err := next.apply(key, &c); err != nil {
 		return 0, fmt.Errorf("commit to experiment %s: %w", key, err)
 	}
 	*k = next
 	return k.revision, nil
 }
 
-func (k *kept) apply(c *store.Change) error {
+func (k *kept) apply(key experiment.Key, c *store.Change) error {
 	k.revision++
 	body := decode[experiment.Experiment](k.body)
 	if c.Spec != nil {
@@ -189,13 +195,22 @@ func (k *kept) apply(c *store.Change) error {
 	if c.Status != nil {
 		k.status = encode(c.Status)
 	}
+	if c.Control != nil {
+		k.control = encode(c.Control)
+	}
+	created := uint64(len(k.trials))
 	for i := range c.Create {
 		t := &c.Create[i]
 		if t.Number != uint64(len(k.trials))+1 {
 			return fmt.Errorf("created trial has number %d, the next is %d: %w", t.Number, len(k.trials)+1, store.ErrConflict)
 		}
-		k.trials = append(k.trials, encode(t))
+		k.trials = append(k.trials, encodeTrial(t))
 		k.heads = append(k.heads, trialHead{t.Attempt, t.State.Final()})
+	}
+	for i := range c.Append {
+		if err := k.append(key, &c.Append[i], created); err != nil {
+			return err
+		}
 	}
 	for i := range c.Update {
 		if err := k.update(&c.Update[i]); err != nil {
@@ -205,7 +220,45 @@ func (k *kept) apply(c *store.Change) error {
 	for i := range c.Events {
 		k.events = append(k.events, encode(c.Events[i]))
 	}
+	for number, note := range c.Notes {
+		if number > uint64(len(k.trials)) {
+			return fmt.Errorf("trial %d of %d: %w", number, len(k.trials), store.ErrNotFound)
+		}
+		k.notes[number] = encode(note)
+	}
 	return nil
+}
+
+// append continues a stream; only trials with numbers up to created were there before the change.
+func (k *kept) append(key experiment.Key, a *store.Appended, created uint64) error {
+	if a.Number == 0 || a.Number > uint64(len(k.trials)) {
+		return fmt.Errorf("trial %d of %d: %w", a.Number, len(k.trials), store.ErrNotFound)
+	}
+	if h := k.heads[a.Number-1]; h.attempt != a.Attempt || h.final && a.Number <= created {
+		return fmt.Errorf("trial %d is at attempt %d, final: %t: %w", a.Number, h.attempt, h.final, store.ErrConflict)
+	}
+	s := a.Stream(key)
+	stored := slices.Clone(k.streams[s])
+	for i := range a.Measurements {
+		added := a.Measurements[i]
+		if added.Seq != a.Measurements[0].Seq+uint64(i) {
+			return fmt.Errorf("measurement %d does not follow: %w", added.Seq, store.ErrInvalid)
+		}
+		if added.Seq != uint64(len(stored))+1 {
+			return fmt.Errorf("measurement %d follows %d: %w", added.Seq, len(stored), store.ErrConflict)
+		}
+		added.Time = added.Time.UTC()
+		stored = append(stored, added)
+	}
+	k.streams[s] = stored
+	return nil
+}
+
+// encodeTrial leaves out the note, which is kept apart.
+func encodeTrial(t *experiment.Trial) []byte {
+	body := *t
+	body.Note = experiment.Note{}
+	return encode(body)
 }
 
 func (k *kept) update(t *experiment.Trial) error {
@@ -216,7 +269,7 @@ func (k *kept) update(t *experiment.Trial) error {
 	if was.final || t.Attempt < was.attempt {
 		return fmt.Errorf("trial %d is at attempt %d, final: %t: %w", t.Number, was.attempt, was.final, store.ErrConflict)
 	}
-	k.trials[t.Number-1] = encode(t)
+	k.trials[t.Number-1] = encodeTrial(t)
 	k.heads[t.Number-1] = trialHead{t.Attempt, t.State.Final()}
 	return nil
 }
@@ -228,7 +281,33 @@ func (m *Memory) Trials(ctx context.Context, key experiment.Key) ([]experiment.T
 		return nil, err
 	}
 	defer m.mu.Unlock()
-	return decodeAll[experiment.Trial](k.trials), nil
+	out := decodeAll[experiment.Trial](k.trials)
+	for i := range out {
+		out[i].Note = k.note(out[i].Number)
+	}
+	return out, nil
+}
+
+func (k *kept) note(number uint64) (n experiment.Note) {
+	if text, ok := k.notes[number]; ok {
+		n = decode[experiment.Note](text)
+	}
+	return n
+}
+
+// Trial implements store.Store.
+func (m *Memory) Trial(ctx context.Context, key experiment.Key, number uint64) (experiment.Trial, error) {
+	k, err := m.find(ctx, key)
+	if err != nil {
+		return experiment.Trial{}, err
+	}
+	defer m.mu.Unlock()
+	if number == 0 || number > uint64(len(k.trials)) {
+		return experiment.Trial{}, fmt.Errorf("trial %d of %d: %w", number, len(k.trials), store.ErrNotFound)
+	}
+	t := decode[experiment.Trial](k.trials[number-1])
+	t.Note = k.note(number)
+	return t, nil
 }
 
 // Events implements store.Store.
