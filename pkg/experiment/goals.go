@@ -60,6 +60,9 @@ func (s *Spec) furtherMetrics() (out []furtherMetric) {
 			out = append(out, furtherMetric{c.MetricName, fmt.Sprintf("spec.tuned.constraints[%d]", i), ""})
 		}
 	}
+	if metric := s.costMetric(); metric != "" {
+		out = append(out, furtherMetric{metric, "spec.tuned.cost", ""})
+	}
 	return slices.DeleteFunc(out, func(m furtherMetric) bool { return m.name == "" })
 }
 

@@ -48,6 +48,31 @@ func TrialName(experiment, uid string, number uint64) string {
 	return fmt.Sprintf("%s-%s", label(experiment, longestLabel-suffixLength-1), suffix)
 }
 
+// TrialNumber returns the number of the trial that a person means by its name or its number: it undoes
+// TrialName, in the same time however many trials there are. False: it can be no trial of this experiment.
+func (e *Experiment) TrialNumber(nameOrNumber string) (uint64, bool) {
+	if n, err := strconv.ParseUint(nameOrNumber, 10, 64); err == nil {
+		return n, n > 0 && strconv.FormatUint(n, 10) == nameOrNumber
+	}
+	if len(nameOrNumber) < suffixLength {
+		return 0, false
+	}
+	v := uint64(0)
+	for _, c := range []byte(nameOrNumber[len(nameOrNumber)-suffixLength:]) {
+		digit := strings.IndexByte(nameAlphabet, c)
+		if digit < 0 {
+			return 0, false
+		}
+		v = v*uint64(len(nameAlphabet)) + uint64(digit)
+	}
+	left, right := v/suffixHalf, v%suffixHalf
+	for round := uint64(4); round > 0; round-- {
+		left, right = (right+suffixHalf-roundValue(e.Metadata.UID, round-1, left))%suffixHalf, left
+	}
+	n := left*suffixHalf + right
+	return n, n > 0 && TrialName(e.Metadata.Name, e.Metadata.UID, n) == nameOrNumber
+}
+
 func roundValue(uid string, round, half uint64) uint64 {
 	text := binary.BigEndian.AppendUint64([]byte(uid), round)
 	text = binary.BigEndian.AppendUint64(text, half)

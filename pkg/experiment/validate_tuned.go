@@ -12,14 +12,13 @@ func (v *validator) extension() {
 	if x == nil {
 		return
 	}
-	for _, d := range []struct {
-		name  string
-		value *Duration
-	}{{"trialTimeout", x.TrialTimeout}, {"progressTimeout", x.ProgressTimeout}, {"stopGrace", x.StopGrace}} {
-		if d.value != nil && *d.value <= 0 {
-			v.add("spec.tuned."+d.name, Invalid, "must be longer than 0s")
-		}
-	}
+	v.duration("trialTimeout", x.TrialTimeout)
+	v.duration("progressTimeout", x.ProgressTimeout)
+	v.duration("stopGrace", x.StopGrace)
+	v.duration("maxDuration", x.MaxDuration)
+	v.cost(x.Cost)
+	v.firstPoints(x)
+	v.webhooks(x.Webhooks)
 	if x.CPUs < 0 {
 		v.addValue("spec.tuned.cpus", "should not be less than 0", fmt.Sprint(x.CPUs))
 	}

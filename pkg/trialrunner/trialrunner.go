@@ -5,6 +5,7 @@ package trialrunner
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -84,7 +85,14 @@ type Runner interface {
 	// Start starts a workload unless this attempt of this trial was started before, in this or
 	// an earlier life of the daemon: then it does nothing. ErrBusy when there is no room now;
 	// ErrUnsupported when it never can; any other error may be tried again.
+	//
+	// Room is shared fairly. An experiment that met ErrBusy waits, until it starts something or
+	// leaves: what becomes free is kept for the one of them that has the fewest workloads, and of
+	// several such for the one that waits longest. What others may take is what that one does not need.
 	Start(ctx context.Context, spec Spec) error
+
+	// Leave says that an experiment no longer waits for room.
+	Leave(key experiment.Key)
 
 	// Stop asks the workload to end: TERM, grace, KILL, for all of its processes. It returns at
 	// once; List tells when it is done. A workload that is unknown or gone is no error.
@@ -100,6 +108,15 @@ type Runner interface {
 
 	// Remove forgets an ended workload. Its log is kept. Unknown is no error.
 	Remove(ctx context.Context, key experiment.Key, trial string, attempt int) error
+
+	// Log returns what the command of an attempt has printed: the last tail bytes, or all when tail is
+	// not positive. With follow, reading it goes on until the workload has ended or ctx ends. Of output
+	// that is too long the middle is missing. fs.ErrNotExist: nothing was printed. The caller closes it.
+	Log(ctx context.Context, key experiment.Key, trial string, attempt int, tail int64, follow bool) (io.ReadCloser, error)
+
+	// Purge deletes all that is left of an experiment of which no workload is listed, its logs too.
+	// Nothing left is no error.
+	Purge(ctx context.Context, key experiment.Key) error
 
 	// Changed yields the key of an experiment whose workloads may have changed. It carries no
 	// other information: look with List.

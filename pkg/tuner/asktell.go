@@ -3,6 +3,7 @@ package tuner
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
@@ -11,51 +12,73 @@ import (
 
 // Ask hands out up to count trials of an experiment that clients evaluate. The same non-empty
 // request gets the same trials again. Fewer come when parallelTrialCount or the budget leaves no
-// room; done means that none will come any more. store.ErrInvalid: the daemon runs this
-// experiment's trials itself, or count is not positive.
+// room, or when the experiment is paused; done means that none will come any more. It takes as long
+// as the algorithm thinks. store.ErrInvalid: the daemon runs this experiment's trials itself, or count
+// is not positive.
 func (t *Tuner) Ask(ctx context.Context, key experiment.Key, count int, request string) (trials []experiment.Trial, done bool, err error) {
-	d, err := t.driven(key)
-	if err != nil {
-		return nil, false, err
-	}
 	if count < 1 {
 		return nil, false, fmt.Errorf("ask %s for %d trials: want at least 1: %w", key, count, store.ErrInvalid)
 	}
-	var handed []experiment.Trial // written to still where call returns early
-	var over bool
-	err = d.call(ctx, func() (err error) {
-		handed, err = d.handOut(ctx, count, request)
-		over = len(handed) == 0 && (d.e.Status.Completed() || d.exhausted)
-		return err
-	})
+	d, err := t.use(ctx, key)
 	if err != nil {
 		return nil, false, err
 	}
-	return handed, over, nil
+	defer t.release(d)
+	trials, err = d.enqueue(ctx, request, func(j *job) error { return d.handOut(ctx, j, count) })
+	if err != nil {
+		return nil, false, err
+	}
+	return trials, len(trials) == 0 && d.over(), nil
 }
 
-// handOut runs in the driver's goroutine.
-func (d *driver) handOut(ctx context.Context, count int, request string) ([]experiment.Trial, error) {
+// over reports whether no trial will come any more, as readers see it.
+func (d *driver) over() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.shown.e.Status.Completed() || d.shown.exhausted
+}
+
+// handOut serves an Ask: with trials that wait first, then with first points, then with what the
+// algorithm suggests.
+func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 	if !d.e.External() {
-		return nil, fmt.Errorf("experiment %s runs its trials itself, they cannot be asked for: %w", d.key, store.ErrInvalid)
+		return fmt.Errorf("experiment %s runs its trials itself, they cannot be asked for: %w", d.key, store.ErrInvalid)
 	}
-	if again := d.requested(request); len(again) > 0 {
-		return again, nil
+	if again := d.requested(j.request); len(again) > 0 && len(j.found) == 0 {
+		j.finish(again, nil)
+		return nil
 	}
-	n := min(count, room(d.e, len(d.trials), d.tally.Active()))
-	if n == 0 || d.e.Status.Completed() || d.exhausted || d.held {
-		return nil, nil
+	if d.e.Status.Completed() || d.held || d.e.Control.Paused {
+		j.finish(nil, nil)
+		return nil
 	}
 	draft := d.newDraft()
-	if err := draft.ask(ctx, n, experiment.TrialRunning, request); err != nil {
-		return nil, d.abandon(ctx, err)
+	n := min(count-len(j.found), parallel(&d.e.Spec)-int(d.e.Status.TrialsRunning))
+	waiting := d.waitingTrials()
+	for _, number := range waiting[:max(0, min(n, len(waiting)))] {
+		draft.alter(number, func(t *experiment.Trial) {
+			t.State, t.Started, t.Request = experiment.TrialRunning, draft.now, j.request
+		})
+		d.handed[number] = d.Uptime()
+		j.found = append(j.found, d.trials[number-1])
+		n--
 	}
+	n = min(n, room(d.e, len(d.trials), d.tally.Active()))
+	n -= draft.addFirstPoints(n, experiment.TrialRunning, j.request)
 	d.judged = false
 	draft.refresh()
 	if err := draft.commit(ctx); err != nil {
-		return nil, d.abandon(ctx, err)
+		return d.abandon(ctx, err)
 	}
-	return append([]experiment.Trial(nil), d.trials[draft.stored:]...), nil
+	j.found = append(j.found, d.trials[draft.stored:]...)
+	if n < 1 || d.exhausted || d.e.Status.Completed() {
+		j.finish(nil, nil)
+		return nil
+	}
+	if err := d.think(ctx, n, j); err != nil {
+		return d.fail(ctx, "SuggestionFailed", err.Error())
+	}
+	return nil
 }
 
 // requested returns the trials that an earlier call with the same request got.
@@ -70,22 +93,32 @@ func (d *driver) requested(request string) (out []experiment.Trial) {
 
 // Result is what a client says about a trial it evaluated.
 type Result struct {
-	Trial        string // name or number
+	Trial        string // name or number; "" when the daemon did not ask for the evaluation
 	Measurements []experiment.Measurement
 	Failed       bool
 	Message      string // why it failed
+
+	// Assignments are the point that was evaluated, and Request names the call, where Trial is "".
+	Assignments []experiment.Pair
+	Request     string
 }
 
-// Tell records a client's result and returns the trial, which has ended. The same result again is harmless.
-// store.ErrConflict: another result is recorded already. store.ErrInvalid: the measurements lack
-// a value of an objective or of a constraint's metric, or the daemon runs this experiment's trials itself.
+// Tell records a client's result and returns the trial, which has ended. The same result again is harmless;
+// measurements follow those that were reported before, whatever their sequence numbers. With a point in
+// place of a trial it makes the trial, which counts against the budget, and ends it; the same non-empty
+// request gets the same trial again.
+// store.ErrConflict: another result is recorded already, or the budget leaves no room for a trial.
+// store.ErrInvalid: the measurements lack a value of an objective or of a constraint's metric, the point
+// is none of the search space, or the daemon runs the trial itself.
 func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) (experiment.Trial, error) {
-	d, err := t.driven(key)
-	if err != nil {
-		return experiment.Trial{}, err
+	if r.Trial == "" {
+		return t.tellPoint(ctx, key, r)
 	}
-	var ended experiment.Trial
-	err = d.call(ctx, func() error {
+	var ended experiment.Trial // written to still where ask returns early
+	err := t.ask(ctx, key, func(d *driver) error {
+		if err := d.present(); err != nil {
+			return err
+		}
 		number, err := d.takeBack(ctx, r)
 		if err == nil {
 			ended = d.trials[number-1]
@@ -100,38 +133,115 @@ func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) (experim
 
 // takeBack ends a trial and returns its number. It runs in the driver's goroutine.
 func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err error) {
-	if !d.e.External() {
+	trial, err := d.find(r.Trial)
+	switch {
+	case err != nil:
+		return 0, err
+	case !d.e.External() && trial.Origin != experiment.Told:
 		return 0, fmt.Errorf("experiment %s runs its trials itself: %w", d.key, store.ErrInvalid)
 	}
-	trial, ok := experiment.FindTrial(d.trials, r.Trial)
-	if !ok {
-		return 0, fmt.Errorf("trial %q of %s: %w", r.Trial, d.key, store.ErrNotFound)
+	before, err := d.measurements(ctx, trial.Number, trial.Attempt)
+	if err != nil {
+		return 0, err
 	}
-	obs := experiment.Observe(d.e.Spec.Objective, r.Measurements)
-	verdict := verdict(r, obs, &d.e.Spec)
 	if trial.State.Final() {
-		if trial.State != verdict.state || !equal(trial.Observation, obs) {
-			return 0, fmt.Errorf("trial %s has another result already (%s): %w", trial.Name, trial.State, store.ErrConflict)
-		}
-		return trial.Number, nil
+		return trial.Number, d.repeated(trial, r, before)
 	}
+	ms := following(r.Measurements, before)
+	obs := experiment.Observe(d.e.Spec.Objective, append(before, ms...))
+	verdict := verdict(r, obs, &d.e.Spec)
 	if verdict.state == experiment.TrialMetricsUnavailable {
 		return 0, fmt.Errorf("trial %s: no value of %s given: %w", trial.Name, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
 	}
-	if len(r.Measurements) > 0 {
-		s := experiment.Stream{Experiment: d.key, Number: trial.Number, Attempt: trial.Attempt, Source: "tell"}
-		if _, err := d.Store.Append(ctx, s, r.Measurements); err != nil {
-			return 0, fmt.Errorf("store measurements of %s: %w", trial.Name, err)
+	return trial.Number, d.amend(ctx, func(draft *draft) error {
+		draft.attach(trial, ms)
+		draft.end(trial.Number, verdict, obs, trialrunner.Workload{})
+		return nil
+	})
+}
+
+// repeated reports whether a trial's result is another one than r.
+func (d *driver) repeated(t *experiment.Trial, r Result, stored []experiment.Measurement) error {
+	same := verdict(r, t.Observation, &d.e.Spec).state == t.State && len(r.Measurements) <= len(stored)
+	for i := range r.Measurements {
+		if !same {
+			break
 		}
+		is, was := &r.Measurements[i], &stored[len(stored)-len(r.Measurements)+i]
+		same = is.Metric == was.Metric && is.Text == was.Text
+	}
+	if !same {
+		return fmt.Errorf("trial %s has another result already (%s): %w", t.Name, t.State, store.ErrConflict)
+	}
+	return nil
+}
+
+// following returns measurements with the sequence numbers that follow those told or reported before.
+func following(ms, before []experiment.Measurement) []experiment.Measurement {
+	out := slices.Clone(ms)
+	for i := range out {
+		out[i].Seq = uint64(len(before) + i + 1)
+	}
+	return out
+}
+
+// attach stores measurements of a client with the draft.
+func (d *draft) attach(t *experiment.Trial, ms []experiment.Measurement) {
+	if len(ms) > 0 {
+		d.appends = append(d.appends, store.Appended{Number: t.Number, Attempt: t.Attempt, Source: "tell", Measurements: ms})
+	}
+}
+
+// tellPoint records the result of a point that the daemon did not ask for.
+func (t *Tuner) tellPoint(ctx context.Context, key experiment.Key, r Result) (experiment.Trial, error) {
+	d, err := t.use(ctx, key)
+	if err != nil {
+		return experiment.Trial{}, err
+	}
+	defer t.release(d)
+	r.Measurements, r.Assignments = slices.Clone(r.Measurements), slices.Clone(r.Assignments)
+	trials, err := d.enqueue(ctx, r.Request, func(j *job) error { return d.takeOver(ctx, j, r) })
+	if err != nil {
+		return experiment.Trial{}, err
+	}
+	return trials[0], nil
+}
+
+// takeOver makes a trial that has ended of a result.
+func (d *driver) takeOver(ctx context.Context, j *job, r Result) error {
+	a, err := d.onGrid(r.Assignments)
+	if err != nil {
+		return fmt.Errorf("tell %s: %w: %w", d.key, err, store.ErrInvalid)
+	}
+	if again, ok := d.given(j.request); ok {
+		if again.Origin != experiment.Told || !equal(again.Assignment, a) {
+			return fmt.Errorf("request %q was about another point, trial %s: %w", j.request, again.Name, store.ErrConflict)
+		}
+		stored, err := d.measurements(ctx, again.Number, again.Attempt)
+		if err == nil {
+			err = d.repeated(&again, r, stored)
+		}
+		if err == nil {
+			j.finish([]experiment.Trial{again}, nil)
+		}
+		return err
+	}
+	if err := d.affords(); err != nil {
+		return fmt.Errorf("tell %s: %w", d.key, err)
+	}
+	ms := following(r.Measurements, nil)
+	obs := experiment.Observe(d.e.Spec.Objective, ms)
+	verdict := verdict(r, obs, &d.e.Spec)
+	if verdict.state == experiment.TrialMetricsUnavailable {
+		return fmt.Errorf("tell %s: no value of %s given: %w", d.key, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
 	}
 	draft := d.newDraft()
-	draft.end(trial.Number, verdict, obs, trialrunner.Workload{})
-	d.judged = false
-	draft.refresh()
-	if err := draft.commit(ctx); err != nil {
-		return 0, d.abandon(ctx, err)
-	}
-	return trial.Number, nil
+	added := draft.add(experiment.Trial{
+		State: experiment.TrialRunning, Origin: experiment.Told, GivenAs: j.request, Assignment: a,
+	})
+	draft.attach(added, ms)
+	draft.end(added.Number, verdict, obs, trialrunner.Workload{})
+	return d.created(ctx, j, draft)
 }
 
 // verdict decides what a client's result means for its trial.

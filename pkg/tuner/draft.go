@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -22,6 +21,9 @@ type draft struct {
 	stored  int                 // trials that the store has
 	touched map[uint64]struct{} // numbers of stored trials that changed
 	events  []experiment.Event
+	appends []store.Appended
+	notes   map[uint64]experiment.Note
+	spec    bool // it changed
 	before  experiment.Status
 }
 
@@ -48,8 +50,10 @@ func (d *draft) apply(ctx context.Context, a Actions) error {
 		}
 	}
 	if a.Ask > 0 {
-		if err := d.ask(ctx, a.Ask, experiment.TrialPending, ""); err != nil {
-			return err
+		if left := a.Ask - d.addFirstPoints(a.Ask, experiment.TrialPending, ""); left > 0 && !d.e.Status.Completed() {
+			if err := d.think(ctx, left, nil); err != nil {
+				d.fail("SuggestionFailed", err.Error())
+			}
 		}
 	}
 	d.judged = false
@@ -57,8 +61,8 @@ func (d *draft) apply(ctx context.Context, a Actions) error {
 	return nil
 }
 
-// change runs f on a trial.
-func (d *draft) change(number uint64, f func(t *experiment.Trial)) {
+// alter runs f on a trial.
+func (d *draft) alter(number uint64, f func(t *experiment.Trial)) {
 	t := &d.trials[number-1]
 	before := t.State
 	f(t)
@@ -69,7 +73,7 @@ func (d *draft) change(number uint64, f func(t *experiment.Trial)) {
 }
 
 func (d *draft) mark(number uint64) {
-	d.change(number, func(t *experiment.Trial) {
+	d.alter(number, func(t *experiment.Trial) {
 		t.State, t.Started = experiment.TrialRunning, d.now
 	})
 }
@@ -80,7 +84,7 @@ func (d *draft) retry(ctx context.Context, f Finish) error {
 	if _, _, err := d.deliver(ctx, f); err != nil {
 		return err
 	}
-	d.change(f.Number, func(t *experiment.Trial) {
+	d.alter(f.Number, func(t *experiment.Trial) {
 		t.Attempt++
 		if f.Workload.Phase == trialrunner.Lost {
 			t.Lost++
@@ -108,7 +112,7 @@ func (d *draft) finish(ctx context.Context, f Finish) error {
 
 // end records a trial's final state.
 func (d *draft) end(number uint64, o outcome, obs experiment.Observation, w trialrunner.Workload) {
-	d.change(number, func(t *experiment.Trial) {
+	d.alter(number, func(t *experiment.Trial) {
 		d.finishNo++
 		t.State, t.Reason, t.Message = o.state, o.reason, o.message
 		t.FinishNo, t.Observation, t.Finished = d.finishNo, obs, w.Finished
@@ -120,6 +124,7 @@ func (d *draft) end(number uint64, o outcome, obs experiment.Observation, w tria
 		}
 	})
 	d.waiting = false
+	delete(d.handed, number)
 	t := &d.trials[number-1]
 	d.log.Info().Str("trial", t.Name).Str("reason", t.Reason).Str("state", string(t.State)).Msg("trial finished")
 	d.event(t.Name, t.Reason, t.Message, t.State != experiment.TrialSucceeded)
@@ -150,45 +155,20 @@ func (d *draft) deliver(ctx context.Context, f Finish) (ms []experiment.Measurem
 
 // measurements returns those of one attempt, from all sources.
 func (d *driver) measurements(ctx context.Context, number uint64, attempt int) ([]experiment.Measurement, error) {
+	return d.Tuner.measurements(ctx, d.key, number, attempt)
+}
+
+func (t *Tuner) measurements(ctx context.Context, key experiment.Key, number uint64, attempt int) ([]experiment.Measurement, error) {
 	var all []experiment.Measurement
 	for _, source := range experiment.Sources {
-		s := experiment.Stream{Experiment: d.key, Number: number, Attempt: attempt, Source: source}
-		ms, err := d.Store.Measurements(ctx, s, 0)
+		s := experiment.Stream{Experiment: key, Number: number, Attempt: attempt, Source: source}
+		ms, err := t.Store.Measurements(ctx, s, 0)
 		if err != nil {
 			return nil, fmt.Errorf("read measurements of trial %d: %w", number, err)
 		}
 		all = append(all, ms...)
 	}
 	return all, nil
-}
-
-// ask creates n trials, or fewer when the algorithm has no more.
-func (d *draft) ask(ctx context.Context, n int, state experiment.TrialState, request string) error {
-	ids := make([]uint64, n)
-	for i := range ids {
-		ids[i] = uint64(len(d.trials) + i + 1)
-	}
-	out, err := d.suggest(ctx, ids)
-	exhausted := errors.Is(err, algorithms.ErrExhausted)
-	d.waiting = errors.Is(err, algorithms.ErrWait)
-	if err != nil && !exhausted && !d.waiting {
-		d.fail("SuggestionFailed", err.Error())
-		return nil
-	}
-	d.exhausted = exhausted
-	for _, s := range out {
-		t := experiment.Trial{
-			Number: s.ID, Attempt: 1, State: state, Created: d.now, Memo: s.Memo, Request: request,
-			Name:       experiment.TrialName(d.key.Name, d.e.Metadata.UID, s.ID),
-			Assignment: d.suggestions.problem.Space.Format(s.Point),
-		}
-		if state == experiment.TrialRunning {
-			t.Started = d.now
-		}
-		d.trials = append(d.trials, t)
-		d.tally.Add(&d.e.Spec, &t)
-	}
-	return nil
 }
 
 // fail ends the experiment with a cause that is not any trial's.
@@ -220,19 +200,12 @@ func (d *draft) refresh() {
 // commit makes the draft durable, and shows it to readers then. What was taken in is kept though ctx
 // has ended: the commit is not given up, and takes as long as the store does.
 func (d *draft) commit(ctx context.Context) error {
-	change := store.Change{Revision: d.e.Revision, Create: d.trials[d.stored:], Events: d.events}
-	for number := range d.touched {
-		change.Update = append(change.Update, d.trials[number-1])
-	}
-	slices.SortFunc(change.Update, func(a, b experiment.Trial) int { return cmp.Compare(a.Number, b.Number) })
-	if !reflect.DeepEqual(d.e.Status, d.before) {
-		change.Status = &d.e.Status
-	}
-	if change.Status == nil && len(change.Create)+len(change.Update)+len(change.Events) == 0 {
-		d.show(&change)
+	change := d.change()
+	if change == nil {
+		d.show(&store.Change{})
 		return nil
 	}
-	revision, err := d.Store.Commit(context.WithoutCancel(ctx), d.key, change)
+	revision, err := d.Store.Commit(context.WithoutCancel(ctx), d.key, *change)
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("commit: %w: %w", err, errAgain)
 	}
@@ -240,7 +213,56 @@ func (d *draft) commit(ctx context.Context) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	d.e.Revision = revision
-	d.show(&change)
+	news := d.published(change)
+	if change.Control != nil {
+		d.kept = *change.Control
+	}
+	d.show(change)
 	d.notify()
+	d.feed.publish(news)
 	return nil
+}
+
+// change returns what is to be stored; nil when nothing is.
+func (d *draft) change() *store.Change {
+	c := &store.Change{
+		Revision: d.e.Revision, Create: d.trials[d.stored:], Events: d.events, Append: d.appends, Notes: d.notes,
+	}
+	for number := range d.touched {
+		c.Update = append(c.Update, d.trials[number-1])
+	}
+	slices.SortFunc(c.Update, func(a, b experiment.Trial) int { return cmp.Compare(a.Number, b.Number) })
+	if !reflect.DeepEqual(d.e.Status, d.before) {
+		c.Status = &d.e.Status
+	}
+	if d.spec {
+		c.Spec = &d.e.Spec
+	}
+	more := c.Status != nil || c.Spec != nil || len(c.Create)+len(c.Update)+len(c.Events)+len(c.Append)+len(c.Notes) > 0
+	if c.Control = d.control(more); c.Control == nil && !more {
+		return nil
+	}
+	return c
+}
+
+// published is what readers are told of a change.
+func (d *draft) published(c *store.Change) Change {
+	out := Change{Key: d.key, Experiment: c.Status != nil || c.Spec != nil, Events: len(c.Events)}
+	if c.Control != nil && timeless(*c.Control) != timeless(d.kept) {
+		out.Experiment = true
+	}
+	for _, list := range [][]experiment.Trial{c.Update, c.Create} {
+		for i := range list {
+			out.Trials = append(out.Trials, list[i].Number)
+		}
+	}
+	for number := range c.Notes {
+		if number == 0 {
+			out.Experiment = true
+		} else if !slices.Contains(out.Trials, number) {
+			out.Trials = append(out.Trials, number)
+		}
+	}
+	slices.Sort(out.Trials)
+	return out
 }

@@ -29,14 +29,25 @@ type driver struct {
 	calls chan func() error // run by the goroutine between steps
 	done  chan struct{}     // closed when the goroutine has ended
 
-	launched bool // guarded by Tuner.mu
+	preparing chan struct{} // capacity 1: held while it is loaded for the first time
+
+	// Guarded by Tuner.mu.
+	users    int  // it does not end while there are any
+	loaded   bool // it can be used
+	launched bool // it has its goroutine
+	dying    bool // the experiment's records are deleted just now
 
 	suggestions *suggestions
+	thinking    *thought // what the algorithm works on; nil: nothing
+	queue       []*job   // what creates trials, one after the other
 	held        bool
 	waiting     bool // the algorithm waits for a pending trial
 	judged      bool // the status agrees with the trials
+	queued      bool // a trial waits for a slot of the runner
+	quiet       bool // no workload is left
 	backoff     time.Duration
-	failures    map[string]int // starts that failed in a row, by trial
+	failures    map[string]int           // starts that failed in a row, by trial
+	handed      map[uint64]time.Duration // uptime when a trial was handed out to a client, by number
 
 	// As the store has them, and ahead of it within a step: a draft changes them before it is committed.
 	e         *experiment.Experiment
@@ -44,11 +55,23 @@ type driver struct {
 	tally     experiment.Tally // of trials
 	exhausted bool
 	finishNo  uint64
+	firsts    int                // trials made of spec.tuned.firstPoints
+	accounted time.Duration      // uptime up to which e.Control counts time
+	kept      experiment.Control // as the store has it
 
-	mu       sync.RWMutex // guards the rest, which readers look at
-	shown    shown
-	trouble  string // why the last step was put off; "" when all is well
-	watchers map[chan struct{}]struct{}
+	mu      sync.RWMutex // guards the rest, which readers look at
+	shown   shown
+	live    bool   // time passes for it
+	trouble string // why the last step was put off; "" when all is well
+}
+
+func (t *Tuner) newDriver(key experiment.Key) *driver {
+	return &driver{
+		Tuner: t, key: key, log: t.Config.Log.With().Str("experiment", key.String()).Logger(),
+		wake: make(chan struct{}, 1), calls: make(chan func() error), done: make(chan struct{}),
+		preparing: make(chan struct{}, 1), failures: map[string]int{}, handed: map[uint64]time.Duration{},
+		accounted: t.Uptime(),
+	}
 }
 
 // look makes the driver look at its experiment again.
@@ -72,7 +95,7 @@ func (d *driver) call(ctx context.Context, f func() error) error {
 		return nil
 	}:
 	case <-d.done:
-		return fmt.Errorf("experiment %s: no longer driven", d.key)
+		return d.gone()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -84,40 +107,72 @@ func (d *driver) call(ctx context.Context, f func() error) error {
 	}
 }
 
+// gone says why a driver has ended.
+func (d *driver) gone() error {
+	d.Tuner.mu.Lock()
+	defer d.Tuner.mu.Unlock()
+	if d.dying {
+		return fmt.Errorf("experiment %s: %w", d.key, store.ErrNotFound)
+	}
+	return fmt.Errorf("experiment %s: no longer driven", d.key)
+}
+
 // run is the one loop: look, plan, carry out, wait to be told to look again.
 func (d *driver) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	defer d.leave()
+	d.mu.Lock()
+	d.live = true
+	d.mu.Unlock()
 	for {
-		select {
-		case <-ctx.Done():
+		err := d.turn(ctx, timer.C)
+		switch {
+		case errors.Is(err, errGone) || ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())):
 			return nil
-		case f := <-d.calls:
-			if err := f(); err != nil {
-				return err
+		case err == nil && d.atRest() && d.retire():
+			return nil
+		case err == nil:
+			d.backoff = 0
+			d.troubled("")
+			if next, any := d.deadline(); any {
+				timer.Reset(next)
 			}
-		case <-d.wake:
-		case <-timer.C:
-		}
-		if err := d.settle(ctx); err != nil {
-			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-				return nil
-			}
-			if errors.Is(err, errUnread) || !errors.Is(err, store.ErrFull) && !errors.Is(err, errAgain) {
-				return fmt.Errorf("experiment %s: %w", d.key, err)
-			}
+		case errors.Is(err, errUnread) || !errors.Is(err, store.ErrFull) && !errors.Is(err, errAgain):
+			return fmt.Errorf("experiment %s: %w", d.key, err)
+		default:
 			d.backoff = min(max(2*d.backoff, firstRetry), lastRetry)
 			d.log.Warn().Err(err).Dur("retry_in", d.backoff).Msg("step put off")
 			d.troubled(err.Error())
 			timer.Reset(d.backoff)
-			continue
-		}
-		d.backoff = 0
-		d.troubled("")
-		if next, any := d.deadline(); any {
-			timer.Reset(next.Sub(d.Now()))
 		}
 	}
+}
+
+// turn waits until there is something to look at, and does what there is to do.
+func (d *driver) turn(ctx context.Context, timer <-chan time.Time) error {
+	var act func() error
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case act = <-d.calls:
+	case <-d.thinking.ended():
+		act = func() error { return d.take(ctx) }
+	case <-d.wake:
+	case <-timer:
+	}
+	d.account()
+	if act != nil {
+		if err := act(); err != nil {
+			return err
+		}
+	}
+	return d.settle(ctx)
+}
+
+// atRest reports whether nothing is left to do until somebody wants something.
+func (d *driver) atRest() bool {
+	return d.e.Status.Completed() && d.tally.Active() == 0 && d.quiet && len(d.queue) == 0 && d.thinking == nil
 }
 
 // troubled tells readers why the last step was put off, or that all is well.
@@ -128,6 +183,7 @@ func (d *driver) troubled(why string) {
 	d.mu.Unlock()
 	if changed {
 		d.notify()
+		d.feed.publish(Change{Key: d.key, Experiment: true})
 	}
 }
 
@@ -136,16 +192,25 @@ var (
 	errAgain = errors.New("to be tried again")
 	// errUnread marks an error after which the driver must end: it does not know what the store has.
 	errUnread = errors.New("records cannot be read back")
+	// errGone ends the driver of an experiment that was deleted.
+	errGone = errors.New("the experiment is deleted")
 )
 
 // settle steps until a plan is empty.
 func (d *driver) settle(ctx context.Context) error {
+	if d.e.Control.Deleting {
+		return d.demolish(ctx)
+	}
 	if err := d.expireLate(ctx); err != nil {
 		return err
 	}
 	for {
 		again, err := d.step(ctx)
-		if err != nil || !again {
+		if err != nil {
+			return err
+		}
+		served, err := d.serve(ctx)
+		if err != nil || !again && !served {
 			return err
 		}
 	}
@@ -161,6 +226,7 @@ func (d *driver) step(ctx context.Context) (again bool, err error) {
 	draft := d.newDraft()
 	draft.refresh()
 	var actions Actions
+	d.quiet = len(workloads) == 0
 	for {
 		actions = Plan(d.view(workloads))
 		if !actions.changesRecords() {
@@ -190,7 +256,7 @@ func (d *driver) abandon(ctx context.Context, cause error) error {
 
 // load reads the experiment from the store, in place of what is in memory.
 func (d *driver) load(ctx context.Context) error {
-	d.suggestions = nil
+	d.forget()
 	e, err := d.Store.Get(ctx, d.key)
 	if err != nil {
 		return err
@@ -199,14 +265,22 @@ func (d *driver) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.kept = e.Control
+	if d.e != nil { // time that was counted already is not forgotten
+		e.Control.Elapsed = max(e.Control.Elapsed, d.e.Control.Elapsed)
+		e.Control.TrialTime = max(e.Control.TrialTime, d.e.Control.TrialTime)
+	}
 	d.e, d.trials, d.tally, d.finishNo = e, trials, experiment.NewTally(&e.Spec, trials), 0
-	d.exhausted, d.waiting, d.judged = false, false, false
+	d.exhausted, d.waiting, d.judged, d.firsts = false, false, false, 0
 	for i := range trials {
 		d.finishNo = max(d.finishNo, trials[i].FinishNo)
+		if trials[i].Origin == experiment.FirstPoint {
+			d.firsts++
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shown = shown{e: *e}
+	d.shown = shown{e: *e, at: d.accounted}
 	d.shown.take(trials)
 	return nil
 }
@@ -222,6 +296,7 @@ func (d *driver) view(ws []trialrunner.Workload) View {
 	return View{
 		Experiment: d.e, Trials: d.trials, Workloads: ws,
 		Exhausted: d.exhausted, Waiting: d.waiting, External: d.e.External(), Held: d.held,
+		Thinking: d.thinking != nil,
 	}
 }
 
@@ -237,17 +312,30 @@ func (d *driver) effect(ctx context.Context, a Actions) (again bool, err error) 
 			return false, fmt.Errorf("remove trial %s: %w: %w", target.Trial, err, errAgain)
 		}
 	}
+	if len(a.Start) == 0 {
+		d.leave()
+	}
 	for _, number := range a.Start {
 		err := d.start(ctx, &d.trials[number-1])
 		if errors.Is(err, trialrunner.ErrBusy) {
+			d.queued = true
 			return again, nil // the runner says when to look again
 		}
 		if err != nil {
+			d.leave()
 			return false, err
 		}
 		again = true
 	}
 	return again, nil
+}
+
+// leave gives up the place among those that wait for a slot of the runner.
+func (d *driver) leave() {
+	if d.queued {
+		d.queued = false
+		d.Runner.Leave(d.key)
+	}
 }
 
 // start starts one trial, or records why it never can.
@@ -284,9 +372,9 @@ func (d *driver) fail(ctx context.Context, reason, message string) error {
 
 // notify tells the watchers that something changed.
 func (d *driver) notify() {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	for w := range d.watchers {
+	d.Tuner.mu.Lock()
+	defer d.Tuner.mu.Unlock()
+	for w := range d.Tuner.watchers[d.key] {
 		select {
 		case w <- struct{}{}:
 		default:

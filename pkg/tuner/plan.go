@@ -1,6 +1,9 @@
 package tuner
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 )
@@ -18,6 +21,7 @@ type View struct {
 	Waiting    bool                   // the algorithm has none before a pending trial has finished
 	External   bool                   // clients ask for trials and evaluate them; nothing is started here
 	Held       bool                   // an interrupt: nothing new starts, what runs stops
+	Thinking   bool                   // the algorithm was asked and has not answered yet
 }
 
 // Actions is what has to happen next. The first group changes records, the second one workloads;
@@ -65,7 +69,7 @@ func Plan(v View) Actions {
 	}
 	state := v.Experiment.Status
 	p.completed = state.Completed()
-	p.stopAll = v.Held || p.completed && (!state.Succeeded() || onCompletion(v.Experiment) == experiment.Kill)
+	p.stopAll = v.Held || p.completed && onCompletion(v.Experiment) == experiment.Kill
 	for i := range v.Trials {
 		if !v.Trials[i].State.Final() {
 			p.active++
@@ -73,6 +77,7 @@ func Plan(v View) Actions {
 		}
 	}
 	p.strays()
+	p.enqueuedFirst()
 	p.limitStarts()
 	p.actions.Ask = p.ask()
 	return p.actions
@@ -91,6 +96,7 @@ type planner struct {
 // trial decides about one trial that is not final.
 func (p *planner) trial(t *experiment.Trial) {
 	if p.view.External {
+		p.outside(t)
 		return
 	}
 	target := Target{t.Name, t.Attempt}
@@ -108,9 +114,19 @@ func (p *planner) trial(t *experiment.Trial) {
 		if t.State == experiment.TrialPending {
 			p.actions.Mark = append(p.actions.Mark, t.Number)
 		}
-		if p.stopAll {
+		if p.stopAll || t.Stopping {
 			p.actions.Stop = append(p.actions.Stop, target)
 		}
+	}
+}
+
+// outside decides about a trial that clients evaluate. One that is handed out when the experiment has
+// ended may still be told, where running trials may come to their ends.
+func (p *planner) outside(t *experiment.Trial) {
+	if t.Stopping || p.completed && (t.State == experiment.TrialPending || p.stopAll) {
+		p.actions.Finish = append(p.actions.Finish, Finish{t.Number, trialrunner.Workload{
+			Trial: t.Name, Attempt: t.Attempt, Phase: trialrunner.Exited, Exit: trialrunner.Exit{Reason: reasonStopped},
+		}})
 	}
 }
 
@@ -120,10 +136,10 @@ func (p *planner) unseen(t *experiment.Trial) {
 	switch {
 	case t.State == experiment.TrialRunning:
 		p.ended(t, gone)
-	case p.completed:
+	case p.completed || t.Stopping:
 		gone.Exit.Reason = reasonStopped
 		p.actions.Finish = append(p.actions.Finish, Finish{t.Number, gone})
-	case !p.view.Held:
+	case !p.view.Held && !p.view.Experiment.Control.Paused:
 		p.actions.Start = append(p.actions.Start, t.Number)
 	}
 }
@@ -133,7 +149,7 @@ func (p *planner) ended(t *experiment.Trial, w trialrunner.Workload) {
 	lost := w.Phase == trialrunner.Lost && t.Lost+1 < maxAttempts
 	stopped := w.Phase == trialrunner.Exited && w.Exit.Reason == reasonStopped
 	f := Finish{t.Number, w}
-	if !p.completed && (lost || stopped) {
+	if !p.completed && !t.Stopping && (lost || stopped) {
 		p.actions.Retry = append(p.actions.Retry, f)
 		return
 	}
@@ -157,6 +173,20 @@ func (p *planner) strays() {
 	}
 }
 
+// enqueuedFirst lets trials that a person wants to see start before those that merely wait for a slot.
+func (p *planner) enqueuedFirst() {
+	slices.SortStableFunc(p.actions.Start, func(a, b uint64) int {
+		return cmp.Compare(p.urgency(a), p.urgency(b))
+	})
+}
+
+func (p *planner) urgency(number uint64) int {
+	if p.view.Trials[number-1].Origin == experiment.Enqueued {
+		return 0
+	}
+	return 1
+}
+
 // limitStarts keeps the number of running workloads at or below parallelTrialCount.
 func (p *planner) limitStarts() {
 	room := max(0, parallel(&p.view.Experiment.Spec)-p.running)
@@ -170,7 +200,11 @@ func (p *planner) limitStarts() {
 // ask returns how many suggestions are wanted: as many as may run and as the budget allows. A
 // trial about to be finished may end the experiment, so that comes first.
 func (p *planner) ask() int {
-	if p.completed || p.view.Held || p.view.Exhausted || p.view.Waiting || p.view.External || len(p.actions.Finish) > 0 {
+	v := &p.view
+	if p.completed || v.Held || v.Experiment.Control.Paused || len(p.actions.Finish) > 0 {
+		return 0
+	}
+	if v.Exhausted || v.Waiting || v.Thinking || v.External {
 		return 0
 	}
 	return room(p.view.Experiment, len(p.view.Trials), p.active)
@@ -192,9 +226,17 @@ func parallel(s *experiment.Spec) int {
 	return int(*s.ParallelTrialCount)
 }
 
+// onCompletion returns what becomes of the trials that run when the experiment has ended. A failed
+// experiment stops them, unless somebody ended it and wanted to see their ends.
 func onCompletion(e *experiment.Experiment) experiment.OnCompletion {
-	if e.Spec.Tuned == nil || e.Spec.Tuned.OnCompletion == "" {
+	switch x := e.Spec.Tuned; {
+	case e.Control.OnCompletion != "":
+		return e.Control.OnCompletion
+	case !e.Status.Succeeded():
+		return experiment.Kill
+	case x == nil || x.OnCompletion == "":
 		return experiment.Drain
+	default:
+		return x.OnCompletion
 	}
-	return e.Spec.Tuned.OnCompletion
 }

@@ -54,7 +54,7 @@ func (t *Tuner) learn(ctx context.Context, e *experiment.Experiment) ([]experime
 		l := learner{spec: &e.Spec, space: space, kinds: kindsOf(&earlier.Spec)}
 		out[i] = l.prior(earlier, trials)
 		out[i].Trials = bounded(out[i].Trials, &e.Spec, maxPriorTrials/len(keys), maxPriorBytes/len(keys))
-		t.Log.Info().Str("experiment", e.Key().String()).Str("from", key.String()).
+		t.Config.Log.Info().Str("experiment", e.Key().String()).Str("from", key.String()).
 			Int("finished", out[i].Finished).Int("learned", len(out[i].Trials)).Msg("warm start")
 	}
 	return out, nil

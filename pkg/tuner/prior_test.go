@@ -203,9 +203,10 @@ func TestWarmStartIsWhatItWas(t *testing.T) {
 	if err := d.load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.suggest(t.Context(), []uint64{2}); err != nil {
+	if err := d.think(t.Context(), 1, nil); err != nil {
 		t.Fatal(err)
 	}
+	<-d.thinking.done
 	if diff := cmp.Diff(second.Priors, first.Priors); diff != "" || len(first.Priors[0].Trials) != 1 {
 		t.Errorf("after a restart: got (-), want (+):\n%s", diff)
 	}

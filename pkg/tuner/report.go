@@ -2,7 +2,10 @@ package tuner
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -22,13 +25,18 @@ type Reporter struct {
 // store.ErrNotFound: no such experiment or trial. store.ErrConflict: the trial is over, or was
 // started anew, or belongs to an earlier experiment of the same name; the reporter must stop.
 func (t *Tuner) Stream(ctx context.Context, r Reporter) (experiment.Stream, uint64, error) {
-	uid, trial, err := t.find(ctx, r.Experiment, r.Trial)
+	e, trial, err := t.lookUp(ctx, r.Experiment, r.Trial)
+	if errors.Is(err, store.ErrNotFound) {
+		if e, err := t.Store.Get(ctx, r.Experiment); err == nil && e.Metadata.UID != r.UID {
+			return experiment.Stream{}, 0, ofEarlier(r)
+		}
+	}
 	if err != nil {
 		return experiment.Stream{}, 0, err
 	}
 	switch {
-	case uid != r.UID:
-		return experiment.Stream{}, 0, fmt.Errorf("trial %s belongs to an earlier experiment %s: %w", r.Trial, r.Experiment, store.ErrConflict)
+	case e.Metadata.UID != r.UID:
+		return experiment.Stream{}, 0, ofEarlier(r)
 	case trial.Attempt != r.Attempt:
 		return experiment.Stream{}, 0, fmt.Errorf("trial %s is at attempt %d, not %d: %w", r.Trial, trial.Attempt, r.Attempt, store.ErrConflict)
 	case trial.State.Final():
@@ -39,34 +47,141 @@ func (t *Tuner) Stream(ctx context.Context, r Reporter) (experiment.Stream, uint
 	return s, acked, err
 }
 
-// find returns a trial by name, of an experiment that is driven or only stored.
-func (t *Tuner) find(ctx context.Context, key experiment.Key, name string) (uid string, trial experiment.Trial, err error) {
+func ofEarlier(r Reporter) error {
+	return fmt.Errorf("trial %s belongs to an earlier experiment %s: %w", r.Trial, r.Experiment, store.ErrConflict)
+}
+
+// Trial returns one trial, by name or number, as it stands. store.ErrNotFound.
+func (t *Tuner) Trial(ctx context.Context, key experiment.Key, trial string) (experiment.Trial, error) {
+	_, found, err := t.lookUp(ctx, key, trial)
+	return found, err
+}
+
+// lookUp returns a trial and its experiment, driven or only stored. Of the latter it reads no more than
+// that trial.
+func (t *Tuner) lookUp(ctx context.Context, key experiment.Key, trial string) (*experiment.Experiment, experiment.Trial, error) {
 	if d := t.driver(key); d != nil {
 		d.mu.RLock()
 		defer d.mu.RUnlock()
-		trial, err = byName(d.shown.trials, name)
-		return d.shown.e.Metadata.UID, trial, err
+		found, err := pick(d.shown.trials, &d.shown.e, trial)
+		if err != nil {
+			return nil, experiment.Trial{}, err
+		}
+		return d.shown.copyExperiment(), *found, nil
 	}
 	e, err := t.Store.Get(ctx, key)
 	if err != nil {
-		return "", experiment.Trial{}, err
+		return nil, experiment.Trial{}, err
 	}
-	trials, err := t.Store.Trials(ctx, key)
-	if err != nil {
-		return "", experiment.Trial{}, err
+	if number, ok := e.TrialNumber(trial); ok {
+		found, err := t.Store.Trial(ctx, key, number)
+		return e, found, err
 	}
-	trial, err = byName(trials, name)
-	return e.Metadata.UID, trial, err
+	return nil, experiment.Trial{}, unknownTrial(trial, key)
 }
 
-// byName searches from the end: it is mostly the newest trials that are looked for.
-func byName(trials []experiment.Trial, name string) (experiment.Trial, error) {
-	for i := len(trials) - 1; i >= 0; i-- {
-		if trials[i].Name == name {
-			return trials[i], nil
+// find returns a trial by name or number.
+func (d *driver) find(trial string) (*experiment.Trial, error) { return pick(d.trials, d.e, trial) }
+
+func pick(trials []experiment.Trial, e *experiment.Experiment, trial string) (*experiment.Trial, error) {
+	if n, ok := e.TrialNumber(trial); ok && n > 0 && n <= uint64(len(trials)) {
+		return &trials[n-1], nil
+	}
+	return nil, unknownTrial(trial, e.Key())
+}
+
+func unknownTrial(trial string, key experiment.Key) error {
+	return fmt.Errorf("trial %q of %s: %w", trial, key, store.ErrNotFound)
+}
+
+// Measurements returns those of a trial's current attempt.
+func (t *Tuner) Measurements(ctx context.Context, key experiment.Key, trial string) ([]experiment.Measurement, error) {
+	_, found, err := t.lookUp(ctx, key, trial)
+	if err != nil {
+		return nil, err
+	}
+	return t.measurements(ctx, key, found.Number, found.Attempt)
+}
+
+// Events returns an experiment's events, oldest first. store.ErrNotFound.
+func (t *Tuner) Events(ctx context.Context, key experiment.Key) ([]experiment.Event, error) {
+	return t.Store.Events(ctx, key)
+}
+
+// Log returns what the command of a trial's current attempt printed; see trialrunner.Runner. The caller
+// closes it. store.ErrNotFound: no such trial, or nothing was printed; a client evaluates it.
+func (t *Tuner) Log(ctx context.Context, key experiment.Key, trial string, tail int64, follow bool) (io.ReadCloser, error) {
+	e, found, err := t.lookUp(ctx, key, trial)
+	if err != nil {
+		return nil, err
+	}
+	if e.External() || found.Origin == experiment.Told {
+		return nil, fmt.Errorf("trial %s was evaluated by a client; no command ran here: %w", found.Name, store.ErrNotFound)
+	}
+	log, err := t.Runner.Log(ctx, key, found.Name, found.Attempt, tail, follow)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("trial %s has printed nothing (%s): %w", found.Name, found.State, store.ErrNotFound)
+	}
+	return log, err
+}
+
+// Decision says whether a trial should end before its time, and why.
+type Decision struct {
+	Stop   bool
+	Reason string // for a person; "" when it should go on
+}
+
+// ShouldStop decides about a trial, by name or number: it should end when it is over, when somebody
+// stopped it, or when its experiment has ended or is gone. store.ErrNotFound: the experiment has no
+// such trial.
+func (t *Tuner) ShouldStop(ctx context.Context, key experiment.Key, trial string) (Decision, error) {
+	e, found, err := t.lookUp(ctx, key, trial)
+	if errors.Is(err, store.ErrNotFound) {
+		if _, missing := t.Store.Get(ctx, key); errors.Is(missing, store.ErrNotFound) {
+			return Decision{true, fmt.Sprintf("experiment %s does not exist any more", key)}, nil
 		}
 	}
-	return experiment.Trial{}, fmt.Errorf("trial %q: %w", name, store.ErrNotFound)
+	if err != nil {
+		return Decision{}, err
+	}
+	return decide(e, &found), nil
+}
+
+// decide is where rules come in that end a trial for what it has measured.
+func decide(e *experiment.Experiment, t *experiment.Trial) Decision {
+	switch {
+	case t.State.Final():
+		return Decision{true, fmt.Sprintf("the trial is over: %s", t.State)}
+	case t.Stopping:
+		return Decision{true, "the trial was stopped on request"}
+	case e.Control.Deleting:
+		return Decision{true, "the experiment is being deleted"}
+	case e.Status.Completed():
+		return Decision{true, fmt.Sprintf("the experiment has ended: %s", e.Status.Reason())}
+	}
+	return Decision{}
+}
+
+// ReportTrial stores measurements that a client made on the way to a trial's result, numbered from 1, and
+// returns the number up to which they are durable: repeating a call is harmless. It decides as ShouldStop
+// does; measurements of a trial that is over are not stored, which is no error.
+func (t *Tuner) ReportTrial(ctx context.Context, key experiment.Key, trial string, ms []experiment.Measurement) (acked uint64, stop Decision, err error) {
+	e, found, err := t.lookUp(ctx, key, trial)
+	if err != nil {
+		return 0, Decision{}, err
+	}
+	s := experiment.Stream{Experiment: key, Number: found.Number, Attempt: found.Attempt, Source: "tell"}
+	stop = decide(e, &found)
+	if found.State.Final() {
+		acked, err = t.Store.Acked(ctx, s)
+		return acked, stop, err
+	}
+	acked, err = t.Store.Append(ctx, s, ms)
+	if !errors.Is(err, store.ErrConflict) {
+		return acked, stop, err
+	}
+	stop, err = t.ShouldStop(ctx, key, trial) // it ended, or was started anew, meanwhile
+	return acked, stop, err
 }
 
 // Append stores measurements of a stream and returns the sequence number up to which they are
@@ -76,21 +191,21 @@ func (t *Tuner) Append(ctx context.Context, s experiment.Stream, ms []experiment
 }
 
 // curve returns a finished trial's values of the objective, minimised, by step.
-func (d *driver) curve(ctx context.Context, t *experiment.Trial) ([]algorithms.Measurement, error) {
+func (d *driver) curve(ctx context.Context, s *experiment.Spec, t *experiment.Trial) ([]algorithms.Measurement, error) {
 	ms, err := d.measurements(ctx, t.Number, t.Attempt)
 	if err != nil {
 		return nil, err
 	}
 	var out []algorithms.Measurement
 	for _, m := range ms {
-		if m.Metric != d.e.Spec.Objective.ObjectiveMetricName {
+		if m.Metric != s.Objective.ObjectiveMetricName {
 			continue
 		}
 		step := m.Step
 		if step == 0 {
 			step = int64(len(out) + 1)
 		}
-		out = append(out, algorithms.Measurement{Step: step, Loss: d.e.Spec.Objective.Loss(m.Value)})
+		out = append(out, algorithms.Measurement{Step: step, Loss: s.Objective.Loss(m.Value)})
 	}
 	return out, nil
 }

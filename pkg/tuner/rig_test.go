@@ -2,6 +2,7 @@ package tuner
 
 import (
 	"context"
+	"io"
 	"strconv"
 	"sync"
 	"testing"
@@ -70,6 +71,18 @@ func (m *manual) Remove(ctx context.Context, k experiment.Key, trial string, att
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.world.Remove(ctx, k, trial, attempt)
+}
+
+func (m *manual) Leave(experiment.Key) {}
+
+func (m *manual) Log(ctx context.Context, k experiment.Key, trial string, attempt int, tail int64, follow bool) (io.ReadCloser, error) {
+	return m.world.Log(ctx, k, trial, attempt, tail, follow)
+}
+
+func (m *manual) Purge(ctx context.Context, k experiment.Key) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.world.Purge(ctx, k)
 }
 
 func (m *manual) Changed() <-chan experiment.Key { return m.changed }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +72,7 @@ type world struct {
 	started   map[Target]bool
 	ended     map[string]bool // trials with an attempt that ended by itself
 	twice     []string        // violations
+	purged    int
 }
 
 func (w *world) Start(_ context.Context, s trialrunner.Spec) error {
@@ -193,6 +196,11 @@ func (s *simulation) settle() {
 	for {
 		s.world.changed = false
 		err := s.driver.settle(s.t.Context())
+		if err == nil && s.driver.thinking != nil {
+			<-s.driver.thinking.done
+			s.world.changed = true
+			err = s.driver.take(s.t.Context())
+		}
 		if err == nil && !s.world.changed {
 			break
 		}
@@ -371,4 +379,14 @@ func (s *simulation) checkEnd() {
 	if reason == "ExperimentMaxTrialsReached" && len(s.driver.trials) != int(*e.Spec.MaxTrialCount) {
 		s.t.Fatalf("%d trials, budget %d", len(s.driver.trials), *e.Spec.MaxTrialCount)
 	}
+}
+
+func (w *world) Leave(experiment.Key) {}
+
+func (w *world) Log(context.Context, experiment.Key, string, int, int64, bool) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("printed\n")), nil
+}
+
+func (w *world) Purge(context.Context, experiment.Key) error {
+	return w.around(func() error { w.purged++; return nil })
 }

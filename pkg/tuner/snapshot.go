@@ -3,6 +3,7 @@ package tuner
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
@@ -20,29 +21,38 @@ type Snapshot struct {
 	External   bool               // clients evaluate the trials
 	Trouble    string             // why the last step was put off, and is tried again; "" when all is well
 	Settled    bool               // completed, and no trial is under way any more
+	Paused     bool               // no trial starts until it is resumed
+	Cost       float64            // by spec.tuned.cost; 0 without
+	Elapsed    time.Duration      // how long it was driven, without pauses
 }
 
-// Snapshot returns a submitted experiment as it stands. store.ErrNotFound.
+// Snapshot returns an experiment as it stands. store.ErrNotFound.
 func (t *Tuner) Snapshot(key experiment.Key) (Snapshot, error) {
-	d, err := t.driven(key)
+	d, err := t.reader(context.Background(), key)
 	if err != nil {
 		return Snapshot{}, err
 	}
 	return d.snapshot(), nil
 }
 
-// Load returns an experiment as it stands, submitted or only stored. store.ErrNotFound.
+// Load returns an experiment as it stands, with the lists of its trials. store.ErrNotFound.
 func (t *Tuner) Load(ctx context.Context, key experiment.Key) (Snapshot, error) {
-	d := t.driver(key)
-	if d == nil {
-		d = t.newDriver(key)
-		if err := d.load(ctx); err != nil {
-			return Snapshot{}, err
-		}
+	d, err := t.reader(ctx, key)
+	if err != nil {
+		return Snapshot{}, err
 	}
 	s := d.snapshot()
 	s.Experiment.Status = s.Experiment.Status.WithLists(s.Trials)
 	return s, nil
+}
+
+// reader returns a driver to look at: that which drives the experiment, or one that is loaded for this.
+func (t *Tuner) reader(ctx context.Context, key experiment.Key) (*driver, error) {
+	if d := t.driver(key); d != nil {
+		return d, nil
+	}
+	d := t.newDriver(key)
+	return d, d.load(ctx)
 }
 
 // List returns all stored experiments, ordered by key.
@@ -56,6 +66,7 @@ type shown struct {
 	trials    []experiment.Trial
 	tally     experiment.Tally // of trials
 	exhausted bool
+	at        time.Duration // uptime up to which e counts the time used
 }
 
 // take brings the trials up to date with some that were created or changed, in time proportional to them.
@@ -77,9 +88,14 @@ func (s *shown) take(trials []experiment.Trial) {
 func (d *driver) show(c *store.Change) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shown.e, d.shown.exhausted = *d.e, d.exhausted
+	d.shown.e, d.shown.exhausted, d.shown.at = *d.e, d.exhausted, d.accounted
 	d.shown.take(c.Update)
 	d.shown.take(c.Create)
+	for number, note := range c.Notes {
+		if number > 0 {
+			d.shown.trials[number-1].Note = note
+		}
+	}
 }
 
 func (d *driver) snapshot() Snapshot {
@@ -94,6 +110,11 @@ func (d *driver) snapshot() Snapshot {
 	if best, ok := is.tally.Best(); ok {
 		s.Best = &best
 	}
+	if d.live {
+		age(s.Experiment, d.Uptime()-is.at)
+	}
+	s.Paused, s.Elapsed = is.e.Control.Paused, time.Duration(s.Experiment.Control.Elapsed)
+	s.Cost = is.tally.Cost(s.Experiment)
 	return s
 }
 
@@ -110,32 +131,34 @@ func (s *shown) copyExperiment() *experiment.Experiment {
 	return &e
 }
 
-// Watch yields after changes of a submitted experiment; several changes may yield once. The
-// caller looks with Snapshot, and calls cancel when it no longer watches. The channel of an
-// experiment that was not submitted never yields.
+// Watch yields after changes of an experiment; several changes may yield once. The caller looks with
+// Snapshot, and calls cancel when it no longer watches.
 func (t *Tuner) Watch(key experiment.Key) (changes <-chan struct{}, cancel func()) {
 	c := make(chan struct{}, 1)
-	d := t.driver(key)
-	if d == nil {
-		return c, func() {}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.watchers[key] == nil {
+		t.watchers[key] = map[chan struct{}]struct{}{}
 	}
-	d.mu.Lock()
-	d.watchers[c] = struct{}{}
-	d.mu.Unlock()
+	t.watchers[key][c] = struct{}{}
 	return c, func() {
-		d.mu.Lock()
-		delete(d.watchers, c)
-		d.mu.Unlock()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.watchers[key], c)
+		if len(t.watchers[key]) == 0 {
+			delete(t.watchers, key)
+		}
 	}
 }
 
 // Interrupt stops the running trials of an experiment and leaves them pending, to be started
 // anew by the next Submit in another Tuner. It returns when none runs any more.
 func (t *Tuner) Interrupt(ctx context.Context, key experiment.Key) error {
-	d, err := t.driven(key)
+	d, err := t.use(ctx, key)
 	if err != nil {
 		return err
 	}
+	defer t.release(d)
 	changes, cancel := t.Watch(key)
 	defer cancel()
 	if err := d.call(ctx, func() error { d.held = true; return nil }); err != nil {

@@ -22,19 +22,48 @@ type suggestions struct {
 	told      uint64 // FinishNo of the last trial told
 }
 
-// suggest asks the algorithm, built first where there is none.
-//
-// The error is algorithms.ErrExhausted or ErrWait when fewer suggestions come, anything else when
-// the algorithm is at fault.
-func (d *driver) suggest(ctx context.Context, ids []uint64) ([]algorithms.Suggestion, error) {
+// question is what an algorithm is asked, and told before that.
+type question struct {
+	ids      []uint64
+	told     uint64 // FinishNo of the last trial of news
+	news     []algorithms.Trial
+	finished []experiment.Trial // parallel to news
+	pending  []algorithms.Trial
+	spec     *experiment.Spec
+}
+
+// question returns the one for n more trials. The algorithm is built first where there is none.
+func (d *driver) question(n int) (q question, err error) {
 	if d.suggestions == nil {
-		s, err := newSuggestions(d.e, d.Algorithms)
-		if err != nil {
-			return nil, err
+		if d.suggestions, err = newSuggestions(d.e, d.Algorithms); err != nil {
+			return q, err
 		}
-		d.suggestions = s
 	}
-	return d.suggestions.ask(ctx, d, ids)
+	s := d.suggestions
+	spec := d.e.Spec
+	q = question{ids: make([]uint64, n), told: s.told, spec: &spec}
+	for i := range q.ids {
+		q.ids[i] = uint64(len(d.trials) + i + 1)
+	}
+	q.finished = finishedSince(d.trials, s.told)
+	for i := range q.finished {
+		t, err := convert(&q.finished[i], &spec, s.problem.Space)
+		if err != nil {
+			return q, err
+		}
+		q.news, q.told = append(q.news, t), q.finished[i].FinishNo
+	}
+	for i := range d.trials {
+		if d.trials[i].State.Final() {
+			continue
+		}
+		t, err := convert(&d.trials[i], &spec, s.problem.Space)
+		if err != nil {
+			return q, err
+		}
+		q.pending = append(q.pending, t)
+	}
+	return q, nil
 }
 
 // newSuggestions builds the algorithm that the experiment names.
@@ -101,26 +130,20 @@ func RawSettings(a *experiment.Algorithm) []algorithms.RawSetting {
 }
 
 // tell passes on the trials that finished since the last call, in the order of finishing.
-func (s *suggestions) tell(ctx context.Context, d *driver) error {
-	news := finishedSince(d.trials, s.told)
-	if len(news) == 0 {
+func (s *suggestions) tell(ctx context.Context, d *driver, q *question) (err error) {
+	if len(q.news) == 0 {
 		return nil
 	}
-	finished := make([]algorithms.Trial, 0, len(news))
-	for i := range news {
-		t, err := convert(&news[i], &d.e.Spec, s.problem.Space)
-		if err != nil {
+	for i := range q.news {
+		if !s.def.Curves {
+			break
+		}
+		if q.news[i].Curve, err = d.curve(ctx, q.spec, &q.finished[i]); err != nil {
 			return err
 		}
-		if s.def.Curves {
-			if t.Curve, err = d.curve(ctx, &news[i]); err != nil {
-				return err
-			}
-		}
-		finished = append(finished, t)
 	}
-	s.suggester.Tell(finished)
-	s.told = news[len(news)-1].FinishNo
+	s.suggester.Tell(q.news)
+	s.told = q.told
 	return nil
 }
 
@@ -135,33 +158,27 @@ func finishedSince(trials []experiment.Trial, finishNo uint64) (out []experiment
 	return out
 }
 
-// ask returns points for the given trial numbers, see driver.suggest.
-func (s *suggestions) ask(ctx context.Context, d *driver, ids []uint64) (out []algorithms.Suggestion, err error) {
+// ask returns points for the trials in question. It runs beside the driver's goroutine, of which it uses
+// what never changes.
+//
+// The error is algorithms.ErrExhausted or ErrWait when fewer suggestions come, anything else when
+// the algorithm is at fault.
+func (s *suggestions) ask(ctx context.Context, d *driver, q question) (out []algorithms.Suggestion, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("algorithm %s panicked: %v", s.def.Name, p)
 		}
 	}()
-	if err := s.tell(ctx, d); err != nil {
+	if err := s.tell(ctx, d, &q); err != nil {
 		return nil, err
 	}
-	var pending []algorithms.Trial
-	for i := range d.trials {
-		if d.trials[i].State.Final() {
-			continue
-		}
-		t, err := convert(&d.trials[i], &d.e.Spec, s.problem.Space)
-		if err != nil {
-			return nil, err
-		}
-		pending = append(pending, t)
-	}
-	out, short := s.suggester.Ask(ids, pending)
+	ids := q.ids
+	out, short := s.suggester.Ask(ids, q.pending)
 	switch {
 	case short != nil && !errors.Is(short, algorithms.ErrExhausted) && !errors.Is(short, algorithms.ErrWait):
 		return nil, fmt.Errorf("ask %s for %d suggestions: %w", s.def.Name, len(ids), short)
-	case errors.Is(short, algorithms.ErrWait) && len(pending)+len(out) == 0:
-		return nil, fmt.Errorf("algorithm %s waits for trials, but none is pending", s.def.Name)
+	case errors.Is(short, algorithms.ErrWait) && len(q.pending)+len(out) == 0:
+		return nil, fmt.Errorf("algorithm %s %w", s.def.Name, errNobodyToWaitFor)
 	case short == nil && len(out) < len(ids):
 		return nil, fmt.Errorf("algorithm %s answered %d suggestions to %d asked", s.def.Name, len(out), len(ids))
 	}

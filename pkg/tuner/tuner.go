@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,24 +29,31 @@ var (
 	ErrFull     = store.ErrFull
 )
 
-// Config is what a Tuner works with. All fields but Log are required.
+// ErrExists says that there is another experiment of the same name. It is an ErrConflict.
+var ErrExists = fmt.Errorf("another experiment of this name exists: %w", ErrConflict)
+
+// Config is what a Tuner works with. All fields but Uptime and Log are required.
 type Config struct {
 	Store      store.Store
 	Runner     trialrunner.Runner
 	Algorithms *algorithms.Registry
 	Now        func() time.Time
-	Log        zerolog.Logger
+	// Uptime is the time since some moment, which does not jump when the clock is set; nil: since New.
+	Uptime func() time.Duration
+	Log    zerolog.Logger
 }
 
-// Tuner drives the experiments submitted to it. Its methods may be called concurrently.
+// Tuner drives experiments. Its methods may be called concurrently.
 type Tuner struct {
 	Config
 	failed chan error    // first error of a driver
 	fresh  chan struct{} // capacity 1: a driver waits to be launched
 	models models
+	feed   *feed
 
-	mu      sync.Mutex
-	drivers map[experiment.Key]*driver
+	mu       sync.Mutex
+	drivers  map[experiment.Key]*driver
+	watchers map[experiment.Key]map[chan struct{}]struct{}
 }
 
 // New returns a Tuner that drives nothing yet.
@@ -53,14 +61,18 @@ func New(c Config) (*Tuner, error) {
 	if c.Store == nil || c.Runner == nil || c.Algorithms == nil || c.Now == nil {
 		return nil, errors.New("new tuner: store, runner, algorithms and clock are required")
 	}
+	if c.Uptime == nil {
+		begin := time.Now()
+		c.Uptime = func() time.Duration { return time.Since(begin) }
+	}
 	return &Tuner{
-		Config: c, failed: make(chan error, 1), fresh: make(chan struct{}, 1),
-		drivers: map[experiment.Key]*driver{},
+		Config: c, failed: make(chan error, 1), fresh: make(chan struct{}, 1), feed: newFeed(),
+		drivers: map[experiment.Key]*driver{}, watchers: map[experiment.Key]map[chan struct{}]struct{}{},
 	}, nil
 }
 
-// Run drives the submitted experiments until ctx ends or one of them cannot be driven any more
-// (the store failed). A commit under way is waited for. Workloads are left running.
+// Run drives experiments until ctx ends or one of them cannot be driven any more (the store
+// failed). A commit under way is waited for. Workloads are left running.
 func (t *Tuner) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -91,20 +103,6 @@ func (t *Tuner) Run(ctx context.Context) (err error) {
 	}
 }
 
-// unlaunched returns the drivers that have no goroutine yet, each of them once.
-func (t *Tuner) unlaunched() []*driver {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var out []*driver
-	for _, d := range t.drivers {
-		if !d.launched {
-			d.launched = true
-			out = append(out, d)
-		}
-	}
-	return out
-}
-
 // drive runs a driver to its end.
 func (t *Tuner) drive(ctx context.Context, d *driver) {
 	defer close(d.done)
@@ -116,18 +114,71 @@ func (t *Tuner) drive(ctx context.Context, d *driver) {
 	}
 }
 
-func (t *Tuner) driver(key experiment.Key) *driver {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.drivers[key]
+// Start drives every stored experiment that is not settled: that is not completed, or of which a trial
+// or a workload is left, or whose deletion is. A daemon calls it once.
+func (t *Tuner) Start(ctx context.Context) error {
+	stored, err := t.Store.List(ctx)
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	for _, e := range stored {
+		unsettled, err := t.unsettled(ctx, e)
+		if err != nil {
+			return fmt.Errorf("start %s: %w", e.Key(), err)
+		}
+		if !unsettled {
+			continue
+		}
+		d, err := t.use(ctx, e.Key())
+		if err != nil {
+			return fmt.Errorf("start %s: %w", e.Key(), err)
+		}
+		t.release(d)
+	}
+	return nil
 }
 
-// driven returns the driver of a submitted experiment.
-func (t *Tuner) driven(key experiment.Key) (*driver, error) {
-	if d := t.driver(key); d != nil {
-		return d, nil
+// unsettled reports whether there is anything left to do for a stored experiment.
+func (t *Tuner) unsettled(ctx context.Context, e *experiment.Experiment) (bool, error) {
+	if s := &e.Status; !s.Completed() || s.TrialsPending+s.TrialsRunning > 0 || e.Control.Deleting {
+		return true, nil
 	}
-	return nil, fmt.Errorf("experiment %s: %w", key, store.ErrNotFound)
+	if e.External() {
+		return false, nil
+	}
+	workloads, err := t.Runner.List(ctx, e.Key())
+	return len(workloads) > 0, err
+}
+
+// Create stores a new experiment and drives it. The same content under the same name is returned as it
+// stands; anything else of that name is ErrExists.
+func (t *Tuner) Create(ctx context.Context, e *experiment.Experiment) (*experiment.Experiment, error) {
+	err := t.create(ctx, e)
+	exists := errors.Is(err, store.ErrConflict)
+	if err != nil && !exists {
+		return nil, err
+	}
+	d, err := t.use(ctx, e.Key())
+	if err != nil {
+		return nil, err
+	}
+	defer t.release(d)
+	stands := d.copyExperiment()
+	if exists {
+		if stands.Control.Deleting {
+			return nil, fmt.Errorf("create experiment %s: it is being deleted: %w", e.Key(), ErrConflict)
+		}
+		if other := alike(stands, e); len(other) > 0 {
+			return nil, fmt.Errorf("create experiment %s: %s: %w", e.Key(), strings.Join(other, "; "), ErrExists)
+		}
+	}
+	return stands, nil
+}
+
+// alike lists in what two experiments of one name differ.
+func alike(a, b *experiment.Experiment) []string {
+	out := differences("spec", a.Spec, b.Spec)
+	return append(out, differences("local", program(a), program(b))...)
 }
 
 // Submit stores an experiment and drives it. One that is stored already goes on where it stands:
@@ -137,49 +188,30 @@ func (t *Tuner) Submit(ctx context.Context, e *experiment.Experiment) (*experime
 	if err := t.record(ctx, e); err != nil {
 		return nil, err
 	}
-	d, err := t.adopt(ctx, e.Key())
+	d, err := t.use(ctx, e.Key())
 	if err != nil {
 		return nil, err
 	}
-	d.look()
+	defer t.release(d)
 	return d.copyExperiment(), nil
-}
-
-// adopt returns the driver of a stored experiment, made if there is none.
-func (t *Tuner) adopt(ctx context.Context, key experiment.Key) (*driver, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if d := t.drivers[key]; d != nil {
-		return d, nil
-	}
-	d := t.newDriver(key)
-	if err := d.load(ctx); err != nil {
-		return nil, err
-	}
-	t.drivers[key] = d
-	select {
-	case t.fresh <- struct{}{}:
-	default:
-	}
-	return d, nil
 }
 
 // record creates or edits the stored experiment. One that is driven is edited by its driver, which
 // alone commits to it.
 func (t *Tuner) record(ctx context.Context, e *experiment.Experiment) error {
-	if d := t.driver(e.Key()); d != nil {
-		return d.call(ctx, func() error {
-			if err := t.editStored(ctx, e); err != nil {
-				return err
-			}
-			return d.load(ctx)
-		})
+	if t.driver(e.Key()) == nil {
+		err := t.editStored(ctx, e)
+		if errors.Is(err, store.ErrNotFound) {
+			return t.create(ctx, e)
+		}
+		return err
 	}
-	err := t.editStored(ctx, e)
-	if errors.Is(err, store.ErrNotFound) {
-		return t.create(ctx, e)
-	}
-	return err
+	return t.ask(ctx, e.Key(), func(d *driver) error {
+		if err := t.editStored(ctx, e); err != nil {
+			return err
+		}
+		return d.load(ctx)
+	})
 }
 
 // editStored commits what an experiment changes of the stored one.
@@ -188,26 +220,36 @@ func (t *Tuner) editStored(ctx context.Context, e *experiment.Experiment) error 
 	if err != nil {
 		return err
 	}
+	if stored.Control.Deleting {
+		return fmt.Errorf("experiment %s is being deleted: %w", e.Key(), ErrConflict)
+	}
 	change, err := edit(stored, e, t.Now())
 	if err != nil || change == nil {
 		return err
 	}
-	_, err = t.Store.Commit(ctx, e.Key(), *change)
+	if _, err = t.Store.Commit(ctx, e.Key(), *change); err == nil {
+		t.feed.publish(Change{Key: e.Key(), Experiment: true})
+	}
 	return err
 }
 
-// create stores a new experiment.
+// create stores a new experiment. ErrConflict: it is there already.
 func (t *Tuner) create(ctx context.Context, e *experiment.Experiment) error {
 	created := *e
 	now := t.Now()
 	created.Metadata.UID = newUID()
 	created.Metadata.Created = &now
 	created.Status = experiment.NewStatus(now)
+	created.Control, created.Note, created.Revision = experiment.Control{}, experiment.Note{}, 0
 	var err error
 	if created.Priors, err = t.learn(ctx, e); err != nil {
 		return fmt.Errorf("create experiment %s: %w", e.Key(), err)
 	}
-	return t.Store.Create(ctx, &created)
+	if err := t.Store.Create(ctx, &created); err != nil {
+		return err
+	}
+	t.feed.publish(Change{Key: e.Key(), Experiment: true})
+	return nil
 }
 
 // newUID returns 128 random bits as text. It identifies an experiment; no result depends on it.
@@ -215,12 +257,4 @@ func newUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
 	return hex.EncodeToString(b[:])
-}
-
-func (t *Tuner) newDriver(key experiment.Key) *driver {
-	return &driver{
-		Tuner: t, key: key, log: t.Log.With().Str("experiment", key.String()).Logger(),
-		wake: make(chan struct{}, 1), calls: make(chan func() error), done: make(chan struct{}),
-		failures: map[string]int{}, watchers: map[chan struct{}]struct{}{},
-	}
 }

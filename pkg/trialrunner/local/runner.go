@@ -61,7 +61,8 @@ type Runner struct {
 
 	mu       sync.Mutex
 	work     map[experiment.Key]map[target]*workload // all that were started and not removed
-	refused  map[experiment.Key]struct{}             // by ErrBusy, since slots were last freed
+	waiting  map[experiment.Key]turn                 // those that met ErrBusy
+	turns    uint64                                  // how many ever waited
 	watching bool                                    // the goroutine for adopted workloads runs
 }
 
@@ -87,7 +88,7 @@ func New(c Config) (*Runner, error) {
 	}
 	r := &Runner{
 		Config: c, changes: newChanges(), work: map[experiment.Key]map[target]*workload{},
-		refused: map[experiment.Key]struct{}{}, done: make(chan struct{}),
+		waiting: map[experiment.Key]turn{}, done: make(chan struct{}),
 	}
 	if err := becomeReaper(); err != nil {
 		return nil, fmt.Errorf("open local runner: %w", err)
@@ -170,7 +171,7 @@ func (r *Runner) Leftover(_ context.Context, key experiment.Key, trial string, a
 	defer root.Close()
 	left, err := trialdir.ReadSpool(root, after)
 	if errors.Is(err, trialdir.ErrDamaged) {
-		r.Log.Warn().Err(err).Str("path", filepath.Join(root.Name(), trialdir.SpoolFile)).Msg("measurements of a trial are damaged")
+		r.Config.Log.Warn().Err(err).Str("path", filepath.Join(root.Name(), trialdir.SpoolFile)).Msg("measurements of a trial are damaged")
 	} else if err != nil {
 		return nil, fmt.Errorf("collect leftover of %s: %w", trial, err)
 	}
@@ -221,15 +222,7 @@ func (r *Runner) forget(w *workload) {
 	if len(r.work[w.key]) == 0 {
 		delete(r.work, w.key)
 	}
-	r.wakeRefused()
-}
-
-// wakeRefused tells those that met ErrBusy to try again; r.mu is held.
-func (r *Runner) wakeRefused() {
-	for key := range r.refused {
-		r.changes.add(key)
-	}
-	clear(r.refused)
+	r.wake()
 }
 
 // target names one attempt of one trial.

@@ -68,17 +68,20 @@ func (r *Runner) reserve(spec trialrunner.Spec, file string) (*workload, error) 
 	if r.work[w.key][w.target] != nil {
 		return nil, nil
 	}
-	cpus, free := r.free()
-	if r.CPUs > 0 && w.cpus > cpus || spec.Limits.GPUs > len(free) {
-		r.refused[w.key] = struct{}{}
-		return nil, fmt.Errorf("start %s: %w", w.trial, trialrunner.ErrBusy)
-	}
 	if other := r.user(file); other != nil {
-		r.refused[w.key] = struct{}{}
+		r.wait(w.key, room{}) // for the file; slots would be of no use
 		return nil, fmt.Errorf("start %s: trial %s writes its metrics to %s too: %w", w.trial, other.trial, file, trialrunner.ErrBusy)
 	}
-	w.gpus = free[:spec.Limits.GPUs]
+	want := room{cpus: w.cpus, gpus: spec.Limits.GPUs}
+	if !r.admits(w.key, want) {
+		r.wait(w.key, want)
+		return nil, fmt.Errorf("start %s: %w", w.trial, trialrunner.ErrBusy)
+	}
+	_, free := r.free()
+	w.gpus = free[:want.gpus]
 	r.insert(w)
+	delete(r.waiting, w.key)
+	r.wake()
 	return w, nil
 }
 
@@ -213,9 +216,9 @@ func (r *Runner) Stop(_ context.Context, key experiment.Key, trial string, attem
 }
 
 func (r *Runner) signalLogged(w *workload, signal unix.Signal) {
-	r.Log.Warn().Str("trial", w.trial).Int("attempt", w.attempt).Msg("the agent did not stop its trial in time and is killed")
+	r.Config.Log.Warn().Str("trial", w.trial).Int("attempt", w.attempt).Msg("the agent did not stop its trial in time and is killed")
 	if err := r.signal(w, signal); err != nil {
-		r.Log.Error().Err(err).Str("trial", w.trial).Msg("kill agent")
+		r.Config.Log.Error().Err(err).Str("trial", w.trial).Msg("kill agent")
 	}
 }
 

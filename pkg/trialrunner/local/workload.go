@@ -66,7 +66,7 @@ func (r *Runner) adoptAll() error {
 	}
 	for _, name := range names {
 		if err := r.adopt(filepath.Join(active, name)); err != nil {
-			r.Log.Warn().Err(err).Str("link", name).Msg("workload left alone")
+			r.Config.Log.Warn().Err(err).Str("link", name).Msg("workload left alone")
 		}
 	}
 	return nil
@@ -205,7 +205,7 @@ func (r *Runner) end(w *workload, phase trialrunner.Phase, exit trialdir.Exit) {
 		w.deadline.Stop()
 	}
 	close(w.ended)
-	r.wakeRefused()
+	r.wake()
 	r.mu.Unlock()
 	r.changes.add(w.key)
 }
@@ -222,7 +222,7 @@ func (r *Runner) attend(w *workload, agent *exec.Cmd) {
 	}
 	if !agent.ProcessState.Success() && !r.closed() {
 		if err := killOrphans(); err != nil {
-			r.Log.Error().Err(err).Str("trial", w.trial).Int("attempt", w.attempt).Msg("processes of a trial are left")
+			r.Config.Log.Error().Err(err).Str("trial", w.trial).Int("attempt", w.attempt).Msg("processes of a trial are left")
 		}
 	}
 	r.conclude(w, agent.ProcessState)
@@ -241,7 +241,7 @@ func (r *Runner) conclude(w *workload, agent *os.ProcessState) {
 			r.end(w, phase, exit)
 			return
 		}
-		r.Log.Error().Err(err).Str("trial", w.trial).Int("attempt", w.attempt).Msg("the result of a trial cannot be read; trying again")
+		r.Config.Log.Error().Err(err).Str("trial", w.trial).Int("attempt", w.attempt).Msg("the result of a trial cannot be read; trying again")
 		r.sleep(time.Second)
 	}
 }

@@ -1,0 +1,156 @@
+package tuner
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+// An experiment has a driver while there is something to do for it or somebody uses it; one at rest
+// costs nothing but its records.
+
+// use returns the driver of a stored experiment, made if there is none. It is kept until release.
+// store.ErrNotFound.
+func (t *Tuner) use(ctx context.Context, key experiment.Key) (*driver, error) {
+	for {
+		t.mu.Lock()
+		d := t.drivers[key]
+		if d == nil {
+			d = t.newDriver(key)
+			t.drivers[key] = d
+		}
+		if !d.dying {
+			d.users++
+			t.mu.Unlock()
+			if err := d.prepare(ctx); err != nil {
+				t.release(d)
+				return nil, err
+			}
+			return d, nil
+		}
+		t.mu.Unlock()
+		select {
+		case <-d.done: // the experiment of this name is gone; there may be another one
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// release ends what use began.
+func (t *Tuner) release(d *driver) {
+	t.mu.Lock()
+	d.users--
+	if d.users == 0 && !d.loaded && t.drivers[d.key] == d {
+		delete(t.drivers, d.key)
+	}
+	t.mu.Unlock()
+	d.look()
+}
+
+// prepare loads a driver that is new, and has it launched.
+func (d *driver) prepare(ctx context.Context) error {
+	select {
+	case d.preparing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.preparing }()
+	d.Tuner.mu.Lock()
+	loaded := d.loaded
+	d.Tuner.mu.Unlock()
+	if loaded {
+		return nil
+	}
+	if err := d.load(ctx); err != nil {
+		return err
+	}
+	d.Tuner.mu.Lock()
+	d.loaded = true
+	d.Tuner.mu.Unlock()
+	select {
+	case d.fresh <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// unlaunched returns the drivers that have no goroutine yet, each of them once.
+func (t *Tuner) unlaunched() []*driver {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []*driver
+	for _, d := range t.drivers {
+		if d.loaded && !d.launched {
+			d.launched = true
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// driver returns the driver of an experiment, nil when it has none.
+func (t *Tuner) driver(key experiment.Key) *driver {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if d := t.drivers[key]; d != nil && d.loaded {
+		return d
+	}
+	return nil
+}
+
+// retire ends a driver that nobody uses; false when somebody does.
+func (d *driver) retire() bool {
+	d.Tuner.mu.Lock()
+	defer d.Tuner.mu.Unlock()
+	if d.users > 0 || d.Tuner.drivers[d.key] != d {
+		return false
+	}
+	delete(d.Tuner.drivers, d.key)
+	return true
+}
+
+// ask runs f in the goroutine of an experiment's driver, between its steps.
+func (t *Tuner) ask(ctx context.Context, key experiment.Key, f func(d *driver) error) error {
+	d, err := t.use(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer t.release(d)
+	return d.call(ctx, func() error { return f(d) })
+}
+
+// amend lets f change an experiment's records, and commits what it did. An error of f means that it
+// changed nothing.
+func (t *Tuner) amend(ctx context.Context, key experiment.Key, f func(d *draft) error) error {
+	return t.ask(ctx, key, func(d *driver) error {
+		if err := d.present(); err != nil {
+			return err
+		}
+		return d.amend(ctx, f)
+	})
+}
+
+// present reports an experiment that is being deleted.
+func (d *driver) present() error {
+	if d.e.Control.Deleting {
+		return fmt.Errorf("experiment %s is being deleted: %w", d.key, store.ErrConflict)
+	}
+	return nil
+}
+
+// amend is Tuner.amend, in the driver's goroutine.
+func (d *driver) amend(ctx context.Context, f func(d *draft) error) error {
+	draft := d.newDraft()
+	if err := f(draft); err != nil {
+		return err
+	}
+	d.judged = false
+	draft.refresh()
+	if err := draft.commit(ctx); err != nil {
+		return d.abandon(ctx, err)
+	}
+	return nil
+}

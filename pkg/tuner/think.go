@@ -1,0 +1,154 @@
+package tuner
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// An algorithm may take its time. It is asked in a goroutine of its own, so that its experiment goes
+// on meanwhile: results are taken, trials end, people pause and stop it. Nothing else creates trials
+// until it has answered, for their numbers are part of the question.
+
+// thought is a question to the algorithm and its answer.
+type thought struct {
+	job      *job // that asked; nil: the driver itself
+	of       *suggestions
+	finishNo uint64
+	done     chan struct{} // closed when the answer is there
+	out      []algorithms.Suggestion
+	err      error
+}
+
+// ended returns what is closed when there is an answer; nil when nothing was asked.
+func (th *thought) ended() <-chan struct{} {
+	if th == nil {
+		return nil
+	}
+	return th.done
+}
+
+// think asks the algorithm for n trials. Nothing waits for the goroutine: an algorithm cannot be
+// interrupted, and whoever no longer wants the answer forgets the question.
+func (d *driver) think(ctx context.Context, n int, j *job) error {
+	q, err := d.question(n)
+	if err != nil {
+		return err
+	}
+	th := &thought{job: j, of: d.suggestions, finishNo: d.finishNo, done: make(chan struct{})}
+	d.thinking = th
+	go func() {
+		defer close(th.done)
+		th.out, th.err = th.of.ask(ctx, d, q)
+	}()
+	return nil
+}
+
+// forget drops the algorithm and what it was asked; who asked is served anew.
+func (d *driver) forget() {
+	d.suggestions = nil
+	if th := d.thinking; th != nil {
+		d.thinking = nil
+		if th.job != nil {
+			d.queue = append([]*job{th.job}, d.queue...)
+		}
+	}
+}
+
+// take makes trials of the algorithm's answer.
+func (d *driver) take(ctx context.Context) error {
+	th := d.thinking
+	d.thinking = nil
+	draft := d.newDraft()
+	draft.conclude(th)
+	d.judged = false
+	draft.refresh()
+	err := draft.commit(ctx)
+	if th.job != nil {
+		th.job.finish(d.trials[draft.stored:], err)
+	}
+	if err != nil {
+		return d.abandon(ctx, err)
+	}
+	return nil
+}
+
+// conclude creates the trials that were suggested, as far as they are still wanted.
+func (d *draft) conclude(th *thought) {
+	exhausted, waiting := errors.Is(th.err, algorithms.ErrExhausted), errors.Is(th.err, algorithms.ErrWait)
+	unchanged := th.finishNo == d.finishNo // else it may be no longer so
+	switch {
+	case d.e.Status.Completed():
+		return
+	case th.err != nil && !exhausted && !waiting:
+		if unchanged || !errors.Is(th.err, errNobodyToWaitFor) {
+			d.fail("SuggestionFailed", th.err.Error())
+		}
+		return
+	}
+	d.exhausted, d.waiting = exhausted, waiting && unchanged
+	state, request := experiment.TrialPending, ""
+	if th.job != nil {
+		state, request = experiment.TrialRunning, th.job.request
+		if th.job.ctx.Err() != nil {
+			return // nobody would evaluate them
+		}
+	}
+	if d.held || d.e.Control.Paused {
+		return
+	}
+	for _, s := range th.out[:min(len(th.out), room(d.e, len(d.trials), d.tally.Active()))] {
+		d.add(experiment.Trial{
+			Number: s.ID, State: state, Memo: s.Memo, Request: request,
+			Assignment: th.of.problem.Space.Format(s.Point),
+		})
+	}
+}
+
+// add creates a trial.
+func (d *draft) add(t experiment.Trial) *experiment.Trial {
+	t.Number, t.Attempt, t.Created = uint64(len(d.trials)+1), 1, d.now
+	t.Name = experiment.TrialName(d.key.Name, d.e.Metadata.UID, t.Number)
+	if t.State == experiment.TrialRunning {
+		t.Started = d.now
+		d.handed[t.Number] = d.Uptime()
+	}
+	d.trials = append(d.trials, t)
+	d.tally.Add(&d.e.Spec, &t)
+	return &d.trials[len(d.trials)-1]
+}
+
+// addFirstPoints creates up to n trials of those of spec.tuned.firstPoints that were not created yet,
+// and returns how many.
+func (d *draft) addFirstPoints(n int, state experiment.TrialState, request string) (added int) {
+	points := d.e.Spec.FirstPoints()
+	for d.firsts < len(points) && added < n {
+		a, err := d.onGrid(points[d.firsts])
+		if err != nil {
+			d.fail("FirstPointInvalid", err.Error())
+			return added
+		}
+		d.add(experiment.Trial{State: state, Request: request, Origin: experiment.FirstPoint, Assignment: a})
+		d.firsts++
+		added++
+	}
+	return added
+}
+
+// onGrid returns an assignment as trials of this experiment have it. The error says why it is none.
+func (d *driver) onGrid(a []experiment.Pair) ([]experiment.Pair, error) {
+	space, err := d.e.Spec.Space()
+	if err != nil {
+		return nil, err
+	}
+	point, err := space.Parse(a)
+	if err != nil {
+		return nil, err
+	}
+	return space.Format(point), nil
+}
+
+// errNobodyToWaitFor says that an algorithm waits although no trial is under way.
+var errNobodyToWaitFor = errors.New("waits for trials, but none is pending")
