@@ -67,7 +67,7 @@ var layers = []layer{
 	{"pkg/tuner", "it plans against the contracts; implementations are joined in cmd/tuned", []string{
 		"algorithms", "pkg/experiment", "pkg/searchspace", "pkg/store", "pkg/trialrunner",
 	}},
-	{"pkg/server", "it speaks for the tuner and reaches nothing behind it", []string{"api", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
+	{"pkg/server", "it speaks for the tuner and reaches nothing behind it", []string{"api", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
 	{"pkg/katib", "it speaks for the tuner and reaches nothing behind it", []string{"api", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
 	{"pkg/pipeline", "modules to the platform are clients of the API", []string{"api", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/notebook", "modules to the platform are clients of the API", []string{"api", "pkg/experiment", "pkg/searchspace"}},

@@ -12,7 +12,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -28,7 +27,7 @@ type daemon struct {
 	dir    dataDir
 	log    zerolog.Logger
 	tuner  *tuner.Tuner
-	server *grpc.Server
+	server *server.Server
 	stop   context.CancelFunc
 	group  errgroup.Group
 	closes []func() error // in the order of opening
@@ -111,6 +110,7 @@ func (d *daemon) open(ctx context.Context, a *app, c *config) error {
 		Token: func(key experiment.Key, uid, trial string, attempt int) string {
 			return trialrunner.Token(secret, key, uid, trial, attempt)
 		},
+		Algorithms: builtin.Registry(), Options: options(false, false, c.TemplateDir), Version: version, Now: time.Now,
 	})
 	return nil
 }
@@ -172,7 +172,9 @@ const lastAnswers = 2 * time.Second
 // stopServing lets calls be answered, such as the one whose result ended the experiment. The
 // streams of agents that live on would never end; they are cut.
 func (d *daemon) stopServing() {
-	cut := time.AfterFunc(lastAnswers, d.server.Stop)
-	defer cut.Stop()
-	d.server.GracefulStop()
+	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	defer cancel()
+	if err := d.server.Shutdown(ctx); err != nil {
+		d.log.Warn().Err(err).Msg("calls were cut off")
+	}
 }

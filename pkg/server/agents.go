@@ -1,23 +1,18 @@
 package server
 
 import (
-	"crypto/subtle"
 	"errors"
 	"io"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
-	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 // agents implements AgentService.
 type agents struct {
 	tunedv1.UnimplementedAgentServiceServer
-	Config
+	*Server
 }
 
 // Report receives one agent's measurements and acknowledges what is durable.
@@ -26,13 +21,14 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 	if err != nil {
 		return err
 	}
-	reporter, err := a.authenticate(first.GetHello())
+	reporter, err := a.guard.hello(first.GetHello())
 	if err != nil {
 		return err
 	}
+	over := scope{key: reporter.Experiment, trial: reporter.Trial, conflict: reasonOver}
 	s, acked, err := a.Tuner.Stream(stream.Context(), reporter)
 	if err != nil {
-		return a.code(err)
+		return a.failure(stream.Context(), err, over)
 	}
 	if err := stream.Send(&tunedv1.ReportResponse{AckedSeq: acked}); err != nil {
 		return err
@@ -41,7 +37,7 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 		if len(batch) > 0 {
 			acked, err := a.Tuner.Append(stream.Context(), s, measurements(batch))
 			if err != nil {
-				return a.code(err)
+				return a.failure(stream.Context(), err, over)
 			}
 			if err := stream.Send(&tunedv1.ReportResponse{AckedSeq: acked}); err != nil {
 				return err
@@ -56,25 +52,6 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 		}
 		batch = request.GetMeasurements()
 	}
-}
-
-// authenticate checks that the caller may report for the trial it names.
-func (a *agents) authenticate(h *tunedv1.Hello) (tuner.Reporter, error) {
-	if h == nil {
-		return tuner.Reporter{}, status.Error(codes.InvalidArgument, "the first request must hold hello")
-	}
-	if h.GetStream() != "agent" {
-		return tuner.Reporter{}, status.Errorf(codes.InvalidArgument, "stream %q: want \"agent\"", h.GetStream())
-	}
-	r := tuner.Reporter{
-		Experiment: experiment.Key{Namespace: h.GetNamespace(), Name: h.GetExperiment()},
-		UID:        h.GetUid(), Trial: h.GetTrial(), Attempt: int(h.GetAttempt()), Source: h.GetStream(),
-	}
-	want := a.Token(r.Experiment, r.UID, r.Trial, r.Attempt)
-	if subtle.ConstantTimeCompare([]byte(want), []byte(h.GetToken())) != 1 {
-		return tuner.Reporter{}, status.Errorf(codes.Unauthenticated, "wrong token for attempt %d of trial %q", r.Attempt, r.Trial)
-	}
-	return r, nil
 }
 
 // measurements turns the wire's text into numbers, once.

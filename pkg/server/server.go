@@ -1,26 +1,31 @@
-// Package server is the daemon's API over gRPC: the stream of measurements that agents send, and
-// the calls of users.
+// Package server is the daemon's API: TuningService for users and AgentService for the agents beside
+// trials, over gRPC, and the same methods over HTTP with JSON, server-sent events and plain text.
+//
+// A Server is made by New, given further HTTP routes by Handle, and then serves any number of listeners,
+// each with gRPC and HTTP on it: the first bytes of a connection say which. Every call and every request,
+// whatever its transport, passes one authority (see authority.go), which lets in nobody by default.
+//
+//	s := server.New(server.Config{...})
+//	s.Handle("GET /metrics", metrics)
+//	go s.Serve(unixListener)         // peers of the daemon's own user need no token
+//	go s.ServeTLS(tcpListener, tls)  // or Serve, on the loopback: a token is needed
+//	...
+//	s.Shutdown(ctx)                  // the listeners are closed, calls under way are answered
 package server
 
 import (
 	"context"
-	"errors"
+	"net/http"
+	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
+	"github.com/tuned-hpo/tuned/algorithms"
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
-)
-
-// Limits that keep a misbehaving client from taking the daemon down.
-const (
-	maxMessage = 1 << 20 // bytes
-	maxHeader  = 8 << 10 // bytes
-	maxStreams = 128     // per connection
 )
 
 // Tuner is what the server needs of a tuner.Tuner.
@@ -28,49 +33,68 @@ type Tuner interface {
 	Stream(ctx context.Context, r tuner.Reporter) (experiment.Stream, uint64, error)
 	Append(ctx context.Context, s experiment.Stream, ms []experiment.Measurement) (acked uint64, err error)
 	Load(ctx context.Context, key experiment.Key) (tuner.Snapshot, error)
+	Inspect(ctx context.Context, key experiment.Key, look func(*tuner.Snapshot) error) error
 	List(ctx context.Context) ([]*experiment.Experiment, error)
 	Model(ctx context.Context, key experiment.Key) (tuner.Model, error)
 	Ask(ctx context.Context, key experiment.Key, count int, request string) (trials []experiment.Trial, done bool, err error)
 	Tell(ctx context.Context, key experiment.Key, r tuner.Result) (experiment.Trial, error)
 }
 
-// Config is what a server works with.
+// Config is what a server works with. Tuner, Token, Algorithms and Now are required.
 type Config struct {
 	Tuner Tuner
-	// Token returns the token that an agent must show.
+	// Token returns what proves the right to speak for one attempt of one trial.
 	Token func(key experiment.Key, uid, trial string, attempt int) string
-	Log   zerolog.Logger
+	// UserToken proves the right to everything; "" lets in the peers of Unix sockets alone.
+	UserToken string
+	// Hosts are the names under which browsers reach the server, beside localhost and IP addresses. A
+	// request for another name is refused, for a web page may have made its name resolve to here.
+	Hosts []string
+	// Algorithms are those that an experiment can name.
+	Algorithms *algorithms.Registry
+	// Options are those of reading an experiment that is created; Strict comes with the request.
+	Options experiment.Options
+	// Prepare completes and checks an experiment that is about to be created: whether its trials can run
+	// here. Its experiment.Faults are those of the manifest. Nil does nothing.
+	Prepare func(e *experiment.Experiment) error
+	// Local says that trials run as processes beside the daemon, so that an experiment may say how.
+	Local bool
+	// Ready says why the server should get no requests now, such as a full disk. Nil is always ready.
+	Ready   func() error
+	Version string
+	Limits  Limits // zero fields are those of DefaultLimits
+	Now     func() time.Time
+	Log     zerolog.Logger
 }
 
-// New returns a gRPC server with all services registered. The caller serves and stops it, and
-// guards who can reach its listener: users are not authenticated here.
-func New(c Config) *grpc.Server {
-	s := grpc.NewServer(
-		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxHeaderListSize(maxHeader),
-		grpc.MaxConcurrentStreams(maxStreams),
-	)
-	tunedv1.RegisterAgentServiceServer(s, &agents{Config: c})
-	tunedv1.RegisterTuningServiceServer(s, &users{Config: c})
+// Server serves the API on its listeners.
+type Server struct {
+	Config
+	grpc   *grpc.Server
+	http   *http.Server
+	routes *http.ServeMux
+	guard  *authority
+	front  *front
+	calls  underWay // but for the streams of agents
+
+	begin, end sync.Once
+	serving    sync.WaitGroup
+	closing    chan struct{} // closed by Shutdown: streams end
+}
+
+// New returns a server without listeners.
+func New(c Config) *Server {
+	c.Limits = c.Limits.withDefaults()
+	s := &Server{Config: c, routes: http.NewServeMux(), closing: make(chan struct{})}
+	s.guard = newAuthority(&s.Config)
+	s.front = newFront(s.Limits)
+	s.grpc = s.newGRPC()
+	s.http = s.newHTTP()
+	tunedv1.RegisterAgentServiceServer(s.grpc, &agents{Server: s})
+	tunedv1.RegisterTuningServiceServer(s.grpc, &users{Server: s})
 	return s
 }
 
-// code turns an error into a gRPC status. Only kinds that a client can act on keep their text.
-func (c Config) code(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, tuner.ErrNotFound):
-		return status.Error(codes.NotFound, err.Error())
-	case errors.Is(err, tuner.ErrConflict):
-		return status.Error(codes.FailedPrecondition, err.Error())
-	case errors.Is(err, tuner.ErrInvalid):
-		return status.Error(codes.InvalidArgument, err.Error())
-	case errors.Is(err, tuner.ErrFull):
-		return status.Error(codes.ResourceExhausted, err.Error())
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return status.FromContextError(err).Err()
-	}
-	c.Log.Error().Err(err).Msg("request failed")
-	return status.Error(codes.Internal, "internal error; the daemon's log has the cause")
-}
+// Handle adds an HTTP route for users, behind the same guards as all others. It must not be called once the
+// server serves. The pattern is that of http.ServeMux.
+func (s *Server) Handle(pattern string, h http.Handler) { s.routes.Handle(pattern, h) }

@@ -4,93 +4,17 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
-	"github.com/tuned-hpo/tuned/pkg/server"
-	"github.com/tuned-hpo/tuned/pkg/store/storetest"
-	"github.com/tuned-hpo/tuned/pkg/trialrunner"
-	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// idle is a runner that has nothing to run: clients evaluate the trials.
-type idle struct{ trialrunner.Runner }
-
-func (idle) Changed() <-chan experiment.Key { return nil }
-
-// rig is a real tuner behind a real gRPC connection.
-type rig struct {
-	users  tunedv1.TuningServiceClient
-	agents tunedv1.AgentServiceClient
-	store  interface {
-		Measurements(context.Context, experiment.Stream, uint64) ([]experiment.Measurement, error)
-	}
-	uid string
-}
-
-var secret = []byte("secret")
-
-func token(key experiment.Key, uid, trial string, attempt int) string {
-	return trialrunner.Token(secret, key, uid, trial, attempt)
-}
-
-func newRig(t *testing.T, budget int32) *rig {
-	t.Helper()
-	return newRigOf(t, asked(budget))
-}
-
-// newRigOf serves one experiment.
-func newRigOf(t *testing.T, submitted *experiment.Experiment) *rig {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	memory := storetest.NewMemory()
-	tn, err := tuner.New(tuner.Config{Store: memory, Runner: idle{}, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- tn.Run(ctx) }()
-	e, err := tn.Submit(ctx, submitted)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener := bufconn.Listen(1 << 20)
-	s := server.New(server.Config{Tuner: tn, Token: token, Log: zerolog.Nop()})
-	go func() { done <- s.Serve(listener) }()
-	conn, err := grpc.NewClient("passthrough:///", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = conn.Close()
-		s.Stop()
-		cancel()
-		for range 2 {
-			if err := <-done; err != nil {
-				t.Errorf("daemon: %v", err)
-			}
-		}
-	})
-	return &rig{users: tunedv1.NewTuningServiceClient(conn), agents: tunedv1.NewAgentServiceClient(conn), store: memory, uid: e.Metadata.UID}
-}
 
 // asked is an experiment without a command: its trials are asked for.
 func asked(budget int32) *experiment.Experiment {

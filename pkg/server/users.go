@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
@@ -16,24 +13,24 @@ import (
 // users implements TuningService.
 type users struct {
 	tunedv1.UnimplementedTuningServiceServer
-	Config
+	*Server
 }
 
 // GetExperiment returns an experiment as it stands.
 func (u *users) GetExperiment(ctx context.Context, r *tunedv1.GetExperimentRequest) (*tunedv1.Experiment, error) {
 	s, err := u.Tuner.Load(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetName()})
 	if err != nil {
-		return nil, u.code(err)
+		return nil, u.failure(ctx, err, scope{})
 	}
 	m, err := wholeMessage(&s)
-	return m, u.code(err)
+	return m, u.failure(ctx, err, scope{})
 }
 
 // ListExperiments returns a page of the experiments of one namespace, or of all.
 func (u *users) ListExperiments(ctx context.Context, r *tunedv1.ListExperimentsRequest) (*tunedv1.ListExperimentsResponse, error) {
 	all, err := u.Tuner.List(ctx)
 	if err != nil {
-		return nil, u.code(err)
+		return nil, u.failure(ctx, err, scope{})
 	}
 	var list []*tunedv1.Experiment
 	for _, e := range all {
@@ -49,7 +46,7 @@ func (u *users) ListExperiments(ctx context.Context, r *tunedv1.ListExperimentsR
 func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*tunedv1.ListTrialsResponse, error) {
 	s, err := u.Tuner.Load(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()})
 	if err != nil {
-		return nil, u.code(err)
+		return nil, u.failure(ctx, err, scope{})
 	}
 	trials, next, err := page(s.Trials, r.GetPageSize(), r.GetPageToken())
 	response := &tunedv1.ListTrialsResponse{NextPageToken: next, Total: uint32(len(s.Trials))}
@@ -70,11 +67,11 @@ func page[T any](list []T, size int32, token string) (part []T, next string, err
 	from := 0
 	if token != "" {
 		if from, err = strconv.Atoi(token); err != nil || from < 0 {
-			return nil, "", status.Errorf(codes.InvalidArgument, "page_token %q: want one that a page before gave", token)
+			return nil, "", fail(reasonPage, "page_token %q: want one that a page before gave", token)
 		}
 	}
 	if size < 0 || size > largestPage {
-		return nil, "", status.Errorf(codes.InvalidArgument, "page_size %d: want 0 to %d", size, largestPage)
+		return nil, "", fail(reasonPage, "page_size %d: want 0 to %d", size, largestPage)
 	}
 	if size == 0 {
 		size = defaultPage
@@ -91,10 +88,10 @@ func page[T any](list []T, size int32, token string) (part []T, next string, err
 func (u *users) GetModel(ctx context.Context, r *tunedv1.GetModelRequest) (*tunedv1.GetModelResponse, error) {
 	model, err := u.Tuner.Model(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()})
 	if err != nil {
-		return nil, u.code(err)
+		return nil, u.failure(ctx, err, scope{})
 	}
 	fields, err := structOf(model)
-	return &tunedv1.GetModelResponse{Model: fields}, u.code(err)
+	return &tunedv1.GetModelResponse{Model: fields}, u.failure(ctx, err, scope{})
 }
 
 // Ask hands out trials.
@@ -102,11 +99,11 @@ func (u *users) Ask(ctx context.Context, r *tunedv1.AskRequest) (*tunedv1.AskRes
 	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}
 	trials, done, err := u.Tuner.Ask(ctx, key, max(1, int(r.GetCount())), r.GetRequestId())
 	if err != nil {
-		return nil, u.code(err)
+		return nil, u.failure(ctx, err, scope{})
 	}
 	s, err := u.Tuner.Load(ctx, key)
 	if err != nil {
-		return nil, u.code(err)
+		return nil, u.failure(ctx, err, scope{})
 	}
 	response := &tunedv1.AskResponse{Done: done}
 	for i := range trials {
@@ -123,11 +120,11 @@ func (u *users) Tell(ctx context.Context, r *tunedv1.TellRequest) (*tunedv1.Tria
 		Measurements: measurements(r.GetMeasurements()), Failed: r.GetFailed(), Message: r.GetMessage(),
 	})
 	if err != nil {
-		return nil, u.code(err)
+		return nil, u.failure(ctx, err, scope{})
 	}
 	s, err := u.Tuner.Load(ctx, key)
 	if err != nil {
-		return nil, u.code(err)
+		return nil, u.failure(ctx, err, scope{})
 	}
 	return trialMessage(s.Experiment, &trial), nil
 }

@@ -101,9 +101,14 @@ func (d *driver) show(c *store.Change) {
 func (d *driver) snapshot() Snapshot {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
+	return d.snapshotOf(slices.Clone(d.shown.trials))
+}
+
+// snapshotOf makes a snapshot with the given trials. The caller holds mu.
+func (d *driver) snapshotOf(trials []experiment.Trial) Snapshot {
 	is := &d.shown
 	s := Snapshot{
-		Experiment: is.copyExperiment(), Trials: slices.Clone(is.trials), Exhausted: is.exhausted,
+		Experiment: is.copyExperiment(), Trials: trials, Exhausted: is.exhausted,
 		External: is.e.External(), Trouble: d.trouble, Settled: is.e.Status.Completed() && is.tally.Active() == 0,
 	}
 	s.Front, s.Infeasible = is.tally.Front(), is.tally.Infeasible()

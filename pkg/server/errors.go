@@ -1,0 +1,191 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+// reason is the stable code of a kind of error: what programs look at. docs/errors.md tells of each.
+type reason string
+
+const (
+	reasonNoExperiment    reason = "EXPERIMENT_NOT_FOUND"
+	reasonNoTrial         reason = "TRIAL_NOT_FOUND"
+	reasonExists          reason = "EXPERIMENT_EXISTS"
+	reasonManifest        reason = "MANIFEST_INVALID"
+	reasonManifestLarge   reason = "MANIFEST_TOO_LARGE"
+	reasonLocal           reason = "LOCAL_REFUSED"
+	reasonArgument        reason = "ARGUMENT_INVALID"
+	reasonFilter          reason = "FILTER_INVALID"
+	reasonOrder           reason = "ORDER_INVALID"
+	reasonPage            reason = "PAGE_INVALID"
+	reasonParameters      reason = "PARAMETERS_INVALID"
+	reasonState           reason = "STATE_CONFLICT"
+	reasonBudget          reason = "BUDGET_USED_UP"
+	reasonResult          reason = "RESULT_DIFFERS"
+	reasonOver            reason = "TRIAL_OVER"
+	reasonUID             reason = "UID_DIFFERS"
+	reasonNoModel         reason = "MODEL_UNAVAILABLE"
+	reasonNoLog           reason = "LOG_UNAVAILABLE"
+	reasonFull            reason = "STORAGE_FULL"
+	reasonRate            reason = "RATE_LIMITED"
+	reasonTooLarge        reason = "REQUEST_TOO_LARGE"
+	reasonMalformed       reason = "REQUEST_MALFORMED"
+	reasonMediaType       reason = "MEDIA_TYPE_UNSUPPORTED"
+	reasonUnauthenticated reason = "UNAUTHENTICATED"
+	reasonOrigin          reason = "CROSS_ORIGIN"
+	reasonHost            reason = "HOST_REFUSED"
+	reasonRoute           reason = "ROUTE_NOT_FOUND"
+	reasonMethod          reason = "METHOD_NOT_ALLOWED"
+	reasonCanceled        reason = "CANCELED"
+	reasonDeadline        reason = "DEADLINE_EXCEEDED"
+	reasonClosing         reason = "SHUTTING_DOWN"
+	reasonInternal        reason = "INTERNAL"
+)
+
+// kind is how a reason is said in gRPC and in HTTP.
+type kind struct {
+	code codes.Code
+	http int
+}
+
+var kinds = map[reason]kind{
+	reasonNoExperiment:    {codes.NotFound, http.StatusNotFound},
+	reasonNoTrial:         {codes.NotFound, http.StatusNotFound},
+	reasonExists:          {codes.AlreadyExists, http.StatusConflict},
+	reasonManifest:        {codes.InvalidArgument, http.StatusBadRequest},
+	reasonManifestLarge:   {codes.InvalidArgument, http.StatusRequestEntityTooLarge},
+	reasonLocal:           {codes.InvalidArgument, http.StatusBadRequest},
+	reasonArgument:        {codes.InvalidArgument, http.StatusBadRequest},
+	reasonFilter:          {codes.InvalidArgument, http.StatusBadRequest},
+	reasonOrder:           {codes.InvalidArgument, http.StatusBadRequest},
+	reasonPage:            {codes.InvalidArgument, http.StatusBadRequest},
+	reasonParameters:      {codes.InvalidArgument, http.StatusBadRequest},
+	reasonState:           {codes.FailedPrecondition, http.StatusConflict},
+	reasonBudget:          {codes.FailedPrecondition, http.StatusConflict},
+	reasonResult:          {codes.FailedPrecondition, http.StatusConflict},
+	reasonOver:            {codes.FailedPrecondition, http.StatusConflict},
+	reasonUID:             {codes.FailedPrecondition, http.StatusConflict},
+	reasonNoModel:         {codes.FailedPrecondition, http.StatusConflict},
+	reasonNoLog:           {codes.FailedPrecondition, http.StatusConflict},
+	reasonFull:            {codes.ResourceExhausted, http.StatusInsufficientStorage},
+	reasonRate:            {codes.ResourceExhausted, http.StatusTooManyRequests},
+	reasonTooLarge:        {codes.ResourceExhausted, http.StatusRequestEntityTooLarge},
+	reasonMalformed:       {codes.InvalidArgument, http.StatusBadRequest},
+	reasonMediaType:       {codes.InvalidArgument, http.StatusUnsupportedMediaType},
+	reasonUnauthenticated: {codes.Unauthenticated, http.StatusUnauthorized},
+	reasonOrigin:          {codes.PermissionDenied, http.StatusForbidden},
+	reasonHost:            {codes.PermissionDenied, http.StatusMisdirectedRequest},
+	reasonRoute:           {codes.NotFound, http.StatusNotFound},
+	reasonMethod:          {codes.Unimplemented, http.StatusMethodNotAllowed},
+	reasonCanceled:        {codes.Canceled, 499}, // as nginx has it: nobody is there to read it
+	reasonDeadline:        {codes.DeadlineExceeded, http.StatusGatewayTimeout},
+	reasonClosing:         {codes.Unavailable, http.StatusServiceUnavailable},
+	reasonInternal:        {codes.Internal, http.StatusInternalServerError},
+}
+
+const (
+	domain = "tuned"
+	help   = "https://github.com/tuned-hpo/tuned/blob/main/docs/errors.md#"
+)
+
+var errUnauthenticated = fail(reasonUnauthenticated,
+	"this needs a token: Authorization: Bearer TOKEN, the user's from the daemon's data directory or that of the trial")
+
+// fail returns an error with its reason and where to read on.
+func fail(r reason, format string, args ...any) error {
+	return failWith(r, fmt.Sprintf(format, args...))
+}
+
+func failWith(r reason, message string, more ...protoadapt.MessageV1) error {
+	details := append([]protoadapt.MessageV1{&errdetails.ErrorInfo{
+		Reason: string(r), Domain: domain, Metadata: map[string]string{"help": helpOf(r)},
+	}}, more...)
+	st, err := status.New(kinds[r].code, strings.ToValidUTF8(message, "\uFFFD")).WithDetails(details...)
+	if err != nil { // a message that cannot be encoded: none of ours
+		return status.Error(kinds[r].code, message)
+	}
+	return st.Err()
+}
+
+func helpOf(r reason) string { return help + strings.ToLower(string(r)) }
+
+func rateLimited(wait time.Duration) error {
+	return failWith(reasonRate, fmt.Sprintf("too many requests: try again in %v", wait.Round(time.Millisecond)+time.Millisecond),
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(wait)})
+}
+
+// faulty says all that is wrong with a manifest.
+func faulty(faults experiment.Faults) error {
+	bad := &errdetails.BadRequest{}
+	for _, f := range faults {
+		text := f
+		text.File, text.Path = "", ""
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{
+			Field: strings.ToValidUTF8(f.Path, "\uFFFD"), Description: strings.ToValidUTF8(text.Error(), "\uFFFD"), Reason: string(f.Type),
+		})
+	}
+	what := "1 fault"
+	if len(faults) != 1 {
+		what = fmt.Sprintf("%d faults", len(faults))
+	}
+	return failWith(reasonManifest, fmt.Sprintf("the experiment has %s:\n%v", what, faults), bad)
+}
+
+// scope is what a method says of errors whose kind alone is known.
+type scope struct {
+	key               experiment.Key
+	trial             string // "" when the request names none
+	conflict, invalid reason // "" is the general one
+}
+
+// failure turns an error into one of the API. Only kinds that a client can act on keep their text.
+func (s *Server) failure(ctx context.Context, err error, in scope) error {
+	if _, ours := status.FromError(err); err == nil || ours {
+		return err
+	}
+	var faults experiment.Faults
+	switch {
+	case errors.As(err, &faults) && in.invalid == reasonManifest:
+		return faulty(faults)
+	case errors.Is(err, tuner.ErrNotFound):
+		return fail(s.missing(ctx, in), "%v", err)
+	case errors.Is(err, tuner.ErrConflict):
+		return fail(cmp.Or(in.conflict, reasonState), "%v", err)
+	case errors.Is(err, tuner.ErrInvalid):
+		return fail(cmp.Or(in.invalid, reasonArgument), "%v", err)
+	case errors.Is(err, tuner.ErrFull):
+		return failWith(reasonFull, err.Error(), &errdetails.RetryInfo{RetryDelay: durationpb.New(5 * time.Second)})
+	case errors.Is(err, context.Canceled):
+		return fail(reasonCanceled, "the call was cancelled")
+	case errors.Is(err, context.DeadlineExceeded):
+		return fail(reasonDeadline, "the call's deadline has passed")
+	}
+	s.Log.Error().Err(err).Msg("request failed")
+	return fail(reasonInternal, "internal error; the daemon's log has the cause")
+}
+
+// missing tells whether it is the experiment that does not exist, or its trial.
+func (s *Server) missing(ctx context.Context, in scope) reason {
+	if in.trial == "" {
+		return reasonNoExperiment
+	}
+	if err := s.Tuner.Inspect(ctx, in.key, func(*tuner.Snapshot) error { return nil }); err != nil {
+		return reasonNoExperiment
+	}
+	return reasonNoTrial
+}

@@ -1,0 +1,211 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// front accepts connections and hands each to gRPC or to HTTP, by its first bytes.
+type front struct {
+	greeting   time.Duration
+	slots      chan struct{} // one for each connection that may be open
+	grpc, http *handoff
+
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{} // nil once closed
+	unsorted  map[*conn]struct{}        // have not sent their first bytes yet
+	sorting   sync.WaitGroup
+}
+
+func newFront(l Limits) *front {
+	return &front{
+		greeting: l.Greeting, slots: make(chan struct{}, l.Connections),
+		grpc: newHandoff(), http: newHandoff(), listeners: map[net.Listener]struct{}{}, unsorted: map[*conn]struct{}{},
+	}
+}
+
+// serve accepts connections until the front is closed. With a TLS config they speak TLS.
+func (f *front) serve(l net.Listener, c *tls.Config) error {
+	f.mu.Lock()
+	if f.listeners == nil {
+		f.mu.Unlock()
+		return errors.Join(errClosed, l.Close())
+	}
+	f.listeners[l] = struct{}{}
+	f.mu.Unlock()
+	for pause := time.Duration(0); ; {
+		raw, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			f.accept(raw, c)
+		case f.closed():
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default: // out of file descriptors, or the peer is gone already
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			f.rest(pause)
+		}
+	}
+}
+
+var errClosed = errors.New("server is shut down")
+
+// accept lets a connection in unless there are too many.
+func (f *front) accept(raw net.Conn, c *tls.Config) {
+	select {
+	case f.slots <- struct{}{}:
+	default:
+		_ = raw.Close() // the peer sees why soon enough
+		return
+	}
+	in := &conn{Conn: raw, local: ownPeer(raw), secure: c != nil, release: func() { <-f.slots }}
+	if c != nil {
+		in.Conn = tls.Server(raw, c)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.listeners == nil {
+		_ = in.Close()
+		return
+	}
+	f.unsorted[in] = struct{}{}
+	f.sorting.Go(func() { f.sort(in) })
+}
+
+// preface is how every HTTP/2 connection begins, and so every one of gRPC.
+const preface = "PRI "
+
+// sort reads the first bytes of a connection and hands it on.
+func (f *front) sort(c *conn) {
+	_ = c.SetDeadline(time.Now().Add(f.greeting))
+	head := make([]byte, len(preface))
+	_, err := io.ReadFull(c.Conn, head)
+	f.mu.Lock()
+	delete(f.unsorted, c)
+	f.mu.Unlock()
+	if err != nil {
+		_ = c.Close()
+		return
+	}
+	_ = c.SetDeadline(time.Time{})
+	c.head = head
+	to := f.http
+	if bytes.Equal(head, []byte(preface)) {
+		to = f.grpc
+	}
+	to.give(c)
+}
+
+// rest waits, unless the front is closed first.
+func (f *front) rest(d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	select {
+	case <-ctx.Done():
+	case <-f.grpc.done:
+	}
+}
+
+func (f *front) closed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.listeners == nil
+}
+
+// close closes the listeners, and the connections that have sent nothing yet.
+func (f *front) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	for l := range f.listeners {
+		err = errors.Join(err, l.Close())
+	}
+	f.listeners = nil
+	for c := range f.unsorted {
+		_ = c.Close()
+	}
+	return err
+}
+
+// end lets no connection through any more.
+func (f *front) end() {
+	_ = f.grpc.Close()
+	_ = f.http.Close()
+	f.sorting.Wait()
+}
+
+// conn is a connection with what is known of its peer.
+type conn struct {
+	net.Conn
+	head   []byte // read already
+	local  bool   // the peer is a process of the daemon's own user
+	secure bool   // it speaks TLS
+
+	release func()
+	once    sync.Once
+}
+
+// unix reports whether the peer is on the same machine, on a Unix socket.
+func (c *conn) unix() bool {
+	return c.Conn != nil && c.LocalAddr().Network() == "unix"
+}
+
+// Read yields what was read already first.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.head) > 0 {
+		n := copy(p, c.head)
+		c.head = c.head[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// Close closes the connection and makes room for another.
+func (c *conn) Close() error {
+	c.once.Do(c.release)
+	return c.Conn.Close()
+}
+
+// handoff is a net.Listener whose connections another one has accepted.
+type handoff struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newHandoff() *handoff { return &handoff{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (h *handoff) give(c net.Conn) {
+	select {
+	case h.conns <- c:
+	case <-h.done:
+		_ = c.Close()
+	}
+}
+
+// Accept implements net.Listener.
+func (h *handoff) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (h *handoff) Close() error {
+	h.once.Do(func() { close(h.done) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (h *handoff) Addr() net.Addr { return &net.UnixAddr{Net: "handoff"} }

@@ -1,0 +1,264 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	stdlog "log"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// How long a request may take to arrive, and an answer that is no stream to be made and taken.
+const (
+	idleTimeout  = 2 * time.Minute
+	writeTimeout = 2 * time.Minute
+)
+
+type connKey struct{}
+
+func (s *Server) newHTTP() *http.Server {
+	return &http.Server{
+		Handler: s.handler(), ReadHeaderTimeout: s.Limits.Greeting, ReadTimeout: s.Limits.Stall,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: s.Limits.HTTPHeader,
+		ErrorLog: stdlog.New(httpLog{s.Log}, "", 0),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			known, _ := c.(*conn)
+			return context.WithValue(ctx, connKey{}, known)
+		},
+	}
+}
+
+// connOf returns the connection of a request.
+func connOf(r *http.Request) *conn {
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok && c != nil {
+		return c
+	}
+	return &conn{}
+}
+
+// handler is all of HTTP: every route stands behind the same guards.
+func (s *Server) handler() http.Handler {
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, fail(reasonOrigin, "a page of another origin must not change anything here"))
+	}))
+	s.addRoutes()
+	var h http.Handler = http.HandlerFunc(s.route)
+	h = s.onlyCallers(h)
+	h = origin.Handler(h)
+	h = s.onlyHosts(h)
+	return s.safely(h)
+}
+
+// headers are on every answer: nothing of it is to be guessed at, framed, kept, or read by other pages.
+var headers = map[string]string{
+	"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self'; " +
+		"base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+	"X-Content-Type-Options":       "nosniff",
+	"Referrer-Policy":              "no-referrer",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"X-Frame-Options":              "DENY",
+	"Cache-Control":                "no-store",
+}
+
+// safely sets the headers of every answer and survives a handler that panics.
+func (s *Server) safely(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range headers {
+			w.Header().Set(name, value)
+		}
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // panics with this very value
+				s.Log.Error().Str("path", r.URL.Path).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("request panicked")
+				s.refuse(w, r, fail(reasonInternal, "internal error; the daemon's log has the cause"))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// onlyHosts refuses names that a web page may have made to resolve to here. What comes over a Unix socket
+// comes from no browser.
+func (s *Server) onlyHosts(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !connOf(r).unix() && !s.knownHost(r.Host) {
+			s.refuse(w, r, fail(reasonHost, "host %q is not known here: the daemon is told its names when it is started", r.Host))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// knownHost takes addresses, which nobody can make resolve to something else, and names that are listed.
+func (s *Server) knownHost(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	return strings.EqualFold(name, "localhost") || slices.ContainsFunc(s.Hosts, func(known string) bool { return strings.EqualFold(name, known) })
+}
+
+// cookieName names the cookie of browsers.
+const cookieName = "tuned-hpo-session"
+
+// public are the routes that need no token.
+var public = map[string]bool{"/healthz": true, "/readyz": true}
+
+// onlyCallers finds out who calls, and lets in nobody who shows nothing at all. Routes that are for users
+// ask isUser; those of methods are decided on by authority.admit.
+func (s *Server) onlyCallers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, ok := s.httpCaller(r)
+		switch {
+		case public[r.URL.Path]:
+		case r.URL.Path == "/" && r.URL.Query().Has("token"):
+			s.logIn(w, r)
+			return
+		case !ok || c == caller{}:
+			s.refuse(w, r, errUnauthenticated)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+	})
+}
+
+// httpCaller returns who sends a request.
+func (s *Server) httpCaller(r *http.Request) (c caller, ok bool) {
+	c.local = connOf(r).local
+	if shown := r.Header.Values("Authorization"); len(shown) > 0 {
+		c.token, ok = bearer(shown[0])
+		return c, ok && len(shown) == 1
+	}
+	cookie, err := r.Cookie(cookieName)
+	if err == nil && s.UserToken != "" && sameSite(r) && same(cookie.Value, s.guard.session()) {
+		c.token = s.UserToken
+	}
+	return c, true
+}
+
+// sameSite reports whether a browser sends a request for a page of ours, or because its user wants to see
+// one: pages of other ports of the same machine get the cookie sent as well.
+func sameSite(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return true
+	}
+	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate"
+}
+
+// logIn gives a browser that shows the user's token a session, and takes the token out of its address.
+func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet || s.UserToken == "" || !same(r.URL.Query().Get("token"), s.UserToken) {
+		s.refuse(w, r, errUnauthenticated)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName, Value: s.guard.session(), Path: "/",
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: connOf(r).secure,
+	})
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// route serves a request of somebody who shows something: methods decide themselves whether it is
+// enough, all else is for users.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	handler, pattern := s.routes.Handler(r)
+	c, _ := r.Context().Value(callerKey{}).(caller)
+	decides := public[r.URL.Path] || pattern == apiPattern
+	if !decides && !s.guard.isUser(c) {
+		s.refuse(w, r, errUnauthenticated)
+		return
+	}
+	if pattern == "" {
+		s.lost(w, r, handler)
+		return
+	}
+	if !s.readable(w, r) {
+		return
+	}
+	s.routes.ServeHTTP(w, r)
+}
+
+// lost answers a request that no route takes.
+func (s *Server) lost(w http.ResponseWriter, r *http.Request, handler http.Handler) {
+	probe := &statusOnly{header: http.Header{}}
+	handler.ServeHTTP(probe, r)
+	if probe.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", probe.header.Get("Allow"))
+		s.refuse(w, r, fail(reasonMethod, "%s %s: allowed is %s", r.Method, r.URL.Path, probe.header.Get("Allow")))
+		return
+	}
+	s.refuse(w, r, fail(reasonRoute, "no route %s %s", r.Method, r.URL.Path))
+}
+
+// statusOnly keeps the status and the header of an answer.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+// Header implements http.ResponseWriter.
+func (p *statusOnly) Header() http.Header { return p.header }
+
+// Write implements http.ResponseWriter.
+func (p *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (p *statusOnly) WriteHeader(status int) { p.status = status }
+
+// readable bounds the body of a request, and refuses one that is no JSON.
+func (s *Server) readable(w http.ResponseWriter, r *http.Request) bool {
+	r.Body = http.MaxBytesReader(w, r.Body, s.Limits.Body)
+	kind := r.Header.Get("Content-Type")
+	if kind == "" && r.ContentLength == 0 {
+		return true
+	}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
+		return true
+	}
+	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "application/json" {
+		s.refuse(w, r, fail(reasonMediaType, "Content-Type %q: want application/json", kind))
+		return false
+	}
+	return true
+}
+
+// refuse answers with an error.
+func (s *Server) refuse(w http.ResponseWriter, _ *http.Request, err error) {
+	if errors.As(err, new(*http.MaxBytesError)) {
+		err = fail(reasonTooLarge, "the request is larger than %d bytes", s.Limits.Body)
+	}
+	problem := problemOf(err)
+	if problem.retry > 0 {
+		w.Header().Set("Retry-After", fmt.Sprint(int(problem.retry.Seconds())+1))
+	}
+	if problem.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="tuned"`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(problem.Status)
+	_ = json.NewEncoder(w).Encode(problem) // the client is gone, or gets it
+}
+
+// httpLog passes on what package net/http has to say.
+type httpLog struct{ zerolog.Logger }
+
+// Write implements io.Writer.
+func (l httpLog) Write(text []byte) (int, error) {
+	l.Debug().Str("http", strings.TrimSpace(string(text))).Msg("connection")
+	return len(text), nil
+}
