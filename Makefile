@@ -14,11 +14,12 @@ GOLANGCI_LINT := $(TOOLS)/golangci-lint@v2.15.0/golangci-lint
 PROTOC_GO     := $(TOOLS)/protoc-gen-go@v1.36.12/protoc-gen-go
 PROTOC_GRPC   := $(TOOLS)/protoc-gen-go-grpc@v1.6.2/protoc-gen-go-grpc
 PROTOC_HTTP   := $(TOOLS)/protoc-gen-grpc-gateway@v2.33.0/protoc-gen-grpc-gateway
+PROTOC_DOC    := $(TOOLS)/protoc-gen-openapiv2@v2.33.0/protoc-gen-openapiv2
 
 VERSION   := $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
 # grpcnotrace leaves out gRPC's debug pages, a fifth of the agent.
 GO_BUILD  := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w -X main.version=$(VERSION)'
-PROTOCS   := $(PROTOC_GO) $(PROTOC_GRPC) $(PROTOC_HTTP)
+PROTOCS   := $(PROTOC_GO) $(PROTOC_GRPC) $(PROTOC_HTTP) $(PROTOC_DOC)
 PROTOS     = $(shell find api -name '*.proto')
 FUZZTIME  ?= 30s
 TESTFLAGS ?=
@@ -90,14 +91,18 @@ gen: $(PROTOCS) ## generate the Go code of api/ (needs protoc)
 generated: $(PROTOCS) ## refuse generated code that is not what gen writes
 	@rm -rf build/_gen && mkdir -p build/_gen
 	@$(call protoc,build/_gen)
-	@cd build/_gen && find . -name '*.go' | while read -r file; do \
+	@cd build/_gen && find . -name '*.go' -o -name openapi.json | while read -r file; do \
 	diff -u -I '^//.*protoc  *v' "../../$$file" "$$file" || { echo "stale, run 'make gen': $$file"; exit 1; }; done
 
-# The gateway is a package of its own, for agents have no use for HTTP.
+# The gateway and the description of the HTTP API are packages of their own, for agents have no use for HTTP.
 protoc = protoc -I . --plugin=$(PROTOC_GO) --plugin=$(PROTOC_GRPC) \
 	--go_out=$(1) --go_opt=paths=source_relative --go-grpc_out=$(1) --go-grpc_opt=paths=source_relative $(PROTOS) && \
 	mkdir -p $(1)/api/tuned/v1/gateway && protoc -I api/tuned/v1 --plugin=$(PROTOC_HTTP) --grpc-gateway_out=$(1)/api/tuned/v1/gateway \
-	--grpc-gateway_opt=paths=source_relative,standalone=true,grpc_api_configuration=api/tuned/v1/http.yaml api/tuned/v1/tuned.proto
+	--grpc-gateway_opt=paths=source_relative,standalone=true,grpc_api_configuration=api/tuned/v1/http.yaml api/tuned/v1/tuned.proto && \
+	mkdir -p build/_swagger $(1)/api/tuned/v1/openapi && protoc -I api/tuned/v1 --plugin=$(PROTOC_DOC) --openapiv2_out=build/_swagger \
+	--openapiv2_opt=disable_default_errors=true,openapi_naming_strategy=simple,simple_operation_ids=true,grpc_api_configuration=api/tuned/v1/http.yaml \
+	api/tuned/v1/tuned.proto && go run ./api/tuned/v1/openapi/generate build/_swagger/tuned.swagger.json api/tuned/v1/openapi/routes.yaml \
+	>$(1)/api/tuned/v1/openapi/openapi.json
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)
@@ -134,6 +139,7 @@ $(GOLANGCI_LINT): module := github.com/golangci/golangci-lint/v2/cmd/golangci-li
 $(PROTOC_GO):     module := google.golang.org/protobuf/cmd/protoc-gen-go
 $(PROTOC_GRPC):   module := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 $(PROTOC_HTTP):   module := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway
+$(PROTOC_DOC):    module := github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2
 
 # A tool's folder is named <tool>@<version>.
 $(GOFUMPT) $(GOLANGCI_LINT) $(PROTOCS):
