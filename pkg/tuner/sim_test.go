@@ -61,6 +61,10 @@ func (s fusedStore) Append(ctx context.Context, stream experiment.Stream, ms []e
 	return acked, err
 }
 
+func (s fusedStore) Delete(ctx context.Context, k experiment.Key) error {
+	return s.around(func() error { return s.Store.Delete(ctx, k) })
+}
+
 // world is what outlives the daemon: workloads and what they measured.
 type world struct {
 	*fuse
@@ -136,9 +140,16 @@ func (w *world) alive() (out []Target) {
 	return out
 }
 
+// host is the test that a simulation runs in.
+type host interface {
+	rapid.TB
+	Context() context.Context
+}
+
 // simulation is one experiment in a world where the daemon dies now and then.
 type simulation struct {
-	t      *rapid.T
+	t      *rapid.T // nil when nothing is drawn
+	tb     host
 	store  store.Store
 	world  *world
 	driver *driver
@@ -175,6 +186,33 @@ func (s *simulation) spec(algorithm string) *experiment.Experiment {
 	return e
 }
 
+// newSimulated returns a simulation of an experiment, in which nothing is drawn.
+func newSimulated(t host, e *experiment.Experiment) *simulation {
+	s := &simulation{
+		tb: t, store: storetest.NewMemory(), final: map[uint64]experiment.Trial{}, clock: time.Unix(1e9, 0),
+		world: &world{
+			fuse: &fuse{left: -1}, workloads: map[Target]*trialrunner.Workload{},
+			measured: map[Target][]experiment.Measurement{}, started: map[Target]bool{}, ended: map[string]bool{},
+		},
+	}
+	e.Metadata.UID = "u1"
+	e.Status = experiment.NewStatus(s.clock)
+	if err := s.store.Create(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	s.boot()
+	return s
+}
+
+// load has the daemon read the experiment; false when it is gone.
+func (s *simulation) load() bool {
+	err := s.driver.load(s.tb.Context())
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		s.tb.Fatal(err)
+	}
+	return err == nil
+}
+
 // boot starts the daemon anew.
 func (s *simulation) boot() {
 	s.world.left = -1
@@ -183,11 +221,11 @@ func (s *simulation) boot() {
 		Now: func() time.Time { s.clock = s.clock.Add(time.Second); return s.clock }, Log: zerolog.Nop(),
 	})
 	if err != nil {
-		s.t.Fatal(err)
+		s.tb.Fatal(err)
 	}
 	s.driver = t.newDriver(experiment.Key{Namespace: "default", Name: "sim"})
-	if err := s.driver.load(s.t.Context()); err != nil {
-		s.t.Fatal(err)
+	if err := s.driver.load(s.tb.Context()); err != nil {
+		s.tb.Fatal(err)
 	}
 }
 
@@ -195,11 +233,11 @@ func (s *simulation) boot() {
 func (s *simulation) settle() {
 	for {
 		s.world.changed = false
-		err := s.driver.settle(s.t.Context())
+		err := s.driver.settle(s.tb.Context())
 		if err == nil && s.driver.thinking != nil {
 			<-s.driver.thinking.done
 			s.world.changed = true
-			err = s.driver.take(s.t.Context())
+			err = s.driver.take(s.tb.Context())
 		}
 		if err == nil && !s.world.changed {
 			break
@@ -208,17 +246,17 @@ func (s *simulation) settle() {
 			continue
 		}
 		if !errors.Is(err, errCrash) {
-			s.t.Fatalf("settle: %v", err)
+			s.tb.Fatalf("settle: %v", err)
 		}
 		s.boot()
 	}
 	if again := Plan(s.view()); !again.Empty() {
-		s.t.Fatalf("a second plan asks for more: %+v", again)
+		s.tb.Fatalf("a second plan asks for more: %+v", again)
 	}
 }
 
 func (s *simulation) view() View {
-	ws, _ := s.world.List(s.t.Context(), s.driver.key)
+	ws, _ := s.world.List(s.tb.Context(), s.driver.key)
 	return s.driver.view(ws)
 }
 
@@ -331,20 +369,9 @@ func (s *simulation) checkMeasured(trial experiment.Trial) {
 // every call of its store and runner.
 func TestSimulation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := &simulation{
-			t: t, store: storetest.NewMemory(), final: map[uint64]experiment.Trial{}, clock: time.Unix(1e9, 0),
-			world: &world{
-				fuse: &fuse{left: -1}, workloads: map[Target]*trialrunner.Workload{},
-				measured: map[Target][]experiment.Measurement{}, started: map[Target]bool{}, ended: map[string]bool{},
-			},
-		}
-		e := s.spec(rapid.SampledFrom([]string{"random", "sobol", "grid"}).Draw(t, "algorithm"))
-		e.Metadata.UID = "u1"
-		e.Status = experiment.NewStatus(s.clock)
-		if err := s.store.Create(t.Context(), e); err != nil {
-			t.Fatal(err)
-		}
-		s.boot()
+		drawn := &simulation{t: t}
+		s := newSimulated(t, drawn.spec(rapid.SampledFrom([]string{"random", "sobol", "grid"}).Draw(t, "algorithm")))
+		s.t = t
 		for range 200 {
 			s.world.left = rapid.IntRange(-1, 6).Draw(t, "dies at call")
 			s.world.after = rapid.Bool().Draw(t, "after its effect")
