@@ -225,6 +225,9 @@ func (d *draft) commit(ctx context.Context) error {
 
 // change returns what is to be stored; nil when nothing is.
 func (d *draft) change() *store.Change {
+	if d.e.Status.Completed() {
+		d.e.Control.Paused = false // or it would not go on when its budget is extended
+	}
 	c := &store.Change{
 		Revision: d.e.Revision, Create: d.trials[d.stored:], Events: d.events, Append: d.appends, Notes: d.notes,
 	}

@@ -43,7 +43,12 @@ func (d *driver) enqueue(ctx context.Context, request string, run func(j *job) e
 	case a := <-j.result:
 		return a.trials, a.err
 	case <-d.done:
-		return nil, d.gone()
+		select {
+		case a := <-j.result:
+			return a.trials, a.err
+		default:
+			return nil, d.gone()
+		}
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
