@@ -17,7 +17,7 @@ type agents struct {
 
 // Report receives one agent's measurements and acknowledges what is durable.
 func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
-	first, err := stream.Recv()
+	first, err := greeting(stream, a.Limits.Greeting)
 	if err != nil {
 		return err
 	}
@@ -35,6 +35,9 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 	}
 	for batch := first.GetMeasurements(); ; {
 		if len(batch) > 0 {
+			if err := a.guard.pace(stream.Context(), reporter, len(batch)); err != nil {
+				return a.failure(stream.Context(), err, over)
+			}
 			acked, err := a.Tuner.Append(stream.Context(), s, measurements(batch))
 			if err != nil {
 				return a.failure(stream.Context(), err, over)
@@ -51,6 +54,27 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 			return err
 		}
 		batch = request.GetMeasurements()
+	}
+}
+
+// greeting receives the first message of a stream, which must come soon: only then is it known whose it is.
+func greeting(stream tunedv1.AgentService_ReportServer, within time.Duration) (*tunedv1.ReportRequest, error) {
+	type received struct {
+		request *tunedv1.ReportRequest
+		err     error
+	}
+	first := make(chan received, 1)
+	go func() { // ends with the stream at the latest
+		request, err := stream.Recv()
+		first <- received{request, err}
+	}()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case r := <-first:
+		return r.request, r.err
+	case <-timer.C:
+		return nil, fail(reasonArgument, "the first request must hold hello, and come within %v", within)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
@@ -157,14 +158,12 @@ func (a *authority) admitTrial(ctx context.Context, r rule, c caller, request an
 		return errUnauthenticated
 	}
 	key := experiment.Key{Namespace: named.GetNamespace(), Name: named.GetExperiment()}
-	var right string
-	err := a.Tuner.Inspect(ctx, key, func(s *tuner.Snapshot) error {
-		if t, ok := experiment.FindTrial(s.Trials, named.GetTrial()); ok {
-			right = a.Token(key, s.Experiment.Metadata.UID, t.Name, t.Attempt)
-		}
-		return nil
-	})
-	if err != nil || !same(c.token, right) || right == "" {
+	e, t, err := a.Tuner.LookUp(ctx, key, named.GetTrial())
+	if err != nil {
+		return errUnauthenticated
+	}
+	right := a.Token(key, e.Metadata.UID, t.Name, t.Attempt)
+	if !same(c.token, right) {
 		return errUnauthenticated
 	}
 	return a.limit(r, a.reports, right)
@@ -197,6 +196,24 @@ func (a *authority) hello(h *tunedv1.Hello) (tuner.Reporter, error) {
 		return tuner.Reporter{}, errUnauthenticated
 	}
 	return r, nil
+}
+
+// pace waits until a trial may report so many measurements more. The agent is not read from meanwhile, and
+// waits in its turn.
+func (a *authority) pace(ctx context.Context, r tuner.Reporter, n int) error {
+	for {
+		wait := a.measurements.take(r.Experiment.String()+"/"+r.Trial, float64(n))
+		if wait == 0 {
+			return nil
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
 }
 
 // session is what a browser keeps in place of the user's token: of no use to anything but HTTP requests.

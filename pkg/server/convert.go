@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"sigs.k8s.io/yaml"
 
+	"github.com/tuned-hpo/tuned/algorithms"
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
@@ -22,28 +25,68 @@ func experimentMessage(e *experiment.Experiment) *tunedv1.Experiment {
 	s := &e.Status
 	m := &tunedv1.Experiment{
 		Namespace: e.Metadata.Namespace, Name: e.Metadata.Name, Uid: e.Metadata.UID, Revision: e.Revision,
-		State: string(s.State()), Reason: s.Reason(), Completed: s.Completed(), External: e.External(),
+		State: stateOf(e), Reason: s.Reason(), Completed: s.Completed(), External: e.External(), Algorithm: algorithmOf(e),
+		Settled: s.Completed() && s.TrialsPending+s.TrialsRunning == 0,
 		Created: pointed(e.Metadata.Created), Finished: pointed(s.CompletionTime),
 		Counts: &tunedv1.Counts{
 			Trials: uint32(s.Trials), Pending: uint32(s.TrialsPending), Running: uint32(s.TrialsRunning),
 			Succeeded: uint32(s.TrialsSucceeded), Failed: uint32(s.TrialsFailed), Killed: uint32(s.TrialsKilled),
 			EarlyStopped: uint32(s.TrialsEarlyStopped), MetricsUnavailable: uint32(s.TrialMetricsUnavailable),
 		},
-		Budget: &tunedv1.Budget{
-			MaxTrials: e.Spec.MaxTrialCount, MaxFailedTrials: e.Spec.MaxFailedTrialCount, ParallelTrials: e.Spec.ParallelTrialCount,
-		},
-		Objectives: objectives(&e.Spec),
+		Budget: budgetMessage(e), Objectives: objectives(&e.Spec), Best: optimalMessage(e),
+		Note: e.Note.Text, Tags: e.Note.Tags,
 	}
 	if n := len(s.Conditions); n > 0 {
 		m.Message = s.Conditions[n-1].Message
-	}
-	if e.Spec.Algorithm != nil {
-		m.Algorithm = e.Spec.Algorithm.AlgorithmName
 	}
 	if s.Tuned != nil {
 		m.Infeasible = uint32(s.Tuned.TrialsInfeasible)
 	}
 	return m
+}
+
+// statePaused stands for a state that is no condition of Katib's.
+const statePaused = "Paused"
+
+func stateOf(e *experiment.Experiment) string {
+	if e.Control.Paused && !e.Status.Completed() {
+		return statePaused
+	}
+	return string(e.Status.State())
+}
+
+func algorithmOf(e *experiment.Experiment) string {
+	if e.Spec.Algorithm == nil {
+		return ""
+	}
+	return e.Spec.Algorithm.AlgorithmName
+}
+
+func budgetMessage(e *experiment.Experiment) *tunedv1.Budget {
+	b := &tunedv1.Budget{
+		MaxTrials: e.Spec.MaxTrialCount, MaxFailedTrials: e.Spec.MaxFailedTrialCount, ParallelTrials: e.Spec.ParallelTrialCount,
+		Duration: durationpb.New(time.Duration(e.Control.Elapsed)),
+	}
+	if x := e.Spec.Tuned; x != nil {
+		b.MaxDuration = lasting(x.MaxDuration)
+		if x.Cost != nil {
+			b.MaxCost = x.Cost.Max
+		}
+	}
+	return b
+}
+
+// optimalMessage is the best trial as far as the status knows it: with neither number nor times.
+func optimalMessage(e *experiment.Experiment) *tunedv1.Trial {
+	best := e.Status.CurrentOptimalTrial
+	if best == nil {
+		return nil
+	}
+	number, _ := e.TrialNumber(best.BestTrialName) // 0 when the name is none of its trials
+	return trialMessage(e, &experiment.Trial{
+		Number: number, Name: best.BestTrialName, State: experiment.TrialSucceeded,
+		Assignment: best.ParameterAssignments, Observation: best.Observation,
+	})
 }
 
 func objectives(s *experiment.Spec) []*tunedv1.Objective {
@@ -57,24 +100,72 @@ func objectives(s *experiment.Spec) []*tunedv1.Objective {
 	return out
 }
 
-// wholeMessage is all that is known of an experiment.
-func wholeMessage(s *tuner.Snapshot) (*tunedv1.Experiment, error) {
-	e := s.Experiment
-	m := experimentMessage(e)
+// standingMessage is an experiment as a list has it, with what a snapshot knows beyond that.
+func standingMessage(s *tuner.Snapshot) *tunedv1.Experiment {
+	m := experimentMessage(s.Experiment)
 	m.Settled, m.Trouble, m.Front, m.Infeasible = s.Settled, s.Trouble, s.Front, uint32(s.Infeasible)
+	m.Budget.Cost, m.Budget.Duration = s.Cost, durationpb.New(s.Elapsed)
 	if s.Best != nil {
-		m.Best = trialMessage(e, s.Best)
+		m.Best = trialMessage(s.Experiment, s.Best)
 	}
-	shown := *e
+	return m
+}
+
+// wholeMessage is all that is known of an experiment. Secrets are masked.
+func wholeMessage(s *tuner.Snapshot) (*tunedv1.Experiment, error) {
+	m := standingMessage(s)
+	shown := experiment.Masked(s.Experiment)
 	shown.Priors = nil // large, and a consequence of the spec
 	var err error
-	if m.Object, err = structOf(&shown); err != nil {
+	if m.Object, err = structOf(shown); err != nil {
 		return nil, err
 	}
-	shown.Status, shown.Revision = experiment.Status{}, 0
-	manifest, err := yaml.Marshal(&shown)
+	shown.Status, shown.Revision, shown.Control, shown.Note = experiment.Status{}, 0, experiment.Control{}, experiment.Note{}
+	manifest, err := yaml.Marshal(shown)
 	m.Manifest = string(manifest)
 	return m, err
+}
+
+func algorithmMessage(d *algorithms.Definition) *tunedv1.Algorithm {
+	m := &tunedv1.Algorithm{Name: d.Name, Aliases: d.Aliases, Summary: d.Summary, Reference: d.Reference}
+	for i := range d.Settings {
+		x := &d.Settings[i]
+		m.Settings = append(m.Settings, &tunedv1.Setting{
+			Name: x.Name, Type: settingTypes[x.Type], DefaultValue: x.Default, Range: rangeOf(x), Help: x.Help,
+		})
+	}
+	return m
+}
+
+var settingTypes = map[algorithms.SettingType]string{
+	algorithms.IntSetting: "int", algorithms.FloatSetting: "double", algorithms.BoolSetting: "bool", algorithms.StringSetting: "string",
+}
+
+// rangeOf is what a setting takes: its choices, or an interval as mathematics writes it; "" for anything.
+func rangeOf(x *algorithms.Setting) string {
+	if len(x.Choices) > 0 {
+		return strings.Join(x.Choices, ", ")
+	}
+	if x.Min == 0 && x.Max == 0 {
+		return ""
+	}
+	left, right, most := "[", "]", formatValue(x.Max)
+	if x.OpenMin {
+		left = "("
+	}
+	if x.OpenMax || x.Max == algorithms.Unbounded {
+		right = ")"
+	}
+	if x.Max == algorithms.Unbounded {
+		most = "inf"
+	}
+	return left + formatValue(x.Min) + ", " + most + right
+}
+
+func eventMessage(number int, e *experiment.Event) *tunedv1.Event {
+	return &tunedv1.Event{
+		Number: uint64(number), Time: stamp(e.Time), Trial: e.Trial, Reason: e.Reason, Message: e.Message, Warning: e.Warning,
+	}
 }
 
 func trialMessage(e *experiment.Experiment, t *experiment.Trial) *tunedv1.Trial {
@@ -82,6 +173,7 @@ func trialMessage(e *experiment.Experiment, t *experiment.Trial) *tunedv1.Trial 
 		Namespace: e.Metadata.Namespace, Experiment: e.Metadata.Name, Number: t.Number, Name: t.Name,
 		Attempt: int32(t.Attempt), State: string(t.State), Reason: t.Reason, Message: t.Message,
 		Created: stamp(t.Created), Started: stamp(t.Started), Finished: stamp(t.Finished), FinishNumber: t.FinishNo,
+		Note: t.Note.Text, Tags: t.Note.Tags, Enqueued: t.Origin == experiment.Enqueued,
 	}
 	for _, p := range t.Assignment {
 		m.Assignments = append(m.Assignments, &tunedv1.Assignment{Name: p.Name, Value: p.Value})

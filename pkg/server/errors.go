@@ -81,7 +81,7 @@ var kinds = map[reason]kind{
 	reasonOver:            {codes.FailedPrecondition, http.StatusConflict},
 	reasonUID:             {codes.FailedPrecondition, http.StatusConflict},
 	reasonNoModel:         {codes.FailedPrecondition, http.StatusConflict},
-	reasonNoLog:           {codes.FailedPrecondition, http.StatusConflict},
+	reasonNoLog:           {codes.NotFound, http.StatusNotFound},
 	reasonFull:            {codes.ResourceExhausted, http.StatusInsufficientStorage},
 	reasonRate:            {codes.ResourceExhausted, http.StatusTooManyRequests},
 	reasonTooLarge:        {codes.ResourceExhausted, http.StatusRequestEntityTooLarge},
@@ -151,6 +151,7 @@ type scope struct {
 	key               experiment.Key
 	trial             string // "" when the request names none
 	conflict, invalid reason // "" is the general one
+	absent            reason // in place of what is found to be missing
 }
 
 // failure turns an error into one of the API. Only kinds that a client can act on keep their text.
@@ -181,10 +182,13 @@ func (s *Server) failure(ctx context.Context, err error, in scope) error {
 
 // missing tells whether it is the experiment that does not exist, or its trial.
 func (s *Server) missing(ctx context.Context, in scope) reason {
+	if in.absent != "" {
+		return in.absent
+	}
 	if in.trial == "" {
 		return reasonNoExperiment
 	}
-	if err := s.Tuner.Inspect(ctx, in.key, func(*tuner.Snapshot) error { return nil }); err != nil {
+	if _, err := s.Tuner.Experiment(ctx, in.key); err != nil {
 		return reasonNoExperiment
 	}
 	return reasonNoTrial

@@ -14,7 +14,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -25,20 +24,7 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms"
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
-	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
-
-// Tuner is what the server needs of a tuner.Tuner.
-type Tuner interface {
-	Stream(ctx context.Context, r tuner.Reporter) (experiment.Stream, uint64, error)
-	Append(ctx context.Context, s experiment.Stream, ms []experiment.Measurement) (acked uint64, err error)
-	Load(ctx context.Context, key experiment.Key) (tuner.Snapshot, error)
-	Inspect(ctx context.Context, key experiment.Key, look func(*tuner.Snapshot) error) error
-	List(ctx context.Context) ([]*experiment.Experiment, error)
-	Model(ctx context.Context, key experiment.Key) (tuner.Model, error)
-	Ask(ctx context.Context, key experiment.Key, count int, request string) (trials []experiment.Trial, done bool, err error)
-	Tell(ctx context.Context, key experiment.Key, r tuner.Result) (experiment.Trial, error)
-}
 
 // Config is what a server works with. Tuner, Token, Algorithms and Now are required.
 type Config struct {

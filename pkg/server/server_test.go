@@ -155,7 +155,7 @@ func TestSeveralMetrics(t *testing.T) {
 
 func TestModelOfAnAlgorithmWithoutOne(t *testing.T) {
 	r := newRig(t, 3)
-	for name, want := range map[string]codes.Code{"asked": codes.InvalidArgument, "other": codes.NotFound} {
+	for name, want := range map[string]codes.Code{"asked": codes.FailedPrecondition, "other": codes.NotFound} {
 		_, err := r.users.GetModel(t.Context(), &tunedv1.GetModelRequest{Namespace: "default", Experiment: name})
 		if status.Code(err) != want {
 			t.Errorf("%s: got %v, want %v", name, err, want)

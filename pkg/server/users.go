@@ -2,8 +2,9 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -16,115 +17,182 @@ type users struct {
 	*Server
 }
 
+// named is a request about an experiment.
+type named interface {
+	GetNamespace() string
+	GetName() string
+}
+
+func keyOf(r named) experiment.Key {
+	return experiment.Key{Namespace: r.GetNamespace(), Name: r.GetName()}
+}
+
 // GetExperiment returns an experiment as it stands.
 func (u *users) GetExperiment(ctx context.Context, r *tunedv1.GetExperimentRequest) (*tunedv1.Experiment, error) {
-	s, err := u.Tuner.Load(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetName()})
-	if err != nil {
-		return nil, u.failure(ctx, err, scope{})
+	return u.whole(ctx, keyOf(r))
+}
+
+// mostListed is how many trials the status of an experiment lists by name: more are for ListTrials.
+const mostListed = 1000
+
+// whole is an experiment with all that is known of it.
+func (u *users) whole(ctx context.Context, key experiment.Key) (m *tunedv1.Experiment, err error) {
+	var s tuner.Snapshot
+	err = u.Tuner.Inspect(ctx, key, func(is *tuner.Snapshot) error {
+		s = *is
+		if len(s.Trials) <= mostListed {
+			s.Experiment.Status = s.Experiment.Status.WithLists(s.Trials)
+		}
+		s.Trials = nil
+		return nil
+	})
+	if err == nil {
+		m, err = wholeMessage(&s)
 	}
-	m, err := wholeMessage(&s)
-	return m, u.failure(ctx, err, scope{})
+	return m, u.failure(ctx, err, scope{key: key})
 }
 
 // ListExperiments returns a page of the experiments of one namespace, or of all.
 func (u *users) ListExperiments(ctx context.Context, r *tunedv1.ListExperimentsRequest) (*tunedv1.ListExperimentsResponse, error) {
+	list := listHash("experiments", r.GetNamespace(), r.GetFilter())
+	after, some, err := begin(r.GetPageToken(), list)
+	if err != nil {
+		return nil, err
+	}
+	size, err := pageSize(r.GetPageSize(), defaultPage, largestPage)
+	if err != nil {
+		return nil, err
+	}
+	f, err := parseFilter(r.GetFilter(), experimentFields)
+	if err != nil {
+		return nil, err
+	}
 	all, err := u.Tuner.List(ctx)
 	if err != nil {
 		return nil, u.failure(ctx, err, scope{})
 	}
-	var list []*tunedv1.Experiment
-	for _, e := range all {
-		if r.GetNamespace() == "" || r.GetNamespace() == e.Metadata.Namespace {
-			list = append(list, experimentMessage(e))
+	response := &tunedv1.ListExperimentsResponse{}
+	for _, e := range all { // by key
+		other := r.GetNamespace() != "" && r.GetNamespace() != e.Metadata.Namespace
+		if other || some && e.Key().String() <= after.Text || !f.experiment(e) {
+			continue
 		}
+		if len(response.Experiments) == size {
+			last := response.Experiments[size-1]
+			response.NextPageToken = place{List: list, Text: last.GetNamespace() + "/" + last.GetName()}.token()
+			break
+		}
+		response.Experiments = append(response.Experiments, experimentMessage(e))
 	}
-	page, next, err := page(list, r.GetPageSize(), r.GetPageToken())
-	return &tunedv1.ListExperimentsResponse{Experiments: page, NextPageToken: next}, err
+	return response, nil
 }
 
-// ListTrials returns a page of an experiment's trials, by number.
-func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*tunedv1.ListTrialsResponse, error) {
-	s, err := u.Tuner.Load(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()})
+// PauseExperiment starts no further trial of an experiment.
+func (u *users) PauseExperiment(ctx context.Context, r *tunedv1.PauseExperimentRequest) (*tunedv1.Experiment, error) {
+	key := keyOf(r)
+	return u.after(ctx, u.Tuner.Pause(ctx, key), scope{key: key})
+}
+
+// ResumeExperiment goes on with an experiment.
+func (u *users) ResumeExperiment(ctx context.Context, r *tunedv1.ResumeExperimentRequest) (*tunedv1.Experiment, error) {
+	key := keyOf(r)
+	return u.after(ctx, u.Tuner.Resume(ctx, key), scope{key: key, conflict: reasonBudget})
+}
+
+// StopExperiment ends an experiment.
+func (u *users) StopExperiment(ctx context.Context, r *tunedv1.StopExperimentRequest) (*tunedv1.Experiment, error) {
+	key := keyOf(r)
+	return u.after(ctx, u.Tuner.Stop(ctx, key, r.GetDrain()), scope{key: key})
+}
+
+// after answers a change of an experiment with what came of it.
+func (u *users) after(ctx context.Context, err error, in scope) (*tunedv1.Experiment, error) {
 	if err != nil {
-		return nil, u.failure(ctx, err, scope{})
+		return nil, u.failure(ctx, err, in)
 	}
-	trials, next, err := page(s.Trials, r.GetPageSize(), r.GetPageToken())
-	response := &tunedv1.ListTrialsResponse{NextPageToken: next, Total: uint32(len(s.Trials))}
-	for i := range trials {
-		response.Trials = append(response.Trials, trialMessage(s.Experiment, &trials[i]))
-	}
-	return response, err
+	return u.whole(ctx, in.key)
 }
 
-// Sizes of a page of a list.
-const (
-	defaultPage = 100
-	largestPage = 1000
-)
-
-// page returns what a page has of a list. Its token is the number of what comes before it.
-func page[T any](list []T, size int32, token string) (part []T, next string, err error) {
-	from := 0
-	if token != "" {
-		if from, err = strconv.Atoi(token); err != nil || from < 0 {
-			return nil, "", fail(reasonPage, "page_token %q: want one that a page before gave", token)
+// ExtendExperiment changes the budget of an experiment.
+func (u *users) ExtendExperiment(ctx context.Context, r *tunedv1.ExtendExperimentRequest) (*tunedv1.Experiment, error) {
+	key, b := keyOf(r), r.GetBudget()
+	budget := tuner.Budget{}
+	if b != nil {
+		budget = tuner.Budget{MaxTrials: b.MaxTrials, MaxFailed: b.MaxFailedTrials, Parallel: b.ParallelTrials, Cost: b.MaxCost}
+		if d := b.GetMaxDuration(); d != nil {
+			if err := d.CheckValid(); err != nil {
+				return nil, fail(reasonArgument, "max_duration: %v", err)
+			}
+			budget.Duration = new(d.AsDuration())
 		}
 	}
-	if size < 0 || size > largestPage {
-		return nil, "", fail(reasonPage, "page_size %d: want 0 to %d", size, largestPage)
+	return u.after(ctx, u.Tuner.Extend(ctx, key, budget), scope{key: key})
+}
+
+// DeleteExperiment removes an experiment with all that belongs to it.
+func (u *users) DeleteExperiment(ctx context.Context, r *tunedv1.DeleteExperimentRequest) (*tunedv1.DeleteExperimentResponse, error) {
+	key := keyOf(r)
+	err := u.Tuner.Delete(ctx, key, r.GetUid())
+	return &tunedv1.DeleteExperimentResponse{}, u.failure(ctx, err, scope{key: key, conflict: reasonUID})
+}
+
+// AnnotateExperiment sets the note and the tags of an experiment.
+func (u *users) AnnotateExperiment(ctx context.Context, r *tunedv1.AnnotateExperimentRequest) (*tunedv1.Experiment, error) {
+	key := keyOf(r)
+	return u.after(ctx, u.Tuner.Annotate(ctx, key, "", noteOf(r.Note, r.GetTags())), scope{key: key})
+}
+
+func noteOf(text *string, tags *tunedv1.Tags) tuner.Note {
+	n := tuner.Note{Text: text}
+	if tags != nil {
+		list := append([]string{}, tags.GetTags()...)
+		n.Tags = &list
 	}
-	if size == 0 {
-		size = defaultPage
+	return n
+}
+
+// ListEvents returns a page of what happened to an experiment, oldest first.
+func (u *users) ListEvents(ctx context.Context, r *tunedv1.ListEventsRequest) (*tunedv1.ListEventsResponse, error) {
+	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}
+	list := listHash("events", key.Namespace, key.Name)
+	after, _, err := begin(r.GetPageToken(), list)
+	if err != nil {
+		return nil, err
 	}
-	from = min(from, len(list))
-	end := min(from+int(size), len(list))
-	if end < len(list) {
-		next = fmt.Sprint(end)
+	size, err := pageSize(r.GetPageSize(), defaultPage, largestPage)
+	if err != nil {
+		return nil, err
 	}
-	return list[from:end], next, nil
+	events, err := u.Tuner.Events(ctx, key)
+	if err != nil {
+		return nil, u.failure(ctx, err, scope{key: key})
+	}
+	response := &tunedv1.ListEventsResponse{}
+	for i := int(min(after.At, uint64(len(events)))); i < len(events); i++ {
+		if len(response.Events) == size {
+			response.NextPageToken = place{List: list, At: uint64(i)}.token()
+			break
+		}
+		response.Events = append(response.Events, eventMessage(i+1, &events[i]))
+	}
+	return response, nil
 }
 
 // GetModel returns what an experiment's algorithm has learned.
 func (u *users) GetModel(ctx context.Context, r *tunedv1.GetModelRequest) (*tunedv1.GetModelResponse, error) {
-	model, err := u.Tuner.Model(ctx, experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()})
+	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}
+	model, err := u.Tuner.Model(ctx, key)
 	if err != nil {
-		return nil, u.failure(ctx, err, scope{})
+		return nil, u.failure(ctx, err, scope{key: key, conflict: reasonNoModel, invalid: reasonNoModel})
 	}
 	fields, err := structOf(model)
 	return &tunedv1.GetModelResponse{Model: fields}, u.failure(ctx, err, scope{})
 }
 
-// Ask hands out trials.
-func (u *users) Ask(ctx context.Context, r *tunedv1.AskRequest) (*tunedv1.AskResponse, error) {
-	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}
-	trials, done, err := u.Tuner.Ask(ctx, key, max(1, int(r.GetCount())), r.GetRequestId())
-	if err != nil {
-		return nil, u.failure(ctx, err, scope{})
+// lasting is a duration as messages have it; nil for none.
+func lasting(d *experiment.Duration) *durationpb.Duration {
+	if d == nil {
+		return nil
 	}
-	s, err := u.Tuner.Load(ctx, key)
-	if err != nil {
-		return nil, u.failure(ctx, err, scope{})
-	}
-	response := &tunedv1.AskResponse{Done: done}
-	for i := range trials {
-		response.Trials = append(response.Trials, trialMessage(s.Experiment, &trials[i]))
-	}
-	return response, nil
-}
-
-// Tell takes a trial's result.
-func (u *users) Tell(ctx context.Context, r *tunedv1.TellRequest) (*tunedv1.Trial, error) {
-	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}
-	trial, err := u.Tuner.Tell(ctx, key, tuner.Result{
-		Trial:        r.GetTrial(),
-		Measurements: measurements(r.GetMeasurements()), Failed: r.GetFailed(), Message: r.GetMessage(),
-	})
-	if err != nil {
-		return nil, u.failure(ctx, err, scope{})
-	}
-	s, err := u.Tuner.Load(ctx, key)
-	if err != nil {
-		return nil, u.failure(ctx, err, scope{})
-	}
-	return trialMessage(s.Experiment, &trial), nil
+	return durationpb.New(time.Duration(*d))
 }

@@ -6,20 +6,30 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
-// Inspect lets look see an experiment as it stands, submitted or only stored, and returns its error.
-// Nothing is copied, so that it takes no longer with many trials: look must change nothing of what it
-// sees, keep none of it but for the Experiment, and return soon, for no commit is shown meanwhile.
-// store.ErrNotFound.
+// Inspect lets look see an experiment as it stands, driven or only stored, and returns its error. Of one that
+// is driven nothing is copied, so that it takes no longer with many trials: look must change nothing of what
+// it sees, keep none of it but for the Experiment and the Best trial, and return soon, for no commit is
+// shown meanwhile. store.ErrNotFound.
 func (t *Tuner) Inspect(ctx context.Context, key experiment.Key, look func(*Snapshot) error) error {
-	d := t.driver(key)
-	if d == nil {
-		d = t.newDriver(key)
-		if err := d.load(ctx); err != nil {
-			return err
-		}
+	d, err := t.reader(ctx, key)
+	if err != nil {
+		return err
 	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	s := d.snapshotOf(d.shown.trials)
 	return look(&s)
+}
+
+// Experiment returns an experiment as it stands, driven or only stored. store.ErrNotFound.
+func (t *Tuner) Experiment(ctx context.Context, key experiment.Key) (*experiment.Experiment, error) {
+	if d := t.driver(key); d != nil {
+		return d.copyExperiment(), nil
+	}
+	return t.Store.Get(ctx, key)
+}
+
+// LookUp returns a trial, by name or number, and its experiment. store.ErrNotFound.
+func (t *Tuner) LookUp(ctx context.Context, key experiment.Key, trial string) (*experiment.Experiment, experiment.Trial, error) {
+	return t.lookUp(ctx, key, trial)
 }

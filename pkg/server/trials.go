@@ -1,0 +1,284 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"google.golang.org/grpc"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+// ofTrial is a request about a trial.
+type ofTrial interface {
+	GetNamespace() string
+	GetExperiment() string
+	GetTrial() string
+}
+
+func scopeOf(r ofTrial) scope {
+	return scope{key: experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}, trial: r.GetTrial()}
+}
+
+// GetTrial returns one trial.
+func (u *users) GetTrial(ctx context.Context, r *tunedv1.GetTrialRequest) (*tunedv1.Trial, error) {
+	return u.trial(ctx, scopeOf(r))
+}
+
+// trial is a trial as it stands.
+func (u *users) trial(ctx context.Context, in scope) (*tunedv1.Trial, error) {
+	e, t, err := u.Tuner.LookUp(ctx, in.key, in.trial)
+	if err != nil {
+		return nil, u.failure(ctx, err, in)
+	}
+	return trialMessage(e, &t), nil
+}
+
+// told answers a call that yields a trial.
+func (u *users) told(ctx context.Context, t *experiment.Trial, err error, in scope) (*tunedv1.Trial, error) {
+	if err != nil {
+		return nil, u.failure(ctx, err, in)
+	}
+	e, err := u.Tuner.Experiment(ctx, in.key)
+	if err != nil {
+		return nil, u.failure(ctx, err, in)
+	}
+	return trialMessage(e, t), nil
+}
+
+// ListTrials returns a page of an experiment's trials.
+func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*tunedv1.ListTrialsResponse, error) {
+	key := experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}
+	list := listHash("trials", key.Namespace, key.Name, r.GetFilter(), r.GetOrderBy())
+	after, some, err := begin(r.GetPageToken(), list)
+	if err != nil {
+		return nil, err
+	}
+	size, err := pageSize(r.GetPageSize(), defaultPage, largestPage)
+	if err != nil {
+		return nil, err
+	}
+	f, err := parseFilter(r.GetFilter(), trialFields)
+	if err != nil {
+		return nil, err
+	}
+	by, err := parseOrder(r.GetOrderBy())
+	if err != nil {
+		return nil, err
+	}
+	var e *experiment.Experiment
+	var page []experiment.Trial
+	response := &tunedv1.ListTrialsResponse{}
+	err = u.Tuner.Inspect(ctx, key, func(s *tuner.Snapshot) error {
+		e = s.Experiment
+		places, left := selected(s, f, by, after, some, size, &response.Total)
+		for _, p := range places {
+			page = append(page, s.Trials[p.At-1])
+		}
+		if left > len(places) {
+			last := places[len(places)-1]
+			last.List = list
+			response.NextPageToken = last.token()
+		}
+		return nil
+	})
+	for i := range page {
+		response.Trials = append(response.Trials, trialMessage(e, &page[i]))
+	}
+	return response, u.failure(ctx, err, scope{key: key})
+}
+
+// selected returns where the trials of a page stand. Nothing is looked at twice: by number, a page begins
+// where the one before ends.
+func selected(s *tuner.Snapshot, f filter, by order, after place, some bool, size int, total *uint32) (first []place, left int) {
+	spec := &s.Experiment.Spec
+	if len(f) == 0 && by == (order{field: "number"}) {
+		*total = uint32(len(s.Trials))
+		rest := s.Trials[min(int(after.At), len(s.Trials)):]
+		for i := range rest[:min(size, len(rest))] {
+			first = append(first, place{At: rest[i].Number})
+		}
+		return first, len(rest)
+	}
+	var all []place
+	for i := range s.Trials {
+		if t := &s.Trials[i]; f.trial(spec, t) {
+			all = append(all, by.of(spec, t))
+		}
+	}
+	*total = uint32(len(all))
+	return by.least(all, after, some, size)
+}
+
+// EnqueueTrial adds a trial with given parameters.
+func (u *users) EnqueueTrial(ctx context.Context, r *tunedv1.EnqueueTrialRequest) (*tunedv1.Trial, error) {
+	if err := checkRequestID(r.GetRequestId()); err != nil {
+		return nil, err
+	}
+	in := scope{key: experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}, conflict: reasonBudget, invalid: reasonParameters}
+	t, err := u.Tuner.Enqueue(ctx, in.key, pairs(r.GetAssignments()), r.GetNote(), r.GetRequestId())
+	return u.told(ctx, &t, err, in)
+}
+
+func pairs(list []*tunedv1.Assignment) []experiment.Pair {
+	out := make([]experiment.Pair, len(list))
+	for i, a := range list {
+		out[i] = experiment.Pair{Name: a.GetName(), Value: a.GetValue()}
+	}
+	return out
+}
+
+// StopTrial ends one trial.
+func (u *users) StopTrial(ctx context.Context, r *tunedv1.StopTrialRequest) (*tunedv1.Trial, error) {
+	in := scopeOf(r)
+	in.conflict = reasonOver
+	t, err := u.Tuner.StopTrial(ctx, in.key, in.trial)
+	return u.told(ctx, &t, err, in)
+}
+
+// AnnotateTrial sets the note and the tags of a trial.
+func (u *users) AnnotateTrial(ctx context.Context, r *tunedv1.AnnotateTrialRequest) (*tunedv1.Trial, error) {
+	in := scopeOf(r)
+	if in.trial == "" {
+		return nil, fail(reasonArgument, "trial: want a name or a number")
+	}
+	if err := u.Tuner.Annotate(ctx, in.key, in.trial, noteOf(r.Note, r.GetTags())); err != nil {
+		return nil, u.failure(ctx, err, in)
+	}
+	return u.trial(ctx, in)
+}
+
+// ListMeasurements returns a page of what a trial reported.
+func (u *users) ListMeasurements(ctx context.Context, r *tunedv1.ListMeasurementsRequest) (*tunedv1.ListMeasurementsResponse, error) {
+	in := scopeOf(r)
+	list := listHash("measurements", in.key.Namespace, in.key.Name, in.trial)
+	after, _, err := begin(r.GetPageToken(), list)
+	if err != nil {
+		return nil, err
+	}
+	size, err := pageSize(r.GetPageSize(), defaultReadings, largestReadings)
+	if err != nil {
+		return nil, err
+	}
+	ms, err := u.Tuner.Measurements(ctx, in.key, in.trial)
+	if err != nil {
+		return nil, u.failure(ctx, err, in)
+	}
+	from := int(min(after.At, uint64(len(ms))))
+	rest := ms[from:]
+	response := &tunedv1.ListMeasurementsResponse{}
+	if len(rest) > size {
+		response.NextPageToken = place{List: list, At: uint64(from + size)}.token()
+	}
+	for i := range rest[:min(size, len(rest))] {
+		m := &rest[i]
+		response.Measurements = append(response.Measurements, &tunedv1.Measurement{
+			Seq: m.Seq, Time: stamp(m.Time), Step: m.Step, Metric: m.Metric, Text: m.Text,
+		})
+	}
+	return response, nil
+}
+
+// GetCurves returns what a trial reported, thinned out.
+func (u *users) GetCurves(ctx context.Context, r *tunedv1.GetCurvesRequest) (*tunedv1.GetCurvesResponse, error) {
+	most := int(r.GetMaxPoints())
+	if most == 0 {
+		most = defaultPoints
+	}
+	if most < fewestPoints || most > mostPoints {
+		return nil, fail(reasonArgument, "max_points %d: want %d to %d", most, fewestPoints, mostPoints)
+	}
+	in := scopeOf(r)
+	ms, err := u.Tuner.Measurements(ctx, in.key, in.trial)
+	if err != nil {
+		return nil, u.failure(ctx, err, in)
+	}
+	return &tunedv1.GetCurvesResponse{Curves: curves(ms, r.GetMetric(), most)}, nil
+}
+
+// logPart is how much of a log goes into one message.
+const logPart = 64 << 10 // bytes
+
+// GetLog yields what a trial's command printed.
+func (u *users) GetLog(r *tunedv1.GetLogRequest, stream grpc.ServerStreamingServer[tunedv1.GetLogResponse]) error {
+	in := scopeOf(r)
+	if r.GetTailBytes() < 0 {
+		return fail(reasonArgument, "tail_bytes %d: want at least 0", r.GetTailBytes())
+	}
+	ctx, cancel := u.untilClosing(stream.Context())
+	defer cancel()
+	if _, _, err := u.Tuner.LookUp(ctx, in.key, in.trial); err != nil {
+		return u.failure(stream.Context(), err, in)
+	}
+	in.conflict, in.invalid, in.absent = reasonNoLog, reasonNoLog, reasonNoLog
+	log, err := u.Tuner.Log(ctx, in.key, in.trial, r.GetTailBytes(), r.GetFollow())
+	if err != nil {
+		return u.failure(stream.Context(), err, in)
+	}
+	defer log.Close()
+	part := make([]byte, logPart)
+	for {
+		n, err := log.Read(part)
+		if n > 0 {
+			if err := stream.Send(&tunedv1.GetLogResponse{Data: bytes.Clone(part[:n])}); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return u.ended(stream.Context(), err, in)
+		}
+	}
+}
+
+// untilClosing is a context that ends with the server, too.
+func (s *Server) untilClosing(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	stop := make(chan struct{})
+	go func() {
+		select {
+		case <-s.closing:
+			cancel()
+		case <-stop:
+		}
+	}()
+	return ctx, func() { close(stop); cancel() }
+}
+
+// ended says why a stream is over.
+func (s *Server) ended(ctx context.Context, err error, in scope) error {
+	select {
+	case <-s.closing:
+		return fail(reasonClosing, "the daemon is shutting down: connect again")
+	default:
+		return s.failure(ctx, err, in)
+	}
+}
+
+// checkRequestID bounds what is stored with a trial.
+func checkRequestID(id string) error {
+	if len(id) > longestRequestID {
+		return fail(reasonArgument, "request_id of %d bytes: want at most %d", len(id), longestRequestID)
+	}
+	return nil
+}
+
+// sortedMetrics turns final values into measurements, in the order of their names.
+func sortedMetrics(values map[string]float64) []experiment.Measurement {
+	var out []experiment.Measurement
+	for name, v := range values {
+		out = append(out, experiment.Measurement{Metric: name, Value: v, Text: formatValue(v)})
+	}
+	slices.SortFunc(out, func(a, b experiment.Measurement) int { return bytes.Compare([]byte(a.Metric), []byte(b.Metric)) })
+	for i := range out {
+		out[i].Seq = uint64(i + 1)
+	}
+	return out
+}

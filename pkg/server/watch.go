@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"google.golang.org/grpc"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+// anew is an id that no change has: a feed that begins there says first that changes are missing, and
+// where it stands.
+const anew = "anew"
+
+// recentEvents is how many events before those of a change are sent again when it is the first one of an
+// experiment: others may have been committed since.
+const recentEvents = 16
+
+// Watch yields what changes. Without a place to go on from it begins with a reset: who lists then and goes
+// on reading misses nothing.
+func (u *users) Watch(r *tunedv1.WatchRequest, stream grpc.ServerStreamingServer[tunedv1.WatchResponse]) error {
+	ctx, cancel := u.untilClosing(stream.Context())
+	defer cancel()
+	after := r.GetAfter()
+	if after == "" {
+		after = anew
+	}
+	if r.GetExperiment() != "" && r.GetNamespace() == "" {
+		return fail(reasonArgument, "namespace: want one with an experiment")
+	}
+	changes, err := u.Tuner.Feed(ctx, after)
+	if err != nil {
+		return u.failure(ctx, err, scope{})
+	}
+	w := watcher{users: u, send: stream.Send, last: map[experiment.Key]int{}}
+	for c := range changes {
+		if !c.Reset && (r.GetNamespace() != "" && r.GetNamespace() != c.Key.Namespace || r.GetExperiment() != "" && r.GetExperiment() != c.Key.Name) {
+			continue
+		}
+		if err := w.tell(ctx, &c); err != nil {
+			return u.ended(stream.Context(), err, scope{key: c.Key})
+		}
+	}
+	return u.ended(stream.Context(), context.Cause(ctx), scope{})
+}
+
+// watcher turns changes into messages for one client.
+type watcher struct {
+	*users
+	send func(*tunedv1.WatchResponse) error
+	last map[experiment.Key]int // number of the last event that was sent
+}
+
+// tell sends what one change is about. Only the last message has an id, so that a client that goes on
+// after it has seen all of them.
+func (w *watcher) tell(ctx context.Context, c *tuner.Change) error {
+	messages, err := w.messages(ctx, c)
+	if err != nil {
+		return err
+	}
+	for i, m := range messages {
+		if i == len(messages)-1 {
+			m.Id = c.ID
+		}
+		if err := w.send(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *watcher) messages(ctx context.Context, c *tuner.Change) ([]*tunedv1.WatchResponse, error) {
+	switch {
+	case c.Reset:
+		return []*tunedv1.WatchResponse{{Change: &tunedv1.WatchResponse_Reset_{Reset_: true}}}, nil
+	case c.Deleted:
+		delete(w.last, c.Key)
+		return []*tunedv1.WatchResponse{{Change: &tunedv1.WatchResponse_Deleted{Deleted: &tunedv1.Experiment{
+			Namespace: c.Key.Namespace, Name: c.Key.Name,
+		}}}}, nil
+	}
+	out, err := w.standing(ctx, c)
+	if errors.Is(err, tuner.ErrNotFound) {
+		return nil, nil // deleted since: that comes, too
+	}
+	if err != nil || c.Events == 0 {
+		return out, err
+	}
+	events, err := w.events(ctx, c)
+	if errors.Is(err, tuner.ErrNotFound) {
+		return nil, nil
+	}
+	return append(out, events...), err
+}
+
+// standing returns the experiment and the trials of a change as they are now.
+func (w *watcher) standing(ctx context.Context, c *tuner.Change) ([]*tunedv1.WatchResponse, error) {
+	var s tuner.Snapshot
+	var trials []experiment.Trial
+	err := w.Tuner.Inspect(ctx, c.Key, func(is *tuner.Snapshot) error {
+		s = *is
+		for _, number := range c.Trials {
+			if number <= uint64(len(s.Trials)) {
+				trials = append(trials, s.Trials[number-1])
+			}
+		}
+		s.Trials = nil
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []*tunedv1.WatchResponse
+	for i := range trials {
+		out = append(out, &tunedv1.WatchResponse{Change: &tunedv1.WatchResponse_Trial{Trial: trialMessage(s.Experiment, &trials[i])}})
+	}
+	if c.Experiment || len(trials) > 0 { // its counts and its best follow from the trials
+		out = append(out, &tunedv1.WatchResponse{Change: &tunedv1.WatchResponse_Experiment{Experiment: standingMessage(&s)}})
+	}
+	return out, nil
+}
+
+// events returns the events of a change that were not sent yet.
+func (w *watcher) events(ctx context.Context, c *tuner.Change) (out []*tunedv1.WatchResponse, err error) {
+	events, err := w.Tuner.Events(ctx, c.Key)
+	if err != nil {
+		return nil, err
+	}
+	from, known := w.last[c.Key]
+	if !known || from > len(events) {
+		from = max(0, len(events)-c.Events-recentEvents)
+	}
+	w.last[c.Key] = len(events)
+	for i := from; i < len(events); i++ {
+		out = append(out, &tunedv1.WatchResponse{Change: &tunedv1.WatchResponse_Event{Event: eventMessage(i+1, &events[i])}})
+	}
+	return out, nil
+}
