@@ -94,7 +94,7 @@ func objectives(s *experiment.Spec) []*tunedv1.Objective {
 		return nil
 	}
 	out := []*tunedv1.Objective{{Metric: s.Objective.ObjectiveMetricName, Type: s.Objective.Type, Goal: s.Objective.Goal}}
-	for _, further := range s.Objectives() {
+	for _, further := range s.Objectives()[1:] {
 		out = append(out, &tunedv1.Objective{Metric: further.MetricName, Type: further.Type})
 	}
 	return out

@@ -27,7 +27,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // idle is a runner that has nothing to run: clients evaluate the trials.
 type idle struct{ trialrunner.Runner }
 
-func (idle) Changed() <-chan experiment.Key { return nil }
+func (idle) Changed() <-chan experiment.Key              { return nil }
+func (idle) Purge(context.Context, experiment.Key) error { return nil }
 
 // rig is a real tuner behind a real server, on a Unix socket and on a TCP port of the loopback.
 type rig struct {
