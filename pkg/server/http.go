@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -178,7 +179,7 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.routes.Handler(r)
 	c, _ := r.Context().Value(callerKey{}).(caller)
-	decides := public[r.URL.Path] || pattern == apiPattern
+	decides := public[r.URL.Path] || pattern == apiPattern && path.Clean(r.URL.Path) == r.URL.Path
 	if !decides && !s.guard.isUser(c) {
 		s.refuse(w, r, errUnauthenticated)
 		return

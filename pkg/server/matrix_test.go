@@ -1,0 +1,270 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// trialMethods are those that a trial may call about itself.
+var trialMethods = []string{"ReportTrial", "ShouldStop", "GetTrial"}
+
+// credential is what a caller shows, and whether it opens the methods of users and those of the trial that
+// the request names.
+type credential struct {
+	name                string
+	header              string // of Authorization; "" for none
+	forUsers, forTrials bool
+}
+
+// credentials are about a running trial.
+func (r *rig) credentials(trial, foreign string) []credential {
+	key := experiment.Key{Namespace: "default", Name: "asked"}
+	return []credential{
+		{"none", "", false, false},
+		{"wrong", "Bearer wrong", false, false},
+		{"user's, cut", "Bearer " + userToken[:len(userToken)-1], false, false},
+		{"user's, as Basic", "Basic " + userToken, false, false},
+		{"empty", "Bearer ", false, false},
+		{"foreign trial", "Bearer " + token(key, r.uid, foreign, 1), false, false},
+		{"later attempt", "Bearer " + token(key, r.uid, trial, 2), false, false},
+		{"earlier experiment", "Bearer " + token(key, "other", trial, 1), false, false},
+		{"other namespace", "Bearer " + token(experiment.Key{Namespace: "other", Name: "asked"}, r.uid, trial, 1), false, false},
+		{"trial", "Bearer " + token(key, r.uid, trial, 1), false, true},
+		{"user", "Bearer " + userToken, true, true},
+	}
+}
+
+// TestWhoMayCallWhat walks every method and every route with every credential, and prints what came of it.
+func TestWhoMayCallWhat(t *testing.T) {
+	r := newRig(t, 4)
+	running := r.ask(t, 1, "").GetTrials()[0].GetName()
+	foreign := r.ask(t, 1, "").GetTrials()[0].GetName()
+	credentials := r.credentials(running, foreign)
+	tcp := dial(t, r.tcp)
+	var table strings.Builder
+	fmt.Fprintf(&table, "%-90s", "")
+	for _, c := range credentials {
+		fmt.Fprintf(&table, "|%s", c.name)
+	}
+	rows := 0
+	row := func(name string, forTrials bool, call func(c credential) bool) {
+		fmt.Fprintf(&table, "\n%-90s", name)
+		rows++
+		for _, c := range credentials {
+			allowed, want := call(c), c.forUsers || forTrials && c.forTrials
+			fmt.Fprintf(&table, "|%-*s", len(c.name), map[bool]string{true: "yes", false: "-"}[allowed])
+			if allowed != want {
+				t.Errorf("%s with %s: allowed %v, want %v", name, c.name, allowed, want)
+			}
+		}
+	}
+	for _, m := range methodsOf(t, tunedv1.TuningService_ServiceDesc) {
+		forTrials := slices.Contains(trialMethods, string(m.Name()))
+		row("gRPC "+string(m.Name()), forTrials, func(c credential) bool { return r.allowed(t, tcp, m, c, forTrials, running) })
+	}
+	operations := operationsOf(strictDoc(t))
+	for _, name := range slices.Sorted(maps.Keys(operations)) {
+		o := operations[name]
+		if o.Path == "/healthz" || o.Path == "/readyz" {
+			continue // public: see TestPublicRoutes
+		}
+		forTrials := slices.Contains(trialMethods, name)
+		row(o.Method+" "+o.Path, forTrials, func(c credential) bool { return r.allowedHTTP(t, o, c, forTrials, running) })
+	}
+	for _, path := range []string{"/", "/metrics", "/nothing", "/api/v1/nothing", "/api/v2/x", "/debug/pprof/", "/healthz/x", "//healthz", "/api/v1/../v1/version"} {
+		row("GET "+path, false, func(c credential) bool { return r.status(t, http.MethodGet, path, c) != http.StatusUnauthorized })
+	}
+	t.Logf("%d methods and routes\n%s", rows, table.String())
+}
+
+func methodsOf(t *testing.T, d grpc.ServiceDesc) (out []protoreflect.MethodDescriptor) {
+	t.Helper()
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(d.ServiceName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	methods := found.(protoreflect.ServiceDescriptor).Methods()
+	for i := range methods.Len() {
+		out = append(out, methods.Get(i))
+	}
+	return out
+}
+
+// allowed calls a method: about an experiment that does not exist, unless it is for trials.
+func (r *rig) allowed(t *testing.T, conn *grpc.ClientConn, m protoreflect.MethodDescriptor, c credential, forTrials bool, trial string) bool {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if c.header != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", c.header)
+	}
+	request, response := newMessage(t, m.Input()), newMessage(t, m.Output())
+	address := map[string]string{"namespace": "default", "experiment": "absent", "name": "absent"}
+	if forTrials {
+		address = map[string]string{"namespace": "default", "experiment": "asked", "trial": trial}
+	}
+	for name, value := range address {
+		if f := m.Input().Fields().ByName(protoreflect.Name(name)); f != nil {
+			request.ProtoReflect().Set(f, protoreflect.ValueOfString(value))
+		}
+	}
+	method := "/" + string(m.Parent().FullName()) + "/" + string(m.Name())
+	var err error
+	if m.IsStreamingServer() {
+		var stream grpc.ClientStream
+		stream, err = conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, method)
+		if err == nil {
+			_ = stream.SendMsg(request)
+			_ = stream.CloseSend()
+			err = stream.RecvMsg(response)
+		}
+	} else {
+		err = conn.Invoke(ctx, method, request, response)
+	}
+	if code := status.Code(err); code == codes.Unimplemented || code == codes.Internal || code == codes.Unknown {
+		t.Errorf("%s: %v", method, err)
+	}
+	return status.Code(err) != codes.Unauthenticated
+}
+
+func newMessage(t *testing.T, d protoreflect.MessageDescriptor) proto.Message {
+	t.Helper()
+	m, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.New().Interface()
+}
+
+func (r *rig) allowedHTTP(t *testing.T, o *operation, c credential, forTrials bool, trial string) bool {
+	t.Helper()
+	name := "absent"
+	if forTrials {
+		name = "asked"
+	}
+	path := strings.NewReplacer("{namespace}", "default", "{experiment}", name, "{name}", name, "{trial}", trial).Replace(o.Path)
+	return r.status(t, o.Method, path, c) != http.StatusUnauthorized
+}
+
+// status returns the status of an answer, of which no more is read.
+func (r *rig) status(t *testing.T, method, path string, c credential) int {
+	t.Helper()
+	body := ""
+	if method == http.MethodPost {
+		body = "{}"
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.tcp+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.URL.Path = path
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.header != "" {
+		request.Header.Set("Authorization", c.header)
+	}
+	response, err := r.client.Transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.ReadFull(response.Body, make([]byte, 1))
+	_ = response.Body.Close()
+	checkHeaders(t, method+" "+path, response.Header)
+	return response.StatusCode
+}
+
+// checkHeaders looks for what is on every answer.
+func checkHeaders(t *testing.T, what string, h http.Header) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'", "Referrer-Policy": "no-referrer",
+		"Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store",
+	} {
+		if !strings.Contains(h.Get(name), want) {
+			t.Errorf("%s: header %s is %q, want %q", what, name, h.Get(name), want)
+		}
+	}
+	if h.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("%s: other origins may read it", what)
+	}
+}
+
+func TestPublicRoutes(t *testing.T) {
+	r := newRigOf(t, nil)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if got := r.status(t, http.MethodGet, path, credential{}); got != http.StatusOK {
+			t.Errorf("%s: got %d, want 200", path, got)
+		}
+	}
+}
+
+// TestTokenOfATrialThatIsOver: it still learns that it should stop, and reports nothing more. Of a trial
+// that is gone the token is worth nothing.
+func TestTokenOfATrialThatIsOver(t *testing.T) {
+	r := newRig(t, 3)
+	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
+	if err := r.tell(t.Context(), trial, "0.5"); err != nil {
+		t.Fatal(err)
+	}
+	own := as(token(experiment.Key{Namespace: "default", Name: "asked"}, r.uid, trial, 1))
+	path := "/api/v1/namespaces/default/experiments/asked/trials/" + trial
+	var answered struct {
+		ShouldStop bool
+		Reason     string
+	}
+	r.do(t, http.MethodGet, path+"/should-stop", "", own...).into(t, &answered)
+	if !answered.ShouldStop || answered.Reason == "" {
+		t.Errorf("should-stop: got %+v, want a reason to stop", answered)
+	}
+	report := `{"measurements": [{"seq": "9", "metric": "acc", "text": "1"}]}`
+	var reported struct {
+		AckedSeq   string
+		ShouldStop bool
+	}
+	r.do(t, http.MethodPost, path+"/report", report, own...).into(t, &reported)
+	if reported.AckedSeq != "1" || !reported.ShouldStop {
+		t.Errorf("report: got %+v, want what was told alone, and to stop", reported)
+	}
+	r.user(t, http.MethodDelete, "/api/v1/namespaces/default/experiments/asked", "", nil)
+	for _, request := range [][2]string{{http.MethodGet, "/should-stop"}, {http.MethodGet, ""}, {http.MethodPost, "/report"}} {
+		if got := r.do(t, request[0], path+request[1], "", own...); got.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s %s of a trial that is gone: got %s", request[0], request[1], got.Status)
+		}
+	}
+}
+
+// TestPeersOfASocket: the daemon's own user needs no token there; one that is shown is what counts.
+func TestPeersOfASocket(t *testing.T) {
+	r := newRig(t, 3)
+	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
+	conn := dial(t, "unix:"+r.socket)
+	key := experiment.Key{Namespace: "default", Name: "asked"}
+	for name, want := range map[string][2]bool{"": {true, true}, "Bearer wrong": {}, "Bearer " + userToken: {true, true}, "Bearer " + token(key, r.uid, trial, 1): {false, true}} {
+		c := credential{header: name}
+		for _, m := range methodsOf(t, tunedv1.TuningService_ServiceDesc) {
+			forTrials := slices.Contains(trialMethods, string(m.Name()))
+			wanted := want[0] || forTrials && want[1]
+			if got := r.allowed(t, conn, m, c, forTrials, trial); got != wanted {
+				t.Errorf("%s with %q: allowed %v, want %v", m.Name(), name, got, wanted)
+			}
+		}
+	}
+}
