@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	stdlog "log"
 	"mime"
@@ -240,9 +239,6 @@ func (s *Server) readable(w http.ResponseWriter, r *http.Request) bool {
 
 // refuse answers with an error.
 func (s *Server) refuse(w http.ResponseWriter, _ *http.Request, err error) {
-	if errors.As(err, new(*http.MaxBytesError)) {
-		err = fail(reasonTooLarge, "the request is larger than %d bytes", s.Limits.Body)
-	}
 	problem := problemOf(err)
 	if problem.retry > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(int(problem.retry.Seconds())+1))

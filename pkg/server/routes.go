@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -66,7 +69,7 @@ func (s *Server) newGateway() http.Handler {
 			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
 		}),
 		runtime.WithErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-			s.refuse(w, r, err)
+			s.refuse(w, r, s.unread(err))
 		}),
 		runtime.WithRoutingErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, status int) {
 			if c, _ := callerOf(ctx); !s.guard.isUser(c) {
@@ -84,6 +87,15 @@ func (s *Server) newGateway() http.Handler {
 		panic(err) // a route that cannot be parsed: any test would meet it
 	}
 	return mux
+}
+
+// unread tells a body that is too large from one that is no message: the gateway has made text of both.
+func (s *Server) unread(err error) error {
+	large := (&http.MaxBytesError{}).Error()
+	if st := status.Convert(err); st.Code() == codes.InvalidArgument && strings.Contains(st.Message(), large) {
+		return fail(reasonTooLarge, "the request is larger than %d bytes", s.Limits.Body)
+	}
+	return err
 }
 
 // inProcess is a connection to the server's own methods: calls go through the same interceptor as those that
