@@ -24,9 +24,17 @@ func init() {
 	runtime.LockOSThread()
 }
 
+// version is the release; the linker sets it.
+var version = "devel"
+
 func main() {
+	shown := flag.Bool("version", false, "print the version and end")
 	dir := flag.String("dir", "", "`folder` of the attempt; holds "+trialdir.SpecFile)
 	flag.Parse()
+	if *shown {
+		fmt.Println("trial-agent", version)
+		return
+	}
 	if *dir == "" || flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "usage: trial-agent --dir FOLDER")
 		os.Exit(2)

@@ -19,6 +19,8 @@ const (
 	exitUsage       = 2   // wrong flags, arguments or files
 	exitGoalMissed  = 3   // budget done, goal not reached
 	exitFailed      = 4   // the experiment failed
+	exitBusy        = 75  // another daemon has the data directory (EX_TEMPFAIL)
+	exitTimeout     = 124 // tuned wait: the timeout is over
 	exitInterrupted = 130 // SIGINT or SIGTERM
 )
 
@@ -110,10 +112,22 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(
-		a.runCommand(), a.validateCommand(), a.explainCommand(),
-		a.listCommand(), a.trialsCommand(), a.bestCommand(), a.modelCommand(), a.logsCommand(), a.deleteCommand(),
-		a.askCommand(), a.tellCommand(), a.fsckCommand(), a.versionCommand(),
+	root.AddGroup(
+		&cobra.Group{ID: "begin", Title: "Run experiments:"}, &cobra.Group{ID: "look", Title: "Look at them:"},
+		&cobra.Group{ID: "change", Title: "Change them:"}, &cobra.Group{ID: "tend", Title: "Tend to the machine:"},
 	)
+	group := func(id string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = id
+		}
+		root.AddCommand(commands...)
+	}
+	group("begin", a.runCommand(), a.serveCommand(), a.submitCommand(), a.validateCommand(), a.explainCommand())
+	group("look", a.getCommand(), a.describeCommand(), a.trialsCommand(), a.bestCommand(), a.modelCommand(), a.logsCommand(), a.waitCommand())
+	group("change", a.stopCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(), a.enqueueCommand(), a.deleteCommand(),
+		a.askCommand(), a.tellCommand())
+	group("tend", a.doctorCommand(), a.fsckCommand(), a.manCommand(), a.versionCommand())
+	root.SetCompletionCommandGroupID("tend")
+	root.SetHelpCommandGroupID("tend")
 	return root
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +37,9 @@ func (a *app) askCommand() *cobra.Command {
 		Use:   "ask NAME",
 		Short: "Ask for trials to evaluate yourself",
 		Long: `Ask for trials of an experiment that has no command to run. Evaluate them, then
-report each with "tuned tell". A "tuned run" of the experiment must be waiting.`,
-		Args: words(1, 1, "NAME"),
+report each with "tuned tell". A "tuned serve", or a "tuned run" of the experiment, must be running.`,
+		Args:              words(1, 1, "NAME"),
+		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			answer, err := p.ask(c.Context(), args[0], count, request)
 			if err != nil {
@@ -49,50 +51,46 @@ report each with "tuned tell". A "tuned run" of the experiment must be waiting.`
 	p.flags(c, a.getenv)
 	c.Flags().Int32Var(&count, "count", 1, "number of trials")
 	c.Flags().StringVar(&request, "request-id", "", "name of this request: asking again under the same name gets the same trials")
-	formatFlag(c, &format, "text", "json", "yaml")
+	formatFlag(c, &format, "text", "json", "yaml", jsonPath)
 	return c
 }
 
 func (p *place) ask(ctx context.Context, name string, count int32, request string) (asked, error) {
 	answer := asked{Trials: []askedTrial{}}
-	from, err := p.open(ctx)
-	if err != nil {
-		return answer, err
-	}
-	defer from.Close()
-	daemon, ok := from.(*remote)
-	if !ok {
-		answer.Done, err = p.over(ctx, from, name)
-		return answer, err
-	}
-	response, err := daemon.Ask(ctx, &tunedv1.AskRequest{Namespace: p.namespace, Experiment: name, Count: count, RequestId: request})
-	if err != nil {
-		return answer, rpcError(err)
-	}
-	answer.Done = response.GetDone()
-	for _, t := range response.GetTrials() {
-		var pairs []experiment.Pair
-		for _, x := range t.GetAssignments() {
-			pairs = append(pairs, experiment.Pair{Name: x.GetName(), Value: x.GetValue()})
+	err := p.reading(ctx, func(c *client) error {
+		key := p.key(name)
+		if !c.daemon {
+			e, err := c.get(ctx, key)
+			if err == nil && !e.GetCompleted() {
+				err = errNotRunning
+			}
+			answer.Done = err == nil
+			return err
 		}
-		answer.Trials = append(answer.Trials, askedTrial{t.GetName(), parameterMap(pairs), flags(pairs)})
-	}
-	return answer, nil
+		response, err := c.Ask(ctx, &tunedv1.AskRequest{Namespace: key.Namespace, Experiment: key.Name, Count: count, RequestId: request})
+		if err != nil {
+			return c.about(ctx, key, err)
+		}
+		answer.Done, answer.Trials = response.GetDone(), []askedTrial{}
+		for _, t := range response.GetTrials() {
+			pairs := pairsOf(t)
+			answer.Trials = append(answer.Trials, askedTrial{t.GetName(), parameterMap(pairs), flags(pairs)})
+		}
+		return nil
+	})
+	return answer, err
 }
 
-// over reports whether an experiment has ended; while it has not, only a daemon can go on with it.
-func (p *place) over(ctx context.Context, from archive, name string) (bool, error) {
-	e, err := p.get(ctx, from, name)
-	if err != nil {
-		return false, err
+// pairsOf returns the parameters of a trial that the daemon sent.
+func pairsOf(t *tunedv1.Trial) []experiment.Pair {
+	var pairs []experiment.Pair
+	for _, x := range t.GetAssignments() {
+		pairs = append(pairs, experiment.Pair{Name: x.GetName(), Value: x.GetValue()})
 	}
-	if !e.Status.Completed() {
-		return false, errNotRunning
-	}
-	return true, nil
+	return pairs
 }
 
-var errNotRunning = errors.New("the experiment is not running; start it with tuned run FILE and keep that running")
+var errNotRunning = errors.New("the experiment is not running; start tuned serve, or tuned run FILE, and keep that running")
 
 func (a *app) printAsked(answer asked, format string) error {
 	if format != "text" {
@@ -110,35 +108,85 @@ func (a *app) printAsked(answer asked, format string) error {
 	return nil
 }
 
+// tellFlags are the flags of the tell command.
+type tellFlags struct {
+	place
+	failed     string
+	parameters []string
+	request    string
+}
+
 func (a *app) tellCommand() *cobra.Command {
-	var p place
-	var failed string
+	var f tellFlags
 	c := &cobra.Command{
-		Use:   "tell NAME TRIAL METRIC=VALUE...",
-		Short: "Tell the result of a trial you asked for",
-		Long:  "Tell the result of a trial you asked for. TRIAL is a trial's name or number.",
-		Args:  words(2, math.MaxInt, "NAME TRIAL METRIC=VALUE..."),
+		Use:   "tell NAME [TRIAL] METRIC=VALUE...",
+		Short: "Tell the result of a trial",
+		Long: `Tell the result of a trial you asked for. TRIAL is a trial's name or number. Without one, --param
+names parameters that were evaluated unasked: they make a trial of their own.`,
+		Example: `  tuned tell mnist 3 loss=0.25
+  tuned tell mnist 4 --failed "out of memory"
+  tuned tell mnist loss=0.3 --param lr=0.1 --param depth=3 --request-id from-notebook-7`,
+		Args:              words(1, math.MaxInt, "NAME [TRIAL] METRIC=VALUE..."),
+		ValidArgsFunction: f.completeTrials,
 		RunE: func(c *cobra.Command, args []string) error {
-			request := &tunedv1.TellRequest{
-				Namespace: p.namespace, Experiment: args[0], Trial: args[1],
-				Failed: c.Flags().Changed("failed"), Message: failed,
-			}
-			told, err := p.tell(c.Context(), request, args[2:])
+			request, values, err := f.tell(c.Flags().Changed("failed"), args)
 			if err != nil {
-				return fmt.Errorf("tell result of %s: %w", args[1], err)
+				return err
+			}
+			told, err := f.send(c.Context(), request, values)
+			if err != nil {
+				return fmt.Errorf("tell result of %s: %w", cmp.Or(request.GetTrial(), "a new trial"), err)
+			}
+			if len(f.parameters) > 0 {
+				fmt.Fprintf(a.stdout, "trial %s\n", told.GetName())
 			}
 			if told.GetReason() == tuner.ReasonDiverged {
-				fmt.Fprintf(a.stderr, "warning: trial %s: %s\n", told.GetName(), told.GetMessage())
+				fmt.Fprintf(a.stderr, "warning: trial %s: %s\n", told.GetName(), visible(told.GetMessage()))
 			}
 			return nil
 		},
 	}
-	p.flags(c, a.getenv)
-	c.Flags().StringVar(&failed, "failed", "", "the evaluation failed: `MESSAGE` says why")
+	f.flags(c, a.getenv)
+	c.Flags().StringVar(&f.failed, "failed", "", "the evaluation failed: `MESSAGE` says why")
+	c.Flags().StringArrayVar(&f.parameters, "param", nil, "`NAME=VALUE` of a parameter, of an evaluation that nobody asked for; repeatable")
+	c.Flags().StringVar(&f.request, "request-id", "", "`ID` of an evaluation that nobody asked for: telling it again under the same name makes no second trial")
 	return c
 }
 
-func (p *place) tell(ctx context.Context, request *tunedv1.TellRequest, values []string) (*tunedv1.Trial, error) {
+// tell makes the request of the command's words; the values of metrics are left to send.
+func (f *tellFlags) tell(failed bool, args []string) (request *tunedv1.TellRequest, values []string, err error) {
+	key := f.key(args[0])
+	request = &tunedv1.TellRequest{
+		Namespace: key.Namespace, Experiment: key.Name, Failed: failed, Message: f.failed, RequestId: f.request,
+	}
+	values = args[1:]
+	if len(f.parameters) == 0 {
+		if len(values) == 0 || strings.Contains(values[0], "=") {
+			return nil, nil, usage("tell: no TRIAL is named; give its name or number, or --param NAME=VALUE for what nobody asked for")
+		}
+		request.Trial, values = values[0], values[1:]
+		return request, values, nil
+	}
+	if f.request == "" {
+		return nil, nil, usage("tell: --param needs --request-id ID, so that telling it again makes no second trial")
+	}
+	request.Assignments, err = assignments("--param ", f.parameters)
+	return request, values, err
+}
+
+// assignments reads NAME=VALUE words.
+func assignments(of string, words []string) (out []*tunedv1.Assignment, err error) {
+	for _, word := range words {
+		name, value, ok := strings.Cut(word, "=")
+		if !ok || name == "" {
+			return nil, usage("%s%q: want NAME=VALUE", of, word)
+		}
+		out = append(out, &tunedv1.Assignment{Name: name, Value: value})
+	}
+	return out, nil
+}
+
+func (f *tellFlags) send(ctx context.Context, request *tunedv1.TellRequest, values []string) (told *tunedv1.Trial, err error) {
 	now := timestamppb.New(time.Now())
 	for i, text := range values {
 		metric, value, ok := strings.Cut(text, "=")
@@ -154,15 +202,17 @@ func (p *place) tell(ctx context.Context, request *tunedv1.TellRequest, values [
 	if len(values) == 0 && !request.Failed {
 		return nil, usage("no value given; want METRIC=VALUE or --failed MESSAGE")
 	}
-	from, err := p.open(ctx)
+	c, err := f.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer from.Close()
-	daemon, ok := from.(*remote)
-	if !ok {
+	defer c.Close()
+	if !c.daemon {
 		return nil, errNotRunning
 	}
-	told, err := daemon.Tell(ctx, request)
-	return told, rpcError(err)
+	told, err = c.Tell(ctx, request)
+	if err != nil {
+		return nil, c.about(ctx, f.key(request.GetExperiment()), err)
+	}
+	return told, nil
 }

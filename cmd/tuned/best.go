@@ -16,22 +16,24 @@ func (a *app) bestCommand() *cobra.Command {
 objectives it is the Pareto front, a table of the trials that none beats in all of them.
 -o flags prints the parameters alone, as --name=value, for use in another command; with
 several objectives those of the trial that is the best by spec.objective.`,
-		Args: words(1, 1, "NAME"),
+		Args:              words(1, 1, "NAME"),
+		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.best(c, &p, args[0], format)
 		},
 	}
 	p.flags(c, a.getenv)
-	formatFlag(c, &format, "text", "json", "yaml", "flags")
+	formatFlag(c, &format, "text", "json", "yaml", "flags", jsonPath)
 	return c
 }
 
 func (a *app) best(c *cobra.Command, p *place, name, format string) error {
-	e, trials, err := p.read(c.Context(), name)
+	w, err := p.whole(c.Context(), name)
 	if err != nil {
 		return fmt.Errorf("find best trial: %w", err)
 	}
-	best := newChosen(e, trials, logsOf(e, p.dataDir))
+	e := w.Experiment
+	best := newChosen(e, w.trials, logsOf(e, p.dataDir))
 	switch {
 	case best.Best == nil && infeasible(best.Kept):
 		return fmt.Errorf("find best trial: no trial of %s is feasible yet: %s", e.Key(), keptText(best.Kept))
@@ -39,15 +41,16 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 		return fmt.Errorf("find best trial: no trial of %s has a usable value of %s yet", e.Key(), e.Spec.Objective.ObjectiveMetricName)
 	}
 	switch format {
-	case "json", "yaml":
+	case "text":
+	case "flags":
+		fmt.Fprintln(a.stdout, best.Best.Flags)
+		return nil
+	default:
 		return printAs(a.stdout, format, struct {
 			*bestTrial
 			Front []bestTrial `json:"front,omitempty"`
 			Kept  []kept      `json:"constraints,omitempty"`
 		}{best.Best, best.Front, best.Kept})
-	case "flags":
-		fmt.Fprintln(a.stdout, best.Best.Flags)
-		return nil
 	}
 	best.print(a.stdout)
 	if best.Best.Log != "" && best.Front == nil {

@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +22,8 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
-// config is what a run takes from --config and flags; flags win.
+// config is what tuned serve and tuned run take from --config and flags; flags win. It holds no secret, only
+// the names of files with secrets.
 type config struct {
 	DataDir         string                 `json:"dataDir"`         // all state; created with mode 0700
 	TemplateDir     string                 `json:"templateDir"`     // stands in for ConfigMaps; "" for none
@@ -29,6 +34,14 @@ type config struct {
 	StopGrace       experiment.Duration    `json:"stopGrace"`       // between TERM and KILL, where the experiment sets none; 0 for 10s
 	TrialTimeout    experiment.Duration    `json:"trialTimeout"`    // of a trial, where the experiment sets none; 0 for no limit
 	ProgressTimeout experiment.Duration    `json:"progressTimeout"` // of silence, where the experiment sets none; 0 for no limit
+
+	// Of tuned serve alone.
+	Listen         string   `json:"listen"`         // HOST:PORT of the API beside the socket; none for the socket alone
+	TLSCert        string   `json:"tlsCert"`        // PEM file; read anew when it changes
+	TLSKey         string   `json:"tlsKey"`         // PEM file
+	TokenFile      string   `json:"tokenFile"`      // of the users' token; made with mode 0600 when it is not there
+	Hosts          []string `json:"hosts"`          // names under which browsers reach the API, beside those of the certificate
+	InsecureListen bool     `json:"insecureListen"` // listen without TLS where others can listen in
 }
 
 // commandLine is a command as one text, see splitWords. In YAML it may be a list of words too.
@@ -51,7 +64,7 @@ func (c *commandLine) UnmarshalJSON(b []byte) error {
 
 // defaultConfig returns the settings of a run without --config and flags.
 func defaultConfig(getenv func(string) string) config {
-	return config{DataDir: defaultDataDir(getenv), LogLevel: "info"}
+	return config{DataDir: defaultDataDir(getenv), LogLevel: "info", Listen: defaultListen}
 }
 
 // defaultDataDir is a folder for state that survives reboots, by the XDG base directory rules.
@@ -89,6 +102,9 @@ func (c *config) validate() error {
 	if _, err := c.images(); err != nil {
 		faults = append(faults, err)
 	}
+	if err := c.checkListen(); err != nil {
+		faults = append(faults, err)
+	}
 	return errors.Join(faults...)
 }
 
@@ -112,17 +128,75 @@ func (c *config) images() (map[string][]string, error) {
 	return out, errors.Join(faults...)
 }
 
-// readConfig lays a YAML file over c. Keys that are not known are an error.
+// defaultListen is where the API is served beside the socket.
+const defaultListen = "127.0.0.1:8080"
+
+// listenNone is the value of listen that opens no port.
+const listenNone = "none"
+
+// checkListen refuses to listen where others could read tokens on their way.
+func (c *config) checkListen() error {
+	if c.Listen == listenNone {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	secure := c.TLSCert != "" && c.TLSKey != ""
+	switch {
+	case err != nil:
+		return fmt.Errorf("listen: want HOST:PORT or none, got %q", c.Listen)
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("tlsCert, tlsKey: give both or none")
+	case !secure && !loopback(host) && !c.InsecureListen:
+		return fmt.Errorf("listen: %s can be reached from other machines, and without TLS its token can be read on the way; "+
+			"give --tls-cert and --tls-key, listen on 127.0.0.1, or say --insecure-listen", c.Listen)
+	}
+	return nil
+}
+
+// loopback reports whether a host is this machine alone.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// readConfig lays a YAML file over c. Keys that are not known are an error, which names the nearest one.
 func (c *config) readConfig(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return usage("read config: %w", err)
 	}
+	if err := knownKeys(text); err != nil {
+		return usage("read config %s: %w", file, err)
+	}
 	if err := yaml.UnmarshalStrict(text, c); err != nil {
 		text := strings.TrimPrefix(err.Error(), "error unmarshaling JSON: while decoding JSON: ")
-		return usage("read config %s: %s; tuned run --help and docs/cli.md name its fields", file, strings.TrimPrefix(text, "json: "))
+		return usage("read config %s: %s; docs/cli.md tells its fields", file, strings.TrimPrefix(text, "json: "))
 	}
 	return nil
+}
+
+// knownKeys reports the keys of a config file that config does not have, each with the nearest one.
+func knownKeys(text []byte) error {
+	var given map[string]any
+	if yaml.Unmarshal(text, &given) != nil {
+		return nil // reading it says what is wrong
+	}
+	var known []string
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[config]()) {
+		known = append(known, field.Tag.Get("json"))
+	}
+	var faults []error
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		if slices.Contains(known, key) {
+			continue
+		}
+		fault := fmt.Errorf("unknown key %q", key)
+		if near := experiment.Nearest(key, known); near != "" {
+			fault = fmt.Errorf("%w, did you mean %s", fault, near)
+		}
+		faults = append(faults, fault)
+	}
+	return errors.Join(faults...)
 }
 
 // readInput returns the text of a file, "-" being standard input.

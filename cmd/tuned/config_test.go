@@ -66,7 +66,7 @@ func configured(t *testing.T, file string, args ...string) (config, error) {
 	var f runFlags
 	c := &cobra.Command{}
 	f.registerExperiment(c)
-	f.registerMachine(c, homeEnv)
+	f.registerSlots(c, homeEnv)
 	if file != "" {
 		path := filepath.Join(t.TempDir(), "config.yaml")
 		if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
@@ -102,7 +102,8 @@ func TestFlagsWinOverConfigFile(t *testing.T) {
 
 func TestConfigFileRefuses(t *testing.T) {
 	tests := []struct{ name, file, want string }{
-		{"unknown key", "datadir2: x\n", "datadir2"},
+		{"unknown key", "datadir2: x\n", `unknown key "datadir2", did you mean dataDir`},
+		{"several unknown keys", "lisen: a\nzzz: b\n", "did you mean listen\nunknown key \"zzz\""},
 		{"wrong type", "cpus: many\n", "cpus"},
 		{"wrong duration", "stopGrace: 3\n", "duration"},
 		{"no YAML", "a: [", "yaml"},

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -24,40 +26,46 @@ import (
 
 // daemon is all that runs beside the command line: tuner, store, runner and server.
 type daemon struct {
-	dir    dataDir
-	log    zerolog.Logger
-	tuner  *tuner.Tuner
-	server *server.Server
-	stop   context.CancelFunc
-	group  errgroup.Group
-	closes []func() error // in the order of opening
+	dir      dataDir
+	log      zerolog.Logger
+	tuner    *tuner.Tuner
+	server   *server.Server
+	drain    time.Duration // how long calls under way may take to be answered once the daemon ends
+	ending   atomic.Bool   // it gets no requests any more
+	stop     context.CancelFunc
+	fail     context.CancelCauseFunc
+	group    errgroup.Group
+	closes   []func() error // in the order of opening
 }
 
 // memoryLimit is what the garbage collector keeps the daemon under where it can. It bounds the
 // peak of a bulk load; GOMEMLIMIT says otherwise.
 const memoryLimit = 256 << 20 // bytes
 
+// role is what a daemon is for.
+type role struct {
+	prepare func(e *experiment.Experiment) error // of experiments that clients create, see server.Config
+	also    io.Writer                            // gets the log beside the file; nil for none
+	tcp     bool                                 // users come over TCP too, and need a token
+	drain   time.Duration
+}
+
 // startDaemon opens everything in the data directory and begins to drive and to serve. The returned
 // context ends when the daemon must; its cause says why.
-func (a *app) startDaemon(parent context.Context, c *config) (context.Context, *daemon, error) {
+func (a *app) startDaemon(parent context.Context, c *config, r role) (context.Context, *daemon, error) {
 	if a.getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	ctx, fail := context.WithCancelCause(parent)
-	d := &daemon{dir: dataDir(c.DataDir), stop: func() { fail(nil) }}
-	if err := d.open(ctx, a, c); err != nil {
-		return nil, nil, errors.Join(err, d.close())
+	d := &daemon{dir: dataDir(c.DataDir), fail: fail, stop: func() { fail(nil) }, drain: r.drain}
+	if err := d.open(ctx, a, c, r); err != nil {
+		return nil, nil, errors.Join(err, d.close(ctx))
 	}
 	listener, err := d.listen()
 	if err != nil {
-		return nil, nil, errors.Join(err, d.close())
+		return nil, nil, errors.Join(err, d.close(ctx))
 	}
-	d.group.Go(func() error {
-		if err := d.server.Serve(listener); err != nil {
-			fail(fmt.Errorf("serve agents and users: %w", err))
-		}
-		return nil
-	})
+	d.serve(func() error { return d.server.Serve(listener) })
 	d.log.Info().Int("pid", os.Getpid()).Str("version", version).Msg("daemon started")
 	driving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = func() { stop(); fail(nil) }
@@ -70,9 +78,19 @@ func (a *app) startDaemon(parent context.Context, c *config) (context.Context, *
 	return ctx, d, nil
 }
 
+// serve serves a listener beside the others, until the daemon ends.
+func (d *daemon) serve(f func() error) {
+	d.group.Go(func() error {
+		if err := f(); err != nil {
+			d.fail(fmt.Errorf("serve agents and users: %w", err))
+		}
+		return nil
+	})
+}
+
 // open opens store, log, runner and tuner, in this order: whoever has the store has the rest of the
 // data directory.
-func (d *daemon) open(ctx context.Context, a *app, c *config) error {
+func (d *daemon) open(ctx context.Context, a *app, c *config, r role) error {
 	if err := d.dir.create(); err != nil {
 		return err
 	}
@@ -82,7 +100,11 @@ func (d *daemon) open(ctx context.Context, a *app, c *config) error {
 	}
 	file := &logFile{path: d.dir.log()}
 	d.onClose(file.close)
-	log := zerolog.New(file).Level(level).With().Timestamp().Logger()
+	var to io.Writer = file
+	if r.also != nil {
+		to = zerolog.MultiLevelWriter(file, r.also)
+	}
+	log := zerolog.New(to).Level(level).With().Timestamp().Logger()
 	st, err := openStore(ctx, d.dir, badger.Options{Log: log})
 	if err != nil {
 		return err
@@ -105,13 +127,35 @@ func (d *daemon) open(ctx context.Context, a *app, c *config) error {
 	if err != nil {
 		return err
 	}
+	return d.openServer(c, r, secret)
+}
+
+// openServer makes the server, which serves nothing yet.
+func (d *daemon) openServer(c *config, r role, secret []byte) (err error) {
+	token := ""
+	if r.tcp {
+		if token, err = userToken(c.tokenFile()); err != nil {
+			return err
+		}
+	}
 	d.server = server.New(server.Config{
-		Tuner: d.tuner, Log: log,
+		Tuner: d.tuner, Log: d.log, UserToken: token, Hosts: c.Hosts, Local: true, Prepare: r.prepare,
 		Token: func(key experiment.Key, uid, trial string, attempt int) string {
 			return trialrunner.Token(secret, key, uid, trial, attempt)
 		},
 		Algorithms: builtin.Registry(), Options: options(false, false, c.TemplateDir), Version: version, Now: time.Now,
+		Ready: d.ready,
 	})
+	return nil
+}
+
+var errEnding = errors.New("the daemon is ending")
+
+// ready says why the daemon should get no requests.
+func (d *daemon) ready() error {
+	if d.ending.Load() {
+		return errEnding
+	}
 	return nil
 }
 
@@ -153,10 +197,12 @@ func (d *daemon) listen() (net.Listener, error) {
 
 func (d *daemon) onClose(f func() error) { d.closes = append(d.closes, f) }
 
-// close stops serving and driving and gives everything up. Workloads are left as they are.
-func (d *daemon) close() error {
+// close stops serving and driving and gives everything up; when hurry ends, calls under way are cut at once.
+// Workloads are left as they are.
+func (d *daemon) close(hurry context.Context) error {
+	d.ending.Store(true)
 	if d.server != nil {
-		d.stopServing()
+		d.stopServing(hurry)
 	}
 	d.stop()
 	err := d.group.Wait()
@@ -166,13 +212,13 @@ func (d *daemon) close() error {
 	return err
 }
 
-// lastAnswers is how long calls under way may take to be answered once the daemon ends.
+// lastAnswers is how long calls under way may take to be answered once a run ends, such as the one whose
+// result ended the experiment.
 const lastAnswers = 2 * time.Second
 
-// stopServing lets calls be answered, such as the one whose result ended the experiment. The
-// streams of agents that live on would never end; they are cut.
-func (d *daemon) stopServing() {
-	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+// stopServing lets calls be answered. The streams of agents that live on would never end; they are cut.
+func (d *daemon) stopServing(hurry context.Context) {
+	ctx, cancel := context.WithTimeout(hurry, d.drain)
 	defer cancel()
 	if err := d.server.Shutdown(ctx); err != nil {
 		d.log.Warn().Err(err).Msg("calls were cut off")

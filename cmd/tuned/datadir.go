@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -88,4 +89,48 @@ func (d dataDir) secret() ([]byte, error) {
 		return nil, fmt.Errorf("write secret key: %w", err)
 	}
 	return key, os.Rename(next, path)
+}
+
+// tokenFile is where the users' token lies unless the config says otherwise.
+func (d dataDir) tokenFile() string { return filepath.Join(string(d), "token") }
+
+// userToken returns the users' token, which lies in a file that is made at the first call.
+func userToken(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return newToken(file)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read token: %w", err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", fmt.Errorf("read token: %w", err)
+	}
+	token := strings.TrimSpace(string(text))
+	switch {
+	case info.Mode().Perm()&0o077 != 0:
+		return "", fmt.Errorf("token %s can be read by others (mode %#o); run chmod 600 on it, and remove it first if others may have read it", file, info.Mode().Perm())
+	case len(token) < leastToken:
+		return "", fmt.Errorf("token %s is %d characters long, want at least %d; remove it, and a new one is made", file, len(token), leastToken)
+	}
+	return token, nil
+}
+
+// leastToken is the length of the shortest token that is taken: 128 bits as hexadecimal text.
+const leastToken = 32
+
+// newToken makes a token of 256 random bits.
+func newToken(file string) (string, error) {
+	var bits [32]byte
+	_, _ = rand.Read(bits[:]) // never fails, see crypto/rand
+	token := hex.EncodeToString(bits[:])
+	next := file + ".new"
+	if err := os.WriteFile(next, []byte(token+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write token: %w", err)
+	}
+	if err := os.Rename(next, file); err != nil {
+		return "", fmt.Errorf("write token: %w", err)
+	}
+	return token, nil
 }

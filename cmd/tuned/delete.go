@@ -5,15 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tuned-hpo/tuned/pkg/experiment"
-	"github.com/tuned-hpo/tuned/pkg/store/badger"
-	"github.com/tuned-hpo/tuned/pkg/trialrunner"
-	"github.com/tuned-hpo/tuned/pkg/trialrunner/local"
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
 func (a *app) deleteCommand() *cobra.Command {
@@ -22,100 +19,77 @@ func (a *app) deleteCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete an experiment with its trials, measurements and logs",
-		Args:  words(1, 1, "NAME"),
+		Long: `Delete an experiment with its trials, measurements and logs, after a question. Trials that run
+are stopped first.`,
+		Args:              words(1, 1, "NAME"),
+		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.delete(c, &p, args[0], yes); err != nil {
+			if err := a.delete(c.Context(), &p, args[0], yes); err != nil {
 				return fmt.Errorf("delete experiment: %w", err)
 			}
 			return nil
 		},
 	}
 	p.flags(c, a.getenv)
-	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return c
 }
 
-func (a *app) delete(c *cobra.Command, p *place, name string, yes bool) error {
-	d, err := p.dir()
+func (a *app) delete(ctx context.Context, p *place, name string, yes bool) error {
+	c, err := a.openWriting(ctx, p)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(c.Context(), d, badger.Options{})
+	return errors.Join(a.deleteFrom(ctx, c, p, name, yes), c.Close())
+}
+
+func (a *app) deleteFrom(ctx context.Context, c *client, p *place, name string, yes bool) error {
+	key := p.key(name)
+	e, err := c.get(ctx, key)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	e, err := p.get(c.Context(), s, name)
-	if err != nil {
-		return err
+	question := fmt.Sprintf("Delete %s, its %d trials and their logs? [y/N] ", key, e.GetCounts().GetTrials())
+	if n := e.GetCounts().GetRunning(); n > 0 {
+		question = fmt.Sprintf("Stop %d running trials, and delete %s, its %d trials and their logs? [y/N] ", n, key, e.GetCounts().GetTrials())
 	}
-	if !yes && !a.confirm(fmt.Sprintf("Delete %s, its %d trials and their logs? [y/N] ", e.Key(), e.Status.Trials)) {
+	if !yes && !a.confirm(question) {
 		return errors.New("not confirmed; nothing was deleted (--yes deletes without asking)")
 	}
-	if err := remove(c.Context(), s, e, p.dataDir); err != nil {
-		return fmt.Errorf("%w; run the same command again to finish", err)
+	_, err = c.DeleteExperiment(ctx, &tunedv1.DeleteExperimentRequest{Namespace: key.Namespace, Name: key.Name, Uid: e.GetUid()})
+	if err != nil {
+		return fmt.Errorf("%w; run the same command again to finish", rpcError(err))
 	}
-	fmt.Fprintf(a.stdout, "%s deleted\n", e.Key())
+	fmt.Fprintf(a.stdout, "%s deleted\n", key)
 	return nil
 }
 
-// deleter is what deleting needs of a store.
-type deleter interface {
-	Delete(ctx context.Context, key experiment.Key) error
-}
-
-// remove deletes all of an experiment. The record goes last: while it is there, the trials have an
-// owner, and who was killed in between can begin again.
-func remove(ctx context.Context, s deleter, e *experiment.Experiment, dir string) error {
-	if err := removeTrials(ctx, e, dir); err != nil {
-		return fmt.Errorf("remove trials and logs of %s: %w", e.Key(), err)
+// openWriting connects to the daemon or, where none has the data directory, to one that runs in this process
+// until the connection is closed. That one takes up no experiment but those it is asked about.
+func (a *app) openWriting(ctx context.Context, p *place) (*client, error) {
+	c, err := p.open(ctx)
+	if err != nil || c.daemon {
+		return c, err
 	}
-	return s.Delete(ctx, e.Key())
-}
-
-// removeTrials ends what still runs of an experiment, which only a daemon that was killed leaves
-// behind, and removes its folder.
-func removeTrials(ctx context.Context, e *experiment.Experiment, dir string) error {
-	folder := logsOf(e, dir)
-	if folder == "" {
-		return nil
+	if err := c.Close(); err != nil {
+		return nil, err
 	}
-	r, err := local.New(local.Config{Dir: dataDir(absolute(dir)).trials()})
+	cfg := defaultConfig(a.getenv)
+	cfg.DataDir = c.dataDir
+	ctx, d, err := a.startDaemon(ctx, &cfg, role{prepare: refuseBeside, drain: lastAnswers})
+	if errors.Is(err, store.ErrLocked) && dataDir(cfg.DataDir).served() {
+		return dataDir(cfg.DataDir).dial()
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer r.Close()
-	for left := true; left; {
-		if left, err = removeEnded(ctx, r, e.Key()); err != nil {
-			return err
-		}
-		if left {
-			select {
-			case <-r.Changed():
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}
-	return os.RemoveAll(string(folder))
-}
-
-// removeEnded stops the workloads that run, removes the others, and reports whether any is left.
-func removeEnded(ctx context.Context, r trialrunner.Runner, key experiment.Key) (left bool, err error) {
-	workloads, err := r.List(ctx, key)
+	inside, err := d.dir.dial()
 	if err != nil {
-		return false, err
+		return nil, errors.Join(err, d.close(ctx))
 	}
-	for _, w := range workloads {
-		act := r.Remove
-		if w.Phase == trialrunner.Running {
-			act, left = r.Stop, true
-		}
-		if err := act(ctx, key, w.Trial, w.Attempt); err != nil {
-			return false, err
-		}
-	}
-	return left, nil
+	hangUp := inside.close
+	inside.close = func() error { return errors.Join(hangUp(), d.close(ctx)) }
+	return inside, nil
 }
 
 // confirm asks a question; only an answer that begins with y is a yes.

@@ -24,7 +24,10 @@ func (a *app) prepare(given *pflag.FlagSet, f *runFlags, c *config, file string,
 	if err != nil {
 		return nil, err
 	}
-	return r.Experiment, preflight(r.Experiment, c)
+	if f := preflight(r.Experiment, c); f != nil {
+		return nil, usage("%s: %s", f.Path, f.Detail)
+	}
+	return r.Experiment, nil
 }
 
 // read reads an experiment, lays the flags over it and says how its trials run here. Warnings go to

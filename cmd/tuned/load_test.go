@@ -7,8 +7,8 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
-// whole is an experiment that has about everything that is looked at when one is read.
-const whole = `{
+// everyField is an experiment that has about everything that is looked at when one is read.
+const everyField = `{
 	"apiVersion": "kubeflow.org/v1beta1", "kind": "Experiment", "metadata": {"name": "whole"},
 	"spec": {
 		"objective": {"type": "minimize", "goal": 1, "objectiveMetricName": "loss", "additionalMetricNames": ["acc"], "metricStrategies": [{"name": "acc", "value": "max"}]},
@@ -39,7 +39,7 @@ const whole = `{
 // lacks is a fault or has a default, and no check stumbles over it.
 func TestReadWithoutAnyField(t *testing.T) {
 	var tree any
-	if err := json.Unmarshal([]byte(whole), &tree); err != nil {
+	if err := json.Unmarshal([]byte(everyField), &tree); err != nil {
 		t.Fatal(err)
 	}
 	read := func() experiment.Result {

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
 )
@@ -21,7 +24,7 @@ type logs string // folder of the experiment; "" when there are no logs
 
 // logsOf returns where an experiment's logs are below a data directory.
 func logsOf(e *experiment.Experiment, dir string) logs {
-	if e.External() {
+	if e.External() || dir == "" {
 		return ""
 	}
 	return logs(filepath.Join(dataDir(absolute(dir)).trials(), e.Metadata.Namespace, e.Metadata.Name))
@@ -35,48 +38,102 @@ func (l logs) file(t *experiment.Trial) string {
 	return filepath.Join(string(l), t.Name, strconv.Itoa(t.Attempt), trialdir.LogFile)
 }
 
+// logsFlags are the flags of the logs command.
+type logsFlags struct {
+	place
+	follow bool
+	tail   int64
+	raw    bool
+}
+
 func (a *app) logsCommand() *cobra.Command {
-	var p place
+	var f logsFlags
 	c := &cobra.Command{
 		Use:   "logs NAME TRIAL",
 		Short: "Print what a trial's command printed",
-		Long:  "Print what a trial's command printed. TRIAL is a trial's name or number.",
-		Args:  words(2, 2, "NAME TRIAL"),
+		Long: `Print what a trial's command printed. TRIAL is a trial's name or number. On a terminal control
+characters but for colours are written out, so that a log cannot drive it.`,
+		Example: `  tuned logs mnist 3 -f
+  tuned logs mnist "$(tuned best mnist -o jsonpath={.trial})"`,
+		Args:              words(2, 2, "NAME TRIAL"),
+		ValidArgsFunction: f.completeTrials,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.logs(c, &p, args[0], args[1]); err != nil {
+			if err := a.logs(c.Context(), &f, args[0], args[1]); err != nil {
 				return fmt.Errorf("print log: %w", err)
 			}
 			return nil
 		},
 	}
-	p.flags(c, a.getenv)
+	f.flags(c, a.getenv)
+	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on until the trial ends")
+	c.Flags().Int64Var(&f.tail, "tail-bytes", 0, "begin `N` bytes before the end; 0 is the beginning")
+	c.Flags().BoolVar(&f.raw, "raw", false, "write to a terminal exactly what was printed")
 	return c
 }
 
-func (a *app) logs(c *cobra.Command, p *place, name, trial string) error {
-	e, trials, err := p.read(c.Context(), name)
-	if err != nil {
-		return err
+func (a *app) logs(ctx context.Context, f *logsFlags, name, trial string) error {
+	if f.tail < 0 {
+		return usage("--tail-bytes: want at least 0, got %d", f.tail)
 	}
-	t, ok := experiment.FindTrial(trials, trial)
-	if !ok {
-		return fmt.Errorf("%s has no trial %q; tuned trials shows them", e.Key(), trial)
+	out := a.stdout
+	if a.isTerminal() && !f.raw {
+		out = &quiet{to: a.stdout}
 	}
-	return a.printLog(logsOf(e, p.dataDir).file(&t), &t)
+	return f.reading(ctx, func(c *client) error {
+		key := f.key(name)
+		stream, err := c.GetLog(ctx, &tunedv1.GetLogRequest{
+			Namespace: key.Namespace, Experiment: key.Name, Trial: trial, Follow: f.follow, TailBytes: f.tail,
+		})
+		for err == nil {
+			var part *tunedv1.GetLogResponse
+			if part, err = stream.Recv(); err == nil {
+				_, err = out.Write(part.GetData())
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return c.about(ctx, key, err)
+	})
 }
 
-func (a *app) printLog(file string, t *experiment.Trial) error {
-	if file == "" {
-		return fmt.Errorf("trial %s was evaluated by a client; no command ran here", t.Name)
-	}
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("trial %s has printed nothing yet (%s)", t.Name, t.State)
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(a.stdout, f)
-	return err
+// quiet writes control characters out, but for line breaks, tabs and colours.
+type quiet struct {
+	to   io.Writer
+	rest []byte // the beginning of a rune or of a colour whose end is to come
 }
+
+// harmless is a sequence that changes the look of letters alone.
+var harmless = regexp.MustCompile(`^\x1b\[[0-9;]*m`)
+
+// longestColour bounds what is kept back in bytes.
+const longestColour = 32
+
+// Write implements io.Writer.
+func (q *quiet) Write(data []byte) (int, error) {
+	text := append(q.rest, data...)
+	var out []byte
+	for len(text) > 0 {
+		if colour := harmless.Find(text); colour != nil {
+			out, text = append(out, colour...), text[len(colour):]
+			continue
+		}
+		if !utf8.FullRune(text) || text[0] == '\x1b' && len(text) < longestColour && unfinished.Match(text) {
+			break
+		}
+		r, size := utf8.DecodeRune(text)
+		if unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' || r == utf8.RuneError {
+			out = append(out, visible(string(r))...)
+		} else {
+			out = append(out, text[:size]...)
+		}
+		text = text[size:]
+	}
+	q.rest = append([]byte(nil), text...)
+	if _, err := q.to.Write(out); err != nil {
+		return 0, err
+	}
+	return len(data), nil
+}
+
+var unfinished = regexp.MustCompile(`^\x1b(\[[0-9;]*)?$`)

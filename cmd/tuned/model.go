@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
@@ -28,7 +27,8 @@ func (a *app) modelCommand() *cobra.Command {
 matters to each metric, how well trials left out are predicted, and what is expected along
 each parameter while the others stay as in the best trial, or one of the front. Of a metric
 of which it predicts trials no better than by chance, that is said instead.`,
-		Args: words(1, 1, "NAME"),
+		Args:              words(1, 1, "NAME"),
+		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := p.model(c.Context(), args[0])
 			if err != nil {
@@ -42,29 +42,17 @@ of which it predicts trials no better than by chance, that is said instead.`,
 		},
 	}
 	p.flags(c, a.getenv)
-	formatFlag(c, &format, "text", "json", "yaml")
+	formatFlag(c, &format, "text", "json", "yaml", jsonPath)
 	return c
 }
 
-// model returns an experiment's model, which the daemon computes when one runs.
+// model returns an experiment's model.
 func (p *place) model(ctx context.Context, name string) (m tuner.Model, err error) {
-	err = p.reading(ctx, func(from archive) error {
-		e, err := p.get(ctx, from, name)
+	err = p.reading(ctx, func(c *client) error {
+		key := p.key(name)
+		response, err := c.GetModel(ctx, &tunedv1.GetModelRequest{Namespace: key.Namespace, Experiment: key.Name})
 		if err != nil {
-			return err
-		}
-		daemon, ok := from.(*remote)
-		if !ok {
-			trials, err := from.Trials(ctx, e.Key())
-			if err != nil {
-				return err
-			}
-			m, err = tuner.NewModel(e, trials, builtin.Registry())
-			return err
-		}
-		response, err := daemon.GetModel(ctx, &tunedv1.GetModelRequest{Namespace: p.namespace, Experiment: name})
-		if err != nil {
-			return rpcError(err)
+			return c.about(ctx, key, err)
 		}
 		text, err := protojson.Marshal(response.GetModel())
 		if err != nil {

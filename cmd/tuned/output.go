@@ -12,16 +12,32 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"k8s.io/client-go/util/jsonpath"
 	"sigs.k8s.io/yaml"
 )
 
-// formatFlag adds -o with the given formats, the first being the default.
+// jsonPath begins an output format that picks fields, as kubectl has it.
+const jsonPath = "jsonpath="
+
+// formatFlag adds -o with the given formats, the first being the default. A format that ends in = takes
+// a text.
 func formatFlag(c *cobra.Command, format *string, formats ...string) {
-	c.Flags().StringVarP(format, "output", "o", formats[0], "output format: "+strings.Join(formats, ", "))
+	shown := strings.ReplaceAll(strings.Join(formats, ", "), "=", "=TEMPLATE")
+	c.Flags().StringVarP(format, "output", "o", formats[0], "output format: "+shown)
 	previous := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
-		if !slices.Contains(formats, *format) {
-			return usage("-o %s: no such output format; want one of %s", *format, strings.Join(formats, ", "))
+		fits := func(known string) bool {
+			return *format == known || strings.HasSuffix(known, "=") && strings.HasPrefix(*format, known)
+		}
+		if !slices.ContainsFunc(formats, fits) {
+			return usage("-o %s: no such output format; want one of %s", *format, shown)
+		}
+		if template, ok := strings.CutPrefix(*format, jsonPath); ok {
+			if _, err := parsePath(template); err != nil {
+				return err
+			}
 		}
 		if previous != nil {
 			return previous(c, args)
@@ -31,8 +47,23 @@ func formatFlag(c *cobra.Command, format *string, formats ...string) {
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // fails for unknown flags only
 }
 
-// printAs writes a value as json or yaml.
+// parsePath reads a template of -o jsonpath=.
+func parsePath(template string) (*jsonpath.JSONPath, error) {
+	path := jsonpath.New("output").AllowMissingKeys(true)
+	if !strings.Contains(template, "{") {
+		template = "{" + template + "}" // .state is as good as {.state}
+	}
+	if err := path.Parse(template); err != nil {
+		return nil, usage("-o jsonpath=%s: %w", template, err)
+	}
+	return path, nil
+}
+
+// printAs writes a value as json or yaml, or what a jsonpath picks of it.
 func printAs(w io.Writer, format string, v any) error {
+	if template, ok := strings.CutPrefix(format, jsonPath); ok {
+		return printPath(w, template, v)
+	}
 	if format == "yaml" {
 		text, err := yaml.Marshal(v)
 		if err != nil {
@@ -41,9 +72,65 @@ func printAs(w io.Writer, format string, v any) error {
 		_, err = w.Write(text)
 		return err
 	}
-	e := json.NewEncoder(w)
+	var text strings.Builder
+	e := json.NewEncoder(&text)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, quietJSON(text.String()))
+	return err
+}
+
+// quietJSON escapes the control characters beyond those that JSON must escape, for they drive terminals too.
+func quietJSON(text string) string {
+	if strings.IndexFunc(text, func(r rune) bool { return r != '\n' && unicode.IsControl(r) }) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if r != '\n' && unicode.IsControl(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// printPath writes what a jsonpath picks of a value as JSON has it, and a line break after it.
+func printPath(w io.Writer, template string, v any) error {
+	path, err := parsePath(template)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var tree any
+	if err := json.Unmarshal(text, &tree); err != nil {
+		return err
+	}
+	var out strings.Builder
+	if err := path.Execute(&out, tree); err != nil {
+		return usage("-o jsonpath=%s: %w", template, err)
+	}
+	line := escape(out.String(), func(r rune) bool { return r != '\n' && r != '\t' && unicode.IsControl(r) })
+	if !strings.HasSuffix(line, "\n") {
+		line += "\n"
+	}
+	_, err = io.WriteString(w, line)
+	return err
+}
+
+// treeOf is a message of the API as its JSON: what -o json prints, whose fields have no order of their own.
+func treeOf(m proto.Message) (tree any, err error) {
+	text, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("write %s as JSON: %w", m.ProtoReflect().Descriptor().Name(), err)
+	}
+	return tree, json.Unmarshal(text, &tree)
 }
 
 // table is rows of text under a header.
@@ -72,11 +159,16 @@ func (t *table) print(w io.Writer, format string) error {
 			cells[j] = visible(cell)
 		}
 		if i == 0 {
-			cells = strings.Split(strings.ToUpper(strings.Join(t.header, "\t")), "\t")
+			cells = upper(t.header)
 		}
 		fmt.Fprintln(tw, strings.Join(cells, "\t"))
 	}
 	return tw.Flush()
+}
+
+// upper writes the names of columns as a header.
+func upper(names []string) []string {
+	return strings.Split(strings.ToUpper(strings.Join(names, "\t")), "\t")
 }
 
 // visible writes control characters as Go does (\n, \x1b), so that no value breaks out of its line
@@ -110,4 +202,20 @@ func (t *table) indent(w io.Writer) {
 	for line := range strings.Lines(b.String()) {
 		fmt.Fprint(w, "  "+strings.TrimRight(line, " \n")+"\n")
 	}
+}
+
+// indented writes lines two spaces in.
+type indented struct{ to io.Writer }
+
+// Write implements io.Writer for whole lines.
+func (i indented) Write(text []byte) (int, error) {
+	for line := range strings.Lines(string(text)) {
+		if strings.TrimSpace(line) != "" {
+			line = "  " + line
+		}
+		if _, err := io.WriteString(i.to, line); err != nil {
+			return 0, err
+		}
+	}
+	return len(text), nil
 }

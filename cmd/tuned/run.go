@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
@@ -21,6 +22,8 @@ FILE is an Experiment as Katib takes it; - reads standard input. The command of 
 template runs as a local process for each trial. Words after -- replace the template; there
 ${trialParameters.NAME} stands for a parameter. Without template and command the experiment
 waits for "tuned ask" and "tuned tell".
+
+While tuned serve has the data directory, the experiment is handed to it and followed.
 
 Running the same command again goes on where the last run ended, and prints the result when
 there is nothing left to do.
@@ -34,13 +37,17 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run FILE [-- COMMAND [ARG...]]",
 		Short: "Run an experiment on this machine",
 		Long:  runHelp,
-		Args:  fileAndCommand,
+		Example: `  tuned run experiment.yaml
+  tuned run experiment.yaml -- python3 train.py '--lr=${trialParameters.lr}'`,
+		Args:              fileAndCommand,
+		ValidArgsFunction: completeFiles,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.run(c, &f, args[0], args[1:])
 		},
 	}
 	f.registerExperiment(c)
-	f.registerMachine(c, a.getenv)
+	f.registerSlots(c, a.getenv)
+	f.registerProgress(c)
 	return c
 }
 
@@ -60,8 +67,8 @@ func fileAndCommand(c *cobra.Command, args []string) error {
 }
 
 func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) error {
-	if !slices.Contains(viewModes, f.progress) {
-		return usage("--progress %s: no such view; want one of %s", f.progress, strings.Join(viewModes, ", "))
+	if err := f.checkProgress(); err != nil {
+		return err
 	}
 	cfg, err := f.configure(c.Flags(), a.getenv)
 	if err != nil {
@@ -74,12 +81,40 @@ func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) 
 	ctx, second, stop := interruptible(c.Context())
 	defer stop()
 	outliveReader()
-	ctx, d, err := a.startDaemon(ctx, &cfg)
+	driving, d, err := a.startDaemon(ctx, &cfg, role{prepare: refuseBeside, drain: lastAnswers})
+	if errors.Is(err, store.ErrLocked) && dataDir(cfg.DataDir).served() {
+		return a.runBeside(ctx, dataDir(cfg.DataDir), e, f.progress, err)
+	}
 	if err != nil {
 		return fmt.Errorf("run experiment: %w", err)
 	}
-	err = a.tune(ctx, d, e, f.progress, second)
-	return errors.Join(err, d.close())
+	err = a.tune(driving, d, e, f.progress, second)
+	return errors.Join(err, d.close(driving))
+}
+
+// refuseBeside keeps clients from creating experiments beside that of a run, which would end with it.
+func refuseBeside(*experiment.Experiment) error {
+	return fmt.Errorf("tuned run drives one experiment alone; tuned serve takes any number: %w", store.ErrConflict)
+}
+
+// runBeside hands an experiment to the daemon that has the data directory and follows it. busy is the error
+// when that is no daemon that takes experiments.
+func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experiment, mode string, busy error) error {
+	c, err := dir.dial()
+	if err != nil {
+		return fmt.Errorf("run experiment: %w", err)
+	}
+	defer c.Close()
+	if _, err := c.submit(ctx, e); status.Code(err) == codes.FailedPrecondition {
+		return fmt.Errorf("run experiment: %w", busy)
+	} else if err != nil {
+		return fmt.Errorf("run experiment: %w", err)
+	}
+	fmt.Fprintf(a.stderr, "%s runs in the daemon of %s; Ctrl-C leaves it there\n", e.Metadata.Name, dir)
+	if e.External() {
+		a.sayHowToAsk(e.Key(), dir)
+	}
+	return a.followRemote(ctx, c, e.Key(), mode)
 }
 
 // tune drives one experiment to its end and prints its result.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,15 +15,85 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
+// machineFlags are the flags that say how this machine runs experiments, of tuned serve and tuned run.
+type machineFlags struct {
+	configFile string
+	dataDir    string
+	templates  string
+	images     []string
+	cpus       int
+	gpus       []string
+	logLevel   string
+}
+
+// registerTemplates adds the flags that say what stands in for what only a cluster has.
+func (f *machineFlags) registerTemplates(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.configFile, "config", "", "YAML `FILE` with settings; flags win over it")
+	s.StringVar(&f.templates, "template-dir", "", "folder that stands in for ConfigMaps: `DIR`/NAMESPACE/NAME.yaml")
+	s.StringArrayVar(&f.images, "image", nil, "local command that stands in for an image's program, `IMAGE=COMMAND`; repeatable")
+}
+
+// registerSlots adds the flags that say where state lies and what trials may use.
+func (f *machineFlags) registerSlots(c *cobra.Command, getenv func(string) string) {
+	s := c.Flags()
+	s.StringVar(&f.dataDir, "data-dir", defaultDataDir(getenv), "folder that holds all state")
+	s.IntVar(&f.cpus, "cpus", 0, "CPU slots for all trials together; 0 means one per CPU")
+	s.StringSliceVar(&f.gpus, "gpus", nil, "GPU `IDS` for all trials together, such as 0,1")
+	s.StringVar(&f.logLevel, "log-level", "info", "level of the log in the data directory: debug, info, warn, error")
+	_ = c.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, noFiles)) // fails for unknown flags only
+}
+
+// register adds them all.
+func (f *machineFlags) register(c *cobra.Command, getenv func(string) string) {
+	f.registerTemplates(c)
+	f.registerSlots(c, getenv)
+}
+
+// config returns the settings: defaults, then the config file, then flags. They are not checked yet.
+func (f *machineFlags) config(given *pflag.FlagSet, getenv func(string) string) (config, error) {
+	c := defaultConfig(getenv)
+	if f.configFile != "" {
+		if err := c.readConfig(f.configFile); err != nil {
+			return c, err
+		}
+	}
+	for flag, set := range map[string]func(){
+		"data-dir":     func() { c.DataDir = f.dataDir },
+		"template-dir": func() { c.TemplateDir = f.templates },
+		"cpus":         func() { c.CPUs = f.cpus },
+		"gpus":         func() { c.GPUs = f.gpus },
+		"log-level":    func() { c.LogLevel = f.logLevel },
+	} {
+		if given.Changed(flag) {
+			set()
+		}
+	}
+	for _, text := range f.images {
+		image, command, ok := strings.Cut(text, "=")
+		if !ok {
+			return c, usage("--image %q: want IMAGE=COMMAND", text)
+		}
+		if c.Images == nil {
+			c.Images = map[string]commandLine{}
+		}
+		c.Images[image] = commandLine(command)
+	}
+	return c, nil
+}
+
+// finish checks the settings and makes them independent of the working directory.
+func (c *config) finish() error {
+	if err := c.validate(); err != nil {
+		return usage("check settings: %w", err)
+	}
+	c.DataDir = absolute(c.DataDir)
+	return nil
+}
+
 // runFlags are the flags of the run command as given.
 type runFlags struct {
-	config    string
-	dataDir   string
-	templates string
-	images    []string
-	cpus      int
-	gpus      []string
-	logLevel  string
+	machineFlags
 
 	name            string
 	namespace       string
@@ -39,10 +110,8 @@ type runFlags struct {
 
 // registerExperiment adds the flags that say what is run.
 func (f *runFlags) registerExperiment(c *cobra.Command) {
+	f.registerTemplates(c)
 	s := c.Flags()
-	s.StringVar(&f.config, "config", "", "YAML `FILE` with settings; flags win over it")
-	s.StringVar(&f.templates, "template-dir", "", "folder that stands in for ConfigMaps: `DIR`/NAMESPACE/NAME.yaml")
-	s.StringArrayVar(&f.images, "image", nil, "local command that stands in for an image's program, `IMAGE=COMMAND`; repeatable")
 	s.StringVar(&f.name, "name", "", "name of the experiment in place of metadata.name")
 	s.StringVarP(&f.namespace, "namespace", "n", "", "namespace of the experiment in place of metadata.namespace")
 	s.Uint64Var(&f.seed, "seed", 0, "seed of all randomness, in place of spec.tuned.seed")
@@ -54,55 +123,27 @@ func (f *runFlags) registerExperiment(c *cobra.Command) {
 	s.BoolVar(&f.strict, "strict", false, "take unknown fields and aliases for faults")
 }
 
-// registerMachine adds the flags that say how this machine runs it.
-func (f *runFlags) registerMachine(c *cobra.Command, getenv func(string) string) {
-	s := c.Flags()
-	s.StringVar(&f.dataDir, "data-dir", defaultDataDir(getenv), "folder that holds all state")
-	s.IntVar(&f.cpus, "cpus", 0, "CPU slots for all trials together; 0 means one per CPU")
-	s.StringSliceVar(&f.gpus, "gpus", nil, "GPU `IDS` for all trials together, such as 0,1")
-	s.StringVar(&f.logLevel, "log-level", "info", "level of the log in the data directory: debug, info, warn, error")
-	s.StringVar(&f.progress, "progress", "auto", "how to show progress: "+strings.Join(viewModes, ", "))
-	_ = c.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(viewModes, cobra.ShellCompDirectiveNoFileComp)) // fails for unknown flags only
+// registerProgress adds the flag that says how progress is shown.
+func (f *runFlags) registerProgress(c *cobra.Command) {
+	c.Flags().StringVar(&f.progress, "progress", "auto", "how to show progress: "+strings.Join(viewModes, ", "))
+	_ = c.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(viewModes, noFiles)) // fails for unknown flags only
+}
+
+// checkProgress refuses views that there are not.
+func (f *runFlags) checkProgress() error {
+	if !slices.Contains(viewModes, f.progress) {
+		return usage("--progress %s: no such view; want one of %s", f.progress, strings.Join(viewModes, ", "))
+	}
+	return nil
 }
 
 // configure returns the settings: defaults, then the config file, then flags.
 func (f *runFlags) configure(given *pflag.FlagSet, getenv func(string) string) (config, error) {
-	c := defaultConfig(getenv)
-	if f.config != "" {
-		if err := c.readConfig(f.config); err != nil {
-			return c, err
-		}
+	c, err := f.machineFlags.config(given, getenv)
+	if err != nil {
+		return c, err
 	}
-	if given.Changed("data-dir") {
-		c.DataDir = f.dataDir
-	}
-	if given.Changed("template-dir") {
-		c.TemplateDir = f.templates
-	}
-	if given.Changed("cpus") {
-		c.CPUs = f.cpus
-	}
-	if given.Changed("gpus") {
-		c.GPUs = f.gpus
-	}
-	if given.Changed("log-level") {
-		c.LogLevel = f.logLevel
-	}
-	for _, text := range f.images {
-		image, command, ok := strings.Cut(text, "=")
-		if !ok {
-			return c, usage("--image %q: want IMAGE=COMMAND", text)
-		}
-		if c.Images == nil {
-			c.Images = map[string]commandLine{}
-		}
-		c.Images[image] = commandLine(command)
-	}
-	if err := c.validate(); err != nil {
-		return c, usage("check settings: %w", err)
-	}
-	c.DataDir = absolute(c.DataDir)
-	return c, nil
+	return c, c.finish()
 }
 
 // absolute makes a path independent of the working directory, as far as that can be known.

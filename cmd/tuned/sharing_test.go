@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store/badger"
 )
 
@@ -77,6 +75,8 @@ func TestReadingAtOnceAfterKill(t *testing.T) {
 	readers.Wait()
 }
 
+var errWitness = errors.New("witness")
+
 func TestReadingAgainWhenTheDaemonHasEnded(t *testing.T) {
 	d := dataDir(t.TempDir())
 	s, err := openStore(t.Context(), d, badger.Options{})
@@ -87,7 +87,7 @@ func TestReadingAgainWhenTheDaemonHasEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := 0
-	err = (&place{dataDir: string(d)}).reading(t.Context(), func(archive) error {
+	err = (&place{dataDir: string(d), getenv: noEnv}).reading(t.Context(), func(*client) error {
 		if calls++; calls == 1 {
 			return rpcError(status.Error(codes.Unavailable, "connection refused"))
 		}
@@ -116,39 +116,5 @@ func TestRefusedRunLeavesTheLog(t *testing.T) {
 	finish(t, dir)
 	if _, err := os.Stat(log + ".old"); err != nil {
 		t.Errorf("a run after that left the large log: %v", err)
-	}
-}
-
-// witness is a store that looks whether a folder is there while it deletes, and cannot.
-type witness struct {
-	folder string
-	seen   bool
-}
-
-var errWitness = errors.New("no space")
-
-func (w *witness) Delete(context.Context, experiment.Key) error {
-	_, err := os.Stat(w.folder)
-	w.seen = err == nil
-	return errWitness
-}
-
-func TestRecordIsDeletedLast(t *testing.T) {
-	dir := t.TempDir()
-	e := &experiment.Experiment{
-		Metadata: experiment.Metadata{Namespace: "default", Name: "work"},
-		Local:    experiment.Local{Command: []string{"true"}},
-	}
-	w := &witness{folder: filepath.Join(dir, "trials/default/work")}
-	if err := os.MkdirAll(filepath.Join(w.folder, "work-aaaaaaaa/1"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, again := range []bool{false, true} {
-		if err := remove(t.Context(), w, e, dir); !errors.Is(err, errWitness) {
-			t.Errorf("again %t: got %v, want %v", again, err, errWitness)
-		}
-		if w.seen {
-			t.Errorf("again %t: the record goes while the folder is there", again)
-		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -19,29 +18,18 @@ func (a *app) trialsCommand() *cobra.Command {
 		Use:   "trials NAME",
 		Short: "List the trials of an experiment",
 		Args:  words(1, 1, "NAME"),
+		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			e, trials, err := p.read(c.Context(), args[0])
+			w, err := p.whole(c.Context(), args[0])
 			if err != nil {
 				return fmt.Errorf("list trials: %w", err)
 			}
-			return a.printTrials(e, trials, format)
+			return a.printTrials(w.Experiment, w.trials, format)
 		},
 	}
 	p.flags(c, a.getenv)
-	formatFlag(c, &format, "table", "json", "yaml", "csv")
+	formatFlag(c, &format, "table", "json", "yaml", "csv", "name", jsonPath)
 	return c
-}
-
-// read returns an experiment and its trials.
-func (p *place) read(ctx context.Context, name string) (e *experiment.Experiment, trials []experiment.Trial, err error) {
-	err = p.reading(ctx, func(from archive) error {
-		if e, err = p.get(ctx, from, name); err != nil {
-			return err
-		}
-		trials, err = from.Trials(ctx, p.key(name))
-		return err
-	})
-	return e, trials, err
 }
 
 func (a *app) printTrials(e *experiment.Experiment, trials []experiment.Trial, format string) error {
@@ -53,7 +41,14 @@ func (a *app) printTrials(e *experiment.Experiment, trials []experiment.Trial, f
 		tally := experiment.NewTally(&e.Spec, trials)
 		markFront(records, tally.Front())
 	}
-	if format == "json" || format == "yaml" {
+	switch format {
+	case "table", "csv":
+	case "name":
+		for i := range records {
+			fmt.Fprintln(a.stdout, records[i].Trial)
+		}
+		return nil
+	default:
 		return printAs(a.stdout, format, records)
 	}
 	metrics := metricNames(e.Spec.Objective)

@@ -26,6 +26,13 @@ func (a *app) newView(mode string) view {
 
 // onTerminal reports whether standard output is a terminal that can redraw, and may.
 func (a *app) onTerminal() bool {
-	f, ok := a.stdout.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && a.getenv("TERM") != "dumb" && a.getenv("NO_COLOR") == ""
+	return a.isTerminal() && a.getenv("TERM") != "dumb" && a.getenv("NO_COLOR") == ""
 }
+
+// isTerminal reports whether standard output is a terminal.
+func (a *app) isTerminal() bool {
+	f, ok := a.stdout.(*os.File)
+	return ok && isTerminal(f)
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

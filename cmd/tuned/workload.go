@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"reflect"
 	"strings"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -13,24 +15,72 @@ import (
 
 // preflight makes sure that the trials of an experiment can run here, before anything is stored:
 // it renders the first one, and looks for its slots and its program.
-func preflight(e *experiment.Experiment, c *config) error {
+func preflight(e *experiment.Experiment, c *config) *experiment.Fault {
 	if e.External() {
 		return nil
 	}
+	fault := func(path, format string, args ...any) *experiment.Fault {
+		return &experiment.Fault{Path: path, Type: experiment.Invalid, Detail: fmt.Sprintf(format, args...)}
+	}
 	spec, err := example(e)
 	if err != nil {
-		return usage("prepare trials: %w", err)
+		return fault("prepare trials", "%v", err)
 	}
 	if have := c.slots(); spec.Limits.CPUs > have {
-		return usage("spec.tuned.cpus: a trial wants %d CPU slots, this machine has %d; give more by --cpus", spec.Limits.CPUs, have)
+		return fault("spec.tuned.cpus", "a trial wants %d CPU slots, this machine has %d; give more by --cpus", spec.Limits.CPUs, have)
 	}
 	if have := len(c.GPUs); spec.Limits.GPUs > have {
-		return usage("spec.tuned.gpus: a trial wants %d GPU slots, this machine has %d; name those to use by --gpus, such as --gpus 0,1", spec.Limits.GPUs, have)
+		return fault("spec.tuned.gpus", "a trial wants %d GPU slots, this machine has %d; name those to use by --gpus, such as --gpus 0,1", spec.Limits.GPUs, have)
 	}
 	if _, err := local.Resolve(spec); err != nil {
-		return usage("prepare trials: %s", reason(err))
+		return fault("prepare trials", "%s", reason(err))
 	}
 	return nil
+}
+
+// prepare completes an experiment that a client creates by the settings of this daemon, and refuses what
+// cannot run here.
+func (c *config) prepare(e *experiment.Experiment) error {
+	if e.External() {
+		return nil
+	}
+	images, err := c.images()
+	if err != nil {
+		return err
+	}
+	for image, command := range images {
+		if _, given := e.Local.Images[image]; given {
+			continue
+		}
+		if e.Local.Images == nil {
+			e.Local.Images = map[string][]string{}
+		}
+		e.Local.Images[image] = command
+	}
+	if e.Local.Dir == "" {
+		if e.Local.Dir, err = os.Getwd(); err != nil {
+			return fmt.Errorf("find working directory: %w", err)
+		}
+	}
+	c.limit(e)
+	if f := preflight(e, c); f != nil {
+		return experiment.Faults{*f}
+	}
+	return nil
+}
+
+// limit sets the limits of trials that the experiment leaves open.
+func (c *config) limit(e *experiment.Experiment) {
+	x := experiment.Extension{}
+	if e.Spec.Tuned != nil {
+		x = *e.Spec.Tuned
+	}
+	x.TrialTimeout = limit(x.TrialTimeout, c.TrialTimeout, false, 0)
+	x.ProgressTimeout = limit(x.ProgressTimeout, c.ProgressTimeout, false, 0)
+	x.StopGrace = limit(x.StopGrace, c.StopGrace, false, 0)
+	if e.Spec.Tuned != nil || !reflect.ValueOf(x).IsZero() {
+		e.Spec.Tuned = &x
+	}
 }
 
 // reason is an error of the runner without its kind, which says nothing to a user.

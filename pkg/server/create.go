@@ -82,10 +82,13 @@ func (u *users) read(r *tunedv1.CreateExperimentRequest) (e *experiment.Experime
 	return e, warnings, nil
 }
 
-// unprepared says why an experiment cannot be run here.
+// unprepared says why an experiment cannot be run here, or that none may be created now (tuner.ErrConflict).
 func unprepared(err error) error {
 	if faults := (experiment.Faults)(nil); errors.As(err, &faults) {
 		return faulty(faults)
+	}
+	if errors.Is(err, tuner.ErrConflict) {
+		return fail(reasonState, "%v", err)
 	}
 	return fail(reasonManifest, "%v", err)
 }

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// longPage is the number of records in a page of a list, as many as the API gives.
+const longPage = 1000
+
+// list returns the experiments of a namespace, of all with "", without their specs.
+func (c *client) list(ctx context.Context, namespace string) (out []*tunedv1.Experiment, err error) {
+	request := &tunedv1.ListExperimentsRequest{Namespace: namespace, PageSize: longPage}
+	for {
+		response, err := c.ListExperiments(ctx, request)
+		if err != nil {
+			return nil, rpcError(err)
+		}
+		out = append(out, response.GetExperiments()...)
+		if request.PageToken = response.GetNextPageToken(); request.GetPageToken() == "" {
+			return out, nil
+		}
+	}
+}
+
+// get returns one experiment. The error says where else there is one of that name.
+func (c *client) get(ctx context.Context, key experiment.Key) (*tunedv1.Experiment, error) {
+	m, err := c.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
+	if status.Code(err) == codes.NotFound {
+		return nil, c.elsewhere(ctx, key, rpcError(err))
+	}
+	return m, rpcError(err)
+}
+
+// elsewhere adds to the error about an experiment that is not there what there is.
+func (c *client) elsewhere(ctx context.Context, key experiment.Key, err error) error {
+	others, listErr := c.list(ctx, "")
+	if listErr != nil {
+		return err
+	}
+	for _, other := range others {
+		if other.GetName() == key.Name && other.GetNamespace() != key.Namespace {
+			return fmt.Errorf("%w; there is one in namespace %s: add -n %[2]s", err, other.GetNamespace())
+		}
+	}
+	return fmt.Errorf("%w; tuned get -A shows what there is", err)
+}
+
+// about makes the error of a call about an experiment, which says where else there is one of that name.
+func (c *client) about(ctx context.Context, key experiment.Key, err error) error {
+	if status.Code(err) == codes.NotFound && !strings.Contains(status.Convert(err).Message(), "trial") {
+		return c.elsewhere(ctx, key, rpcError(err))
+	}
+	return rpcError(err)
+}
+
+// trials returns an experiment's trials by number.
+func (c *client) trials(ctx context.Context, key experiment.Key) (out []*tunedv1.Trial, err error) {
+	request := &tunedv1.ListTrialsRequest{Namespace: key.Namespace, Experiment: key.Name, PageSize: longPage}
+	for {
+		response, err := c.ListTrials(ctx, request)
+		if err != nil {
+			return nil, rpcError(err)
+		}
+		out = append(out, response.GetTrials()...)
+		if request.PageToken = response.GetNextPageToken(); request.GetPageToken() == "" {
+			return out, nil
+		}
+	}
+}
+
+// trial returns one trial by its name or number.
+func (c *client) trial(ctx context.Context, key experiment.Key, trial string) (*tunedv1.Trial, error) {
+	t, err := c.GetTrial(ctx, &tunedv1.GetTrialRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial})
+	if status.Code(err) == codes.NotFound {
+		return nil, fmt.Errorf("%w; tuned trials %s shows them", rpcError(err), key.Name)
+	}
+	return t, rpcError(err)
+}
+
+// events returns what happened to an experiment, oldest first.
+func (c *client) events(ctx context.Context, key experiment.Key) (out []*tunedv1.Event, err error) {
+	request := &tunedv1.ListEventsRequest{Namespace: key.Namespace, Experiment: key.Name, PageSize: longPage}
+	for {
+		response, err := c.ListEvents(ctx, request)
+		if err != nil {
+			return nil, rpcError(err)
+		}
+		out = append(out, response.GetEvents()...)
+		if request.PageToken = response.GetNextPageToken(); request.GetPageToken() == "" {
+			return out, nil
+		}
+	}
+}
+
+// whole is an experiment with its trials, as the domain has them.
+type whole struct {
+	message *tunedv1.Experiment
+	*experiment.Experiment
+	trials []experiment.Trial
+}
+
+// whole returns an experiment with its trials.
+func (c *client) whole(ctx context.Context, key experiment.Key) (w whole, err error) {
+	if w.message, err = c.get(ctx, key); err != nil {
+		return w, err
+	}
+	if w.Experiment, err = experimentOf(w.message); err != nil {
+		return w, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	trials, err := c.trials(ctx, key)
+	for _, m := range trials {
+		w.trials = append(w.trials, trialOf(m))
+	}
+	return w, err
+}
+
+// whole reads an experiment with its trials from wherever it is.
+func (p *place) whole(ctx context.Context, name string) (w whole, err error) {
+	err = p.reading(ctx, func(c *client) error {
+		w, err = c.whole(ctx, p.key(name))
+		return err
+	})
+	return w, err
+}
+
+// errEnded says that a daemon was there and is no more, or never was.
+var errEnded = errors.New("the daemon does not answer")
+
+// rpcError is the error of a call as the daemon worded it.
+func rpcError(err error) error {
+	s, ok := status.FromError(err)
+	switch {
+	case err == nil || !ok:
+		return err
+	case s.Code() == codes.Unavailable:
+		return fmt.Errorf("%w: %s", errEnded, s.Message())
+	case s.Code() == codes.Unauthenticated:
+		return fmt.Errorf("%s; give the daemon's token with --token-file: it lies in its data directory as token", s.Message())
+	}
+	if faults := faultsOf(s); len(faults) > 0 {
+		return exit{exitUsage, fmt.Errorf("%d faults:\n%s", len(faults), strings.Join(faults, "\n"))}
+	}
+	return &refusal{s}
+}
+
+// refusal is a status of the daemon, whose text is its message alone.
+type refusal struct{ status *status.Status }
+
+func (r *refusal) Error() string { return visibleLines(r.status.Message()) }
+
+// GRPCStatus lets status.Code see the code.
+func (r *refusal) GRPCStatus() *status.Status { return r.status }
+
+// faultsOf returns the faults of a manifest that a status carries.
+func faultsOf(s *status.Status) (out []string) {
+	for _, detail := range s.Details() {
+		bad, ok := detail.(*errdetails.BadRequest)
+		if !ok {
+			continue
+		}
+		for _, v := range bad.GetFieldViolations() {
+			out = append(out, visible(v.GetField()+": "+v.GetDescription()))
+		}
+	}
+	return out
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// certificate is a TLS certificate in two files, which are read anew when either has changed. While they
+// cannot be read, the certificate is the last one that could.
+type certificate struct {
+	cert, key string // paths
+	log       zerolog.Logger
+
+	mu      sync.Mutex
+	loaded  *tls.Certificate
+	changed [2]time.Time // of the files when they were read last
+}
+
+func openCertificate(cert, key string, log zerolog.Logger) (*certificate, error) {
+	c := &certificate{cert: cert, key: key, log: log}
+	if err := c.refresh(); err != nil {
+		return nil, fmt.Errorf("read TLS certificate: %w", err)
+	}
+	return c, nil
+}
+
+// refresh reads the files if they have changed.
+func (c *certificate) refresh() error {
+	var changed [2]time.Time
+	for i, path := range []string{c.cert, c.key} {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		changed[i] = info.ModTime()
+	}
+	if c.loaded != nil && changed == c.changed {
+		return nil
+	}
+	loaded, err := tls.LoadX509KeyPair(c.cert, c.key)
+	if err != nil {
+		return err
+	}
+	c.loaded, c.changed = &loaded, changed
+	return nil
+}
+
+// names are the host names that the certificate is for.
+func (c *certificate) names() []string { return c.loaded.Leaf.DNSNames }
+
+// config is a TLS configuration that shows the certificate as it is at each connection.
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err := c.refresh(); err != nil {
+			c.log.Error().Err(err).Msg("the TLS certificate cannot be read; the last one is shown")
+		}
+		return c.loaded, nil
+	}}
+}

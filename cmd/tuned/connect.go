@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/store/badger"
+)
+
+// place says where a command finds experiments: at the daemon that --server names, else at the one that
+// has the data directory, else in the data directory itself, when it is at rest.
+type place struct {
+	server    string
+	tokenFile string
+	caFile    string
+	dataDir   string
+	namespace string
+
+	getenv func(string) string
+	given  func(flag string) bool // whether a flag was given
+}
+
+// flags adds the flags that say where.
+func (p *place) flags(c *cobra.Command, getenv func(string) string) {
+	p.connectionFlags(c, getenv)
+	c.Flags().StringVarP(&p.namespace, "namespace", "n", defaultNamespace, "namespace of the experiment")
+	p.completeNamespace(c)
+}
+
+// connectionFlags adds the flags that say which daemon is meant.
+func (p *place) connectionFlags(c *cobra.Command, getenv func(string) string) {
+	p.dataFlag(c, getenv)
+	s := c.Flags()
+	s.StringVar(&p.server, "server", "", "`URL` of a daemon, such as https://host:8080; default $TUNED_SERVER, else the daemon of the data directory")
+	s.StringVar(&p.tokenFile, "token-file", "", "`FILE` that holds the daemon's token; default $TUNED_TOKEN_FILE or $TUNED_TOKEN")
+	s.StringVar(&p.caFile, "ca-file", "", "PEM `FILE` with the certificates to trust, in place of the system's; default $TUNED_CA_FILE")
+}
+
+// dataFlag adds the flag of commands that work on a data directory alone.
+func (p *place) dataFlag(c *cobra.Command, getenv func(string) string) {
+	p.getenv, p.given = getenv, func(flag string) bool { return c.Flags().Changed(flag) }
+	c.Flags().StringVar(&p.dataDir, "data-dir", defaultDataDir(getenv), "folder that holds all state")
+}
+
+const defaultNamespace = "default"
+
+// key is the experiment of a name, or of NAMESPACE/NAME.
+func (p *place) key(name string) experiment.Key {
+	if namespace, name, ok := strings.Cut(name, "/"); ok {
+		return experiment.Key{Namespace: namespace, Name: name}
+	}
+	return experiment.Key{Namespace: p.namespace, Name: name}
+}
+
+// env returns a flag's value, else that of a variable.
+func (p *place) env(flag, variable string) string {
+	if flag != "" {
+		return flag
+	}
+	return p.getenv(variable)
+}
+
+// address returns the URL of the daemon that was named; "" when the data directory decides. A --data-dir
+// that was given wins over the environment.
+func (p *place) address() string {
+	if p.server == "" && p.given != nil && p.given("data-dir") {
+		return ""
+	}
+	return p.env(p.server, "TUNED_SERVER")
+}
+
+// client is a connection to the API.
+type client struct {
+	tunedv1.TuningServiceClient
+	daemon  bool // a daemon answers, not this process
+	dataDir string
+	close   func() error
+}
+
+// Close ends the connection.
+func (c *client) Close() error { return c.close() }
+
+// open connects to the daemon, or to a server in this process when the data directory is at rest.
+func (p *place) open(ctx context.Context) (*client, error) {
+	if address := p.address(); address != "" {
+		return p.dial(address)
+	}
+	d, err := p.dir()
+	if err != nil {
+		return nil, err
+	}
+	if d.served() {
+		return d.dial()
+	}
+	s, err := openStore(ctx, d, badger.Options{ReadOnly: true})
+	if errors.Is(err, store.ErrLocked) && d.served() {
+		return d.dial()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.serveInside(s)
+}
+
+// openDaemon is open for what only a daemon that goes on can do.
+func (p *place) openDaemon(ctx context.Context) (*client, error) {
+	c, err := p.open(ctx)
+	if err != nil || c.daemon {
+		return c, err
+	}
+	return nil, errors.Join(errNoDaemon, c.Close())
+}
+
+var errNoDaemon = errors.New("no daemon has the data directory; start one with tuned serve, or name one with --server")
+
+// reading calls f with a connection, and again when the daemon that answered has ended meanwhile.
+func (p *place) reading(ctx context.Context, f func(c *client) error) error {
+	for end := time.Now().Add(patience); ; {
+		c, err := p.open(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(c)
+		if err = errors.Join(err, c.Close()); !errors.Is(err, errEnded) || time.Now().After(end) || p.address() != "" {
+			return err
+		}
+	}
+}
+
+// asking calls f with a connection to a daemon.
+func (p *place) asking(ctx context.Context, f func(c *client) error) error {
+	c, err := p.openDaemon(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(c), c.Close())
+}
+
+// dir returns the data directory, which must exist.
+func (p *place) dir() (dataDir, error) {
+	if p.dataDir == "" {
+		return "", usage("find data directory: it is empty; give --data-dir, or set HOME or XDG_STATE_HOME")
+	}
+	d := dataDir(absolute(p.dataDir))
+	if _, err := os.Stat(d.store()); err != nil {
+		return "", fmt.Errorf("open data directory %s: nothing has been run there; give the --data-dir of the run, or start tuned serve", d)
+	}
+	return d, nil
+}
+
+// dial connects to the daemon at an address.
+func (p *place) dial(address string) (*client, error) {
+	target, secure, err := targetOf(address)
+	if err != nil {
+		return nil, err
+	}
+	token, err := p.token()
+	if err != nil {
+		return nil, err
+	}
+	transport := insecure.NewCredentials()
+	switch {
+	case secure:
+		if transport, err = p.transport(); err != nil {
+			return nil, err
+		}
+	case token != "" && !near(target):
+		return nil, usage("connect to %s: over http the token could be read on its way; use https", address)
+	}
+	return connect(target, grpc.WithTransportCredentials(transport), grpc.WithPerRPCCredentials(bearer(token)))
+}
+
+// targetOf turns unix:PATH, a URL or HOST:PORT into what gRPC connects to.
+func targetOf(address string) (target string, secure bool, err error) {
+	if strings.HasPrefix(address, "unix:") {
+		return address, false, nil
+	}
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
+		return "", false, usage("server %q: want http://HOST:PORT, https://HOST:PORT or unix:PATH", address)
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	return "dns:///" + u.Host, u.Scheme == "https", nil
+}
+
+// near reports whether a target is this machine.
+func near(target string) bool {
+	if strings.HasPrefix(target, "unix:") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(strings.TrimPrefix(target, "dns:///"))
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// transport returns the credentials of a connection under TLS.
+func (p *place) transport() (credentials.TransportCredentials, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if file := p.env(p.caFile, "TUNED_CA_FILE"); file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usage("read certificates to trust: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, usage("read certificates to trust: %s holds no certificate in PEM", file)
+		}
+	}
+	return credentials.NewTLS(c), nil
+}
+
+// token returns the token to show; "" for none. A flag wins over the environment.
+func (p *place) token() (string, error) {
+	if text := p.getenv("TUNED_TOKEN"); p.tokenFile == "" && text != "" {
+		return text, nil
+	}
+	file := p.env(p.tokenFile, "TUNED_TOKEN_FILE")
+	if file == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", usage("read token: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// bearer shows a token with every call; "" shows none.
+type bearer string
+
+// GetRequestMetadata returns the header.
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) { //nolint:unparam // gRPC's interface has an error
+	if b == "" {
+		return nil, nil
+	}
+	return map[string]string{"authorization": "Bearer " + string(b)}, nil
+}
+
+// RequireTransportSecurity is false: dial decides whom a token is shown to.
+func (bearer) RequireTransportSecurity() bool { return false }
+
+// connect makes a connection that is used at the first call.
+func connect(target string, options ...grpc.DialOption) (*client, error) {
+	options = append(options, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
+	conn, err := grpc.NewClient(target, options...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", target, err)
+	}
+	return &client{TuningServiceClient: tunedv1.NewTuningServiceClient(conn), daemon: true, close: conn.Close}, nil
+}
+
+// dial connects to the daemon of a data directory, which knows its own user by the socket.
+func (d dataDir) dial() (*client, error) {
+	socket, err := d.socket()
+	if err != nil {
+		return nil, err
+	}
+	c, err := connect("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err == nil {
+		c.dataDir = string(d)
+	}
+	return c, err
+}
+
+// served reports whether a daemon listens for the data directory.
+func (d dataDir) served() bool {
+	socket, err := d.socket()
+	if err != nil {
+		return false
+	}
+	conn, err := net.DialTimeout("unix", socket, turn)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // nothing was sent
+	return true
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// control is a command that changes an experiment and prints how it stands then.
+type control struct {
+	use, short, long, act string
+	done                  string // what is said of the experiment
+	call                  func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error)
+}
+
+func (a *app) controlCommand(p *place, k control) *cobra.Command {
+	c := &cobra.Command{
+		Use: k.use, Short: k.short, Long: k.long,
+		Args:              words(1, 1, "NAME"),
+		ValidArgsFunction: p.completeNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.control(c.Context(), p, k, args[0]); err != nil {
+				return fmt.Errorf("%s experiment: %w", k.act, err)
+			}
+			return nil
+		},
+	}
+	p.flags(c, a.getenv)
+	return c
+}
+
+func (a *app) control(ctx context.Context, p *place, k control, name string) error {
+	key := p.key(name)
+	return p.asking(ctx, func(c *client) error {
+		e, err := k.call(ctx, c, key)
+		if err != nil {
+			return c.about(ctx, key, err)
+		}
+		fmt.Fprintf(a.stdout, "%s %s\n", key, k.done)
+		a.sayState(e)
+		return nil
+	})
+}
+
+// sayState says how an experiment stands after a change, where that is more than what was asked for.
+func (a *app) sayState(e *tunedv1.Experiment) {
+	n := e.GetCounts()
+	budget := ""
+	if e.GetBudget().MaxTrials != nil {
+		budget = fmt.Sprintf("/%d", e.GetBudget().GetMaxTrials())
+	}
+	ended := n.GetTrials() - n.GetRunning() - n.GetPending()
+	fmt.Fprintf(a.stdout, "%s: %d%s trials ended, %d running\n", e.GetState(), ended, budget, n.GetRunning())
+}
+
+func (a *app) pauseCommand() *cobra.Command {
+	return a.controlCommand(&place{}, control{
+		use: "pause NAME", short: "Start no further trial of an experiment", act: "pause", done: "paused",
+		long: `Start no further trial of an experiment until tuned resume. Trials that run go on.`,
+		call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
+			return c.PauseExperiment(ctx, &tunedv1.PauseExperimentRequest{Namespace: key.Namespace, Name: key.Name})
+		},
+	})
+}
+
+func (a *app) resumeCommand() *cobra.Command {
+	return a.controlCommand(&place{}, control{
+		use: "resume NAME", short: "Go on with an experiment that was paused, stopped, has failed or reached its goal", act: "resume", done: "resumed",
+		long: `Go on with an experiment that is paused, was stopped, has failed or has reached its goal. When
+its budget is used up, tuned extend makes it larger.`,
+		call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
+			return c.ResumeExperiment(ctx, &tunedv1.ResumeExperimentRequest{Namespace: key.Namespace, Name: key.Name})
+		},
+	})
+}
+
+func (a *app) stopCommand() *cobra.Command {
+	var p place
+	var drain bool
+	c := &cobra.Command{
+		Use:   "stop NAME [TRIAL]",
+		Short: "End an experiment, or one of its trials",
+		Long: `End an experiment, or with TRIAL (name or number) that trial alone. The experiment has succeeded
+when it has a best trial, else failed; tuned resume goes on with it.`,
+		Args:              words(1, 2, "NAME [TRIAL]"),
+		ValidArgsFunction: p.completeTrials,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				if drain {
+					return usage("--drain: it is about an experiment; a trial is stopped at once")
+				}
+				return a.stopTrial(c.Context(), &p, args[0], args[1])
+			}
+			k := control{done: "stopped", call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
+				return c.StopExperiment(ctx, &tunedv1.StopExperimentRequest{Namespace: key.Namespace, Name: key.Name, Drain: drain})
+			}}
+			if err := a.control(c.Context(), &p, k, args[0]); err != nil {
+				return fmt.Errorf("stop experiment: %w", err)
+			}
+			return nil
+		},
+	}
+	p.flags(c, a.getenv)
+	c.Flags().BoolVar(&drain, "drain", false, "let trials that run come to their ends; else they are killed")
+	return c
+}
+
+func (a *app) stopTrial(ctx context.Context, p *place, name, trial string) error {
+	key := p.key(name)
+	err := p.asking(ctx, func(c *client) error {
+		t, err := c.StopTrial(ctx, &tunedv1.StopTrialRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial})
+		if err != nil {
+			return c.about(ctx, key, err)
+		}
+		fmt.Fprintf(a.stdout, "trial %s stopped\n", t.GetName())
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("stop trial: %w", err)
+	}
+	return nil
+}
+
+// extension is what the flags of extend say.
+type extension struct {
+	maxTrials   string // N or +N
+	maxFailed   int32
+	parallel    int32
+	maxDuration time.Duration
+	maxCost     float64
+}
+
+func (a *app) extendCommand() *cobra.Command {
+	var p place
+	var x extension
+	c := &cobra.Command{
+		Use:   "extend NAME",
+		Short: "Change the budget of an experiment",
+		Long: `Change the budget of an experiment, while it runs or after it has completed: with room in it the
+experiment goes on. A smaller budget ends no trial that runs.`,
+		Example: `  tuned extend mnist --max-trials +20
+  tuned extend mnist --parallel 4 --max-duration 2h`,
+		Args:              words(1, 1, "NAME"),
+		ValidArgsFunction: p.completeNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.extend(c, &p, &x, args[0]); err != nil {
+				return fmt.Errorf("extend experiment: %w", err)
+			}
+			return nil
+		},
+	}
+	p.flags(c, a.getenv)
+	s := c.Flags()
+	s.StringVar(&x.maxTrials, "max-trials", "", "number of trials, `N`, or +N for so many more")
+	s.Int32Var(&x.maxFailed, "max-failed", 0, "failed trials that fail the experiment")
+	s.Int32Var(&x.parallel, "parallel", 0, "trials at the same time")
+	s.DurationVar(&x.maxDuration, "max-duration", 0, "time since the experiment was created, pauses left out")
+	s.Float64Var(&x.maxCost, "max-cost", 0, "cost in the unit of spec.tuned.cost")
+	return c
+}
+
+func (a *app) extend(c *cobra.Command, p *place, x *extension, name string) error {
+	budget, more, err := x.budget(c.Flags().Changed)
+	if err != nil {
+		return err
+	}
+	return a.control(c.Context(), p, control{done: "extended", call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
+		if more > 0 {
+			e, err := c.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
+			if err != nil {
+				return nil, err
+			}
+			if e.GetBudget().MaxTrials == nil {
+				return nil, usage("--max-trials +%d: the number of trials is not limited", more)
+			}
+			budget.MaxTrials = new(e.GetBudget().GetMaxTrials() + more)
+		}
+		return c.ExtendExperiment(ctx, &tunedv1.ExtendExperimentRequest{Namespace: key.Namespace, Name: key.Name, Budget: budget})
+	}}, name)
+}
+
+// budget returns what the flags ask for, and by how many trials the budget is to grow.
+func (x *extension) budget(given func(flag string) bool) (b *tunedv1.Budget, more int32, err error) {
+	b = &tunedv1.Budget{}
+	some := false
+	for flag, set := range map[string]func(){
+		"max-failed":   func() { b.MaxFailedTrials = &x.maxFailed },
+		"parallel":     func() { b.ParallelTrials = &x.parallel },
+		"max-duration": func() { b.MaxDuration = durationpb.New(x.maxDuration) },
+		"max-cost":     func() { b.MaxCost = &x.maxCost },
+	} {
+		if given(flag) {
+			some = true
+			set()
+		}
+	}
+	if given("max-trials") {
+		some = true
+		n, err := strconv.ParseInt(x.maxTrials, 10, 32)
+		if err != nil || n < 1 {
+			return nil, 0, usage("--max-trials %q: want N, or +N for so many more", x.maxTrials)
+		}
+		if strings.HasPrefix(x.maxTrials, "+") {
+			more = int32(n)
+		} else {
+			b.MaxTrials = new(int32(n))
+		}
+	}
+	if !some {
+		return nil, 0, usage("nothing to change; give --max-trials, --parallel, --max-failed, --max-duration or --max-cost")
+	}
+	return b, more, nil
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// shownEvents is how many of the last events are printed.
+const shownEvents = 20
+
+// describeFlags are the flags of the describe command.
+type describeFlags struct {
+	place
+	format string
+}
+
+func (a *app) describeCommand() *cobra.Command {
+	var f describeFlags
+	c := &cobra.Command{
+		Use:   "describe NAME [TRIAL]",
+		Short: "Say all about an experiment, or about one of its trials",
+		Long: `Say all about an experiment: state and reason, budget, what was found, failures, events and what
+to do; or all about one of its trials, by name or number. json, yaml and jsonpath have
+{"experiment", "events", "advice"} or {"trial", "events", "log"}.`,
+		Args:              words(1, 2, "NAME [TRIAL]"),
+		ValidArgsFunction: f.completeTrials,
+		RunE: func(c *cobra.Command, args []string) error {
+			var err error
+			if len(args) == 2 {
+				err = a.describeTrial(c.Context(), &f, args[0], args[1])
+			} else {
+				err = a.describeExperiment(c.Context(), &f, args[0])
+			}
+			if err != nil {
+				return fmt.Errorf("describe: %w", err)
+			}
+			return nil
+		},
+	}
+	f.flags(c, a.getenv)
+	formatFlag(c, &f.format, "text", "json", "yaml", jsonPath)
+	return c
+}
+
+func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name string) error {
+	var w whole
+	var events []*tunedv1.Event
+	var dir string
+	err := f.reading(ctx, func(c *client) (err error) {
+		dir = c.dataDir
+		if w, err = c.whole(ctx, f.key(name)); err != nil {
+			return err
+		}
+		events, err = c.events(ctx, f.key(name))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	advice := adviceFor(&w)
+	if f.format != "text" {
+		return printDescribed(a.stdout, f.format, "experiment", w.message, events, map[string]any{"advice": advice})
+	}
+	describeState(a.stdout, &w, time.Now())
+	describeBudget(a.stdout, w.message)
+	explainObjective(a.stdout, &w.Spec)
+	if err := explainSpace(a.stdout, &w.Spec); err != nil {
+		return err
+	}
+	heading(a.stdout, "Found")
+	r := newResult(w.Experiment, w.trials, logsOf(w.Experiment, dir), time.Now())
+	if r.Best == nil {
+		fmt.Fprintln(a.stdout, "  nothing yet")
+	}
+	r.chosen.print(indented{a.stdout})
+	fmt.Fprintf(a.stdout, "  Trials:      %s\n", r.trialText())
+	printFailures(indented{a.stdout}, r.Failures)
+	printEvents(a.stdout, events)
+	if len(advice) > 0 {
+		heading(a.stdout, "What to do")
+		for _, line := range advice {
+			fmt.Fprintf(a.stdout, "  - %s\n", visible(line))
+		}
+	}
+	return nil
+}
+
+// printDescribed writes what describe found, for programs.
+func printDescribed(out io.Writer, format, what string, m proto.Message, events []*tunedv1.Event, more map[string]any) error {
+	tree, err := treeOf(m)
+	if err != nil {
+		return err
+	}
+	list := make([]any, len(events))
+	for i, e := range events {
+		if list[i], err = treeOf(e); err != nil {
+			return err
+		}
+	}
+	more[what], more["events"] = tree, list
+	return printAs(out, format, more)
+}
+
+// describeState writes what an experiment is and how it stands.
+func describeState(out io.Writer, w *whole, now time.Time) {
+	m := w.message
+	rows := [][2]string{
+		{"Name", m.GetName()},
+		{"Namespace", m.GetNamespace()},
+		{"UID", m.GetUid()},
+		{"State", m.GetState()},
+		{"Reason", m.GetReason()},
+		{"Message", m.GetMessage()},
+		{"Trouble", m.GetTrouble()},
+		{"Algorithm", algorithmText(&w.Spec)},
+		{"Created", when(instant(m.GetCreated()), now)},
+		{"Finished", when(instant(m.GetFinished()), now)},
+		{"Tags", strings.Join(m.GetTags(), ", ")},
+		{"Note", m.GetNote()},
+		{"Command", commandText(w.Experiment)},
+	}
+	printRows(out, rows)
+}
+
+// printRows writes names and values in two columns; those without a value are left out.
+func printRows(out io.Writer, rows [][2]string) {
+	for _, row := range rows {
+		if row[1] != "" {
+			fmt.Fprintf(out, "%-12s %s\n", row[0]+":", strings.ReplaceAll(visibleLines(row[1]), "\n", "\n             "))
+		}
+	}
+}
+
+// commandText says what runs for a trial.
+func commandText(e *experiment.Experiment) string {
+	switch {
+	case e.External():
+		return "none: clients evaluate the trials, by tuned ask and tuned tell"
+	case len(e.Local.Command) > 0:
+		return quoteWords(e.Local.Command)
+	}
+	return "that of the trial template"
+}
+
+func algorithmText(s *experiment.Spec) string {
+	if s.Algorithm == nil {
+		return ""
+	}
+	text := s.Algorithm.AlgorithmName
+	for _, setting := range s.Algorithm.AlgorithmSettings {
+		text += fmt.Sprintf(" %s=%s", setting.Name, setting.Value)
+	}
+	return text
+}
+
+// when is a time and how long ago it was; "" for none.
+func when(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s ago)", t.Local().Format(time.RFC3339), clock(now.Sub(t)))
+}
+
+// describeBudget writes what an experiment may use and has used.
+func describeBudget(out io.Writer, m *tunedv1.Experiment) {
+	b, n := m.GetBudget(), m.GetCounts()
+	most := func(limit *int32) string {
+		if limit == nil {
+			return "unlimited"
+		}
+		return fmt.Sprint(*limit)
+	}
+	heading(out, "Budget")
+	ended := n.GetTrials() - n.GetPending() - n.GetRunning()
+	fmt.Fprintf(out, "  trials    %d ended, %d running, %d pending of %s\n", ended, n.GetRunning(), n.GetPending(), most(b.MaxTrials))
+	fmt.Fprintf(out, "  failed    %d of %s\n", n.GetFailed()+n.GetMetricsUnavailable(), most(b.MaxFailedTrials))
+	fmt.Fprintf(out, "  parallel  %s\n", most(b.ParallelTrials))
+	if d := b.GetMaxDuration(); d != nil {
+		fmt.Fprintf(out, "  time      %s of %s\n", clock(b.GetDuration().AsDuration()), clock(d.AsDuration()))
+	}
+	if b.MaxCost != nil {
+		fmt.Fprintf(out, "  cost      %s of %s\n", short(b.GetCost()), short(b.GetMaxCost()))
+	}
+}
+
+// printEvents writes the last events.
+func printEvents(out io.Writer, events []*tunedv1.Event) {
+	heading(out, "Events")
+	if len(events) == 0 {
+		fmt.Fprintln(out, "  none")
+		return
+	}
+	if hidden := len(events) - shownEvents; hidden > 0 {
+		fmt.Fprintf(out, "  the last %d of %d\n", shownEvents, len(events))
+		events = events[hidden:]
+	}
+	t := table{header: []string{"time", "about", "reason", "message"}}
+	for _, e := range events {
+		reason := e.GetReason()
+		if e.GetWarning() {
+			reason += " (warning)"
+		}
+		t.add(instant(e.GetTime()).Local().Format(time.DateTime), e.GetTrial(), reason, firstLine(e.GetMessage()))
+	}
+	t.indent(out)
+}
+
+func (a *app) describeTrial(ctx context.Context, f *describeFlags, name, trial string) error {
+	var t *tunedv1.Trial
+	var e *tunedv1.Experiment
+	var events []*tunedv1.Event
+	var dir string
+	err := f.reading(ctx, func(c *client) (err error) {
+		key := f.key(name)
+		dir = c.dataDir
+		if e, err = c.get(ctx, key); err != nil {
+			return err
+		}
+		if t, err = c.trial(ctx, key, trial); err != nil {
+			return err
+		}
+		events, err = c.events(ctx, key)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	events = slices.DeleteFunc(events, func(e *tunedv1.Event) bool { return e.GetTrial() != t.GetName() })
+	whole, err := experimentOf(e)
+	if err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	known := trialOf(t)
+	log := logsOf(whole, dir).file(&known)
+	if f.format != "text" {
+		return printDescribed(a.stdout, f.format, "trial", t, events, map[string]any{"log": log})
+	}
+	a.printTrial(t, &known, log)
+	printEvents(a.stdout, events)
+	return nil
+}
+
+func (a *app) printTrial(t *tunedv1.Trial, known *experiment.Trial, log string) {
+	took := ""
+	if d, ok := duration(known); ok {
+		took = clock(d)
+	}
+	value := ""
+	if t.Value != nil {
+		value = exact(t.GetValue())
+	}
+	now := time.Now()
+	printRows(a.stdout, [][2]string{
+		{"Trial", t.GetName()},
+		{"Number", fmt.Sprint(t.GetNumber())},
+		{"Experiment", t.GetNamespace() + "/" + t.GetExperiment()},
+		{"State", t.GetState()},
+		{"Reason", t.GetReason()},
+		{"Message", t.GetMessage()},
+		{"Value", value},
+		{"Attempt", fmt.Sprint(t.GetAttempt())},
+		{"Created", when(known.Created, now)},
+		{"Started", when(known.Started, now)},
+		{"Finished", when(known.Finished, now)},
+		{"Ran", took},
+		{"Parameters", flags(known.Assignment)},
+		{"Tags", strings.Join(t.GetTags(), ", ")},
+		{"Note", t.GetNote()},
+		{"Log", log},
+	})
+	heading(a.stdout, "Metrics")
+	if len(t.GetMetrics()) == 0 {
+		fmt.Fprintln(a.stdout, "  none")
+		return
+	}
+	metrics := table{header: []string{"metric", "value", "min", "max", "latest"}}
+	for _, m := range t.GetMetrics() {
+		metrics.add(m.GetName(), exact(m.GetValue()), m.GetMin(), m.GetMax(), m.GetLatest())
+	}
+	metrics.indent(a.stdout)
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+// followRemote follows an experiment that a daemon drives, and prints its result as tuned run does. When ctx
+// is interrupted the experiment is left to the daemon.
+func (a *app) followRemote(ctx context.Context, c *client, key experiment.Key, mode string) error {
+	r := &remote{client: c, changed: make(chan struct{}, 1)}
+	if err := r.begin(ctx, key); err != nil {
+		return fmt.Errorf("follow %s: %w", key, err)
+	}
+	defer r.end()
+	s, err := follow(ctx, r, key, a.newView(mode), time.Now)
+	switch {
+	case errors.Is(context.Cause(ctx), errInterrupted):
+		fmt.Fprintf(a.stderr, "tuned: %s goes on in the daemon; tuned wait %[1]s waits for it, tuned stop %[1]s ends it\n", key.Name)
+		return exit{exitInterrupted, nil}
+	case err != nil:
+		return fmt.Errorf("follow %s: %w; the experiment goes on when the daemon does", key, err)
+	}
+	return a.conclude(s, dataDir(c.dataDir), mode)
+}
+
+// remote is an experiment that a daemon drives, with its trials kept up to date.
+type remote struct {
+	*client
+	changed chan struct{} // capacity 1
+	cancel  context.CancelFunc
+	ctx     context.Context //nolint:containedctx // of the feed, which Snapshot reads beside: watched has no contexts
+	done    chan struct{}
+
+	mu     sync.Mutex
+	trials map[uint64]experiment.Trial
+	err    error // that ended the feed
+}
+
+// begin opens the feed and reads the trials that there are.
+func (r *remote) begin(ctx context.Context, key experiment.Key) error {
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	feed, err := r.watch(r.ctx, &tunedv1.WatchRequest{Namespace: key.Namespace, Experiment: key.Name})
+	if err == nil {
+		err = r.reload(key)
+	}
+	if err != nil {
+		r.cancel()
+		return err
+	}
+	r.done = make(chan struct{})
+	go func() {
+		defer close(r.done)
+		for {
+			change, err := feed.Recv()
+			if err == nil {
+				err = r.take(key, change)
+			}
+			if err != nil {
+				r.mu.Lock()
+				r.err = rpcError(err)
+				r.mu.Unlock()
+			}
+			select {
+			case r.changed <- struct{}{}:
+			default:
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return nil
+}
+
+// end closes the feed.
+func (r *remote) end() {
+	r.cancel()
+	<-r.done
+}
+
+// take brings the trials up to date with a change.
+func (r *remote) take(key experiment.Key, change *tunedv1.WatchResponse) error {
+	switch {
+	case change.GetReset_():
+		return r.reload(key)
+	case change.GetDeleted() != nil:
+		return fmt.Errorf("experiment %s was deleted", key)
+	case change.GetTrial() != nil:
+		r.mu.Lock()
+		r.trials[change.GetTrial().GetNumber()] = trialOf(change.GetTrial())
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// reload reads all trials.
+func (r *remote) reload(key experiment.Key) error {
+	list, err := r.client.trials(r.ctx, key)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.trials = map[uint64]experiment.Trial{}
+	for _, m := range list {
+		r.trials[m.GetNumber()] = trialOf(m)
+	}
+	return nil
+}
+
+// Watch yields after changes.
+func (r *remote) Watch(experiment.Key) (changes <-chan struct{}, cancel func()) {
+	return r.changed, func() {}
+}
+
+// Snapshot returns the experiment as it stands.
+func (r *remote) Snapshot(key experiment.Key) (s tuner.Snapshot, err error) {
+	m, err := r.get(r.ctx, key)
+	if err != nil {
+		return s, err
+	}
+	if s.Experiment, err = experimentOf(m); err != nil {
+		return s, fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	if m.GetSettled() { // the feed may be behind, and this is the last look
+		if err := r.reload(key); err != nil {
+			return s, err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil && !m.GetSettled() {
+		return s, r.err
+	}
+	for _, t := range r.trials {
+		s.Trials = append(s.Trials, t)
+	}
+	slices.SortFunc(s.Trials, func(a, b experiment.Trial) int { return int(int64(a.Number) - int64(b.Number)) })
+	if m.GetBest() != nil {
+		best := trialOf(m.GetBest())
+		s.Best = &best
+	}
+	s.Front, s.Infeasible = m.GetFront(), int(m.GetInfeasible())
+	s.External, s.Trouble, s.Settled = m.GetExternal(), m.GetTrouble(), m.GetSettled()
+	return s, nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// submitFlags are the flags of the submit command.
+type submitFlags struct {
+	runFlags
+	place
+	wait   bool
+	dryRun bool
+	format string
+}
+
+func (a *app) submitCommand() *cobra.Command {
+	var f submitFlags
+	c := &cobra.Command{
+		Use:   "submit FILE [-- COMMAND [ARG...]]",
+		Short: "Hand an experiment to the daemon",
+		Long: `Hand an experiment to the daemon and return. FILE and COMMAND are those of tuned run; templates,
+images and the working directory are resolved here. Submitting the same again changes nothing.
+With --wait the experiment is followed to its end, and exit codes are those of tuned run;
+Ctrl-C then leaves it to the daemon.`,
+		Example: `  tuned submit experiment.yaml
+  tuned submit experiment.yaml --wait -- python3 train.py '--lr=${trialParameters.lr}'`,
+		Args:              fileAndCommand,
+		ValidArgsFunction: completeFiles,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.submit(c, &f, args[0], args[1:])
+		},
+	}
+	f.registerExperiment(c)
+	f.place.connectionFlags(c, a.getenv)
+	f.registerProgress(c)
+	c.Flags().BoolVar(&f.wait, "wait", false, "follow the experiment to its end")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "let the daemon check the experiment, and create nothing")
+	formatFlag(c, &f.format, "text", "name", "json", "yaml", jsonPath)
+	return c
+}
+
+func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []string) error {
+	if err := f.checkProgress(); err != nil {
+		return err
+	}
+	if f.wait && (f.format != "text" || f.dryRun) {
+		return usage("--wait: it prints the progress of what was submitted; leave out -o and --dry-run")
+	}
+	f.machineFlags.dataDir = f.place.dataDir
+	cfg, err := f.configure(c.Flags(), a.getenv)
+	if err != nil {
+		return err
+	}
+	if !c.Flags().Changed("data-dir") {
+		f.place.dataDir = cfg.DataDir // of the config file
+	}
+	r, err := a.read(c.Flags(), &f.runFlags, &cfg, file, command)
+	if err != nil {
+		return err
+	}
+	ctx, _, stop := interruptible(c.Context())
+	defer stop()
+	err = f.asking(ctx, func(c *client) error {
+		request, err := creation(r.Experiment)
+		if err != nil {
+			return err
+		}
+		request.ValidateOnly, request.Strict = f.dryRun, f.strict
+		created, err := c.CreateExperiment(ctx, request)
+		if err != nil {
+			return rpcError(err)
+		}
+		if !f.wait {
+			return a.printSubmitted(f, created)
+		}
+		return a.followRemote(ctx, c, r.Experiment.Key(), f.progress)
+	})
+	if e := (exit{}); err != nil && !errors.As(err, &e) {
+		return fmt.Errorf("submit experiment: %w", err)
+	}
+	return err
+}
+
+func (a *app) printSubmitted(f *submitFlags, e *tunedv1.Experiment) error {
+	name := e.GetNamespace() + "/" + e.GetName()
+	switch f.format {
+	case "text":
+		did := "submitted"
+		if f.dryRun {
+			did = "can be submitted"
+		}
+		fmt.Fprintf(a.stdout, "%s %s\n", name, did)
+		return nil
+	case "name":
+		fmt.Fprintln(a.stdout, name)
+		return nil
+	}
+	tree, err := treeOf(e)
+	if err != nil {
+		return err
+	}
+	return printAs(a.stdout, f.format, tree)
+}
+
+// submit creates an experiment that was read here.
+func (c *client) submit(ctx context.Context, e *experiment.Experiment) (*tunedv1.Experiment, error) {
+	request, err := creation(e)
+	if err != nil {
+		return nil, err
+	}
+	created, err := c.CreateExperiment(ctx, request)
+	return created, rpcError(err)
+}
+
+// creation is the request that creates an experiment which was read here.
+func creation(e *experiment.Experiment) (*tunedv1.CreateExperimentRequest, error) {
+	sent := *e
+	sent.Local = experiment.Local{}
+	manifest, err := json.Marshal(&sent)
+	if err != nil {
+		return nil, fmt.Errorf("write manifest: %w", err)
+	}
+	r := &tunedv1.CreateExperimentRequest{Namespace: e.Metadata.Namespace, Manifest: string(manifest)}
+	if !e.External() {
+		r.Local = &tunedv1.Local{Dir: e.Local.Dir, Command: e.Local.Command, Template: e.Local.Template, Images: map[string]*tunedv1.Words{}}
+		for image, words := range e.Local.Images {
+			r.Local.Images[image] = &tunedv1.Words{Words: words}
+		}
+	}
+	return r, nil
+}
