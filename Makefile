@@ -22,6 +22,7 @@ GO_BUILD  := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w 
 PROTOCS   := $(PROTOC_GO) $(PROTOC_GRPC) $(PROTOC_HTTP) $(PROTOC_DOC)
 PROTOS     = $(shell find api -name '*.proto')
 FUZZTIME  ?= 30s
+FAULTFLAGS ?=
 TESTFLAGS ?=
 # Tests run with -count=1, for the test cache does not see the files outside of the module that they
 # read, nor what the processes that they start read.
@@ -109,6 +110,11 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func / /' | while read -r file name; do \
 	echo "$$name in $$(dirname "$$file")"; \
 	go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; done
+
+.PHONY: faults
+faults: ## what docs/reliability.md promises, with figures; FAULTFLAGS as there
+	@go test -count=1 -v -run 'Points|WithoutTag' ./internal/failpoint
+	@go test -count=1 -v ./test/faults $(FAULTFLAGS) | grep -v '^ *\(=== \|--- PASS\|[a-z]*_test.go:[0-9]*: tuned \)'
 
 .PHONY: bench-quick
 bench-quick: ## optimizers side by side, within ten minutes on two cores, see bench; BENCHFLAGS as there

@@ -35,6 +35,7 @@ var layers = []layer{
 	{".", "the root holds no code", nil},
 	{"internal/elementary", "functions of numbers know nothing else", nil},
 	{"internal/testenv", "it serves every test, so that it must not depend on what they test", nil},
+	{"internal/failpoint", "it is called from everywhere that something is made durable", nil},
 	{"internal/golden", "it serves every test, so that it must not depend on what they test", nil},
 	{"api", "generated code is the wire and knows nothing of what speaks it", nil},
 
@@ -55,19 +56,19 @@ var layers = []layer{
 
 	{"pkg/collector", "text in, observations out", []string{"pkg/experiment"}},
 	{"pkg/trialrunner", "the contract must not know its implementations or who plans", []string{"pkg/experiment", "pkg/searchspace"}},
-	{"pkg/trialrunner/trialdir", "the agent reads it too, inside the containers of trials", nil},
-	{"pkg/trialrunner/local", "a runner starts what it is told to and knows no other runner", []string{"pkg/trialrunner", "pkg/trialrunner/trialdir", "pkg/experiment", "pkg/searchspace"}},
+	{"pkg/trialrunner/trialdir", "the agent reads it too, inside the containers of trials", []string{"internal/failpoint"}},
+	{"pkg/trialrunner/local", "a runner starts what it is told to and knows no other runner", []string{"internal/failpoint", "pkg/trialrunner", "pkg/trialrunner/trialdir", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner/kube", "a runner starts what it is told to and knows no other runner", []string{"pkg/trialrunner", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner/runnertest", "the suite knows the contract, not who keeps it", []string{"pkg/trialrunner", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/store", "the contract must not know its implementations or who plans", []string{"pkg/experiment", "pkg/searchspace"}},
-	{"pkg/store/badger", "a store keeps what it is given and knows no other store", []string{"pkg/store", "pkg/experiment", "pkg/searchspace"}},
+	{"pkg/store/badger", "a store keeps what it is given and knows no other store", []string{"internal/failpoint", "pkg/store", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/store/postgres", "a store keeps what it is given and knows no other store", []string{"pkg/store", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/store/storetest", "the suite knows the contract, not who keeps it", []string{"pkg/store", "pkg/experiment", "pkg/searchspace"}},
 
 	{"pkg/tuner", "it plans against the contracts; implementations are joined in cmd/tuned", []string{
-		"algorithms", "pkg/experiment", "pkg/searchspace", "pkg/store", "pkg/trialrunner",
+		"internal/failpoint", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/store", "pkg/trialrunner",
 	}},
-	{"pkg/server", "it speaks for the tuner and reaches nothing behind it", []string{"api", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
+	{"pkg/server", "it speaks for the tuner and reaches nothing behind it", []string{"internal/failpoint", "api", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
 	{"pkg/katib", "it speaks for the tuner and reaches nothing behind it", []string{"api", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
 	{"pkg/pipeline", "modules to the platform are clients of the API", []string{"api", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/notebook", "modules to the platform are clients of the API", []string{"api", "pkg/experiment", "pkg/searchspace"}},
@@ -77,7 +78,7 @@ var layers = []layer{
 	{"plugins/host", "it stands in for algorithms and knows nothing of experiments", []string{"plugins", "api", "algorithms", "pkg/searchspace"}},
 
 	{"cmd/tuned", "it alone joins everything", []string{"*"}},
-	{"cmd/trial-agent", "it is copied into the containers of trials: small, static, no daemon inside", []string{"api", "pkg/collector", "pkg/trialrunner/trialdir"}},
+	{"cmd/trial-agent", "it is copied into the containers of trials: small, static, no daemon inside", []string{"internal/failpoint", "api", "pkg/collector", "pkg/trialrunner/trialdir"}},
 
 	{"bench", "benchmarks measure algorithms without the daemon", []string{"algorithms", "algorithms/builtin", "pkg/searchspace"}},
 	{"bench/engine", "it measures the daemon from outside, and the store below it", []string{

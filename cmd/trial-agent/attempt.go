@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
 )
 
@@ -78,6 +79,7 @@ func (a *attempt) run() error {
 	if err != nil {
 		return a.finish(trialdir.Exit{Code: -1, Reason: "CannotStart", Message: a.cannotStart(err)})
 	}
+	failpoint.Hit("agent.command")
 	a.census.begin()
 	a.metrics.begin()
 	a.report.begin()
@@ -214,7 +216,10 @@ func (a *attempt) finish(exit trialdir.Exit) error {
 	if err := a.log.Close(); err != nil {
 		a.notes.add("close log: %v", err)
 	}
-	err := trialdir.Write(a.root, trialdir.ExitFile, exit, true)
+	err := failpoint.Err("agent.exit")
+	if err == nil {
+		err = trialdir.Write(a.root, trialdir.ExitFile, exit, true)
+	}
 	for range exitTries {
 		if err == nil {
 			break
@@ -224,6 +229,7 @@ func (a *attempt) finish(exit trialdir.Exit) error {
 		<-time.After(time.Second)
 		err = trialdir.Write(a.root, trialdir.ExitFile, exit, true)
 	}
+	failpoint.Hit("agent.exited")
 	return errors.Join(err, a.spool.Close())
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
 )
 
@@ -84,6 +85,7 @@ func serve(dir string, term <-chan os.Signal) error {
 		return err
 	}
 	defer lock.Close()
+	failpoint.Hit("agent.locked")
 	if ended, err := trialdir.Exists(root, trialdir.ExitFile); ended || err != nil {
 		return err
 	}
@@ -102,10 +104,12 @@ func serve(dir string, term <-chan os.Signal) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("agent.record")
 	// From here on the command counts as started, whatever happens: it never runs twice.
 	if err := trialdir.Write(root, trialdir.AgentFile, self, true); err != nil {
 		return err
 	}
+	failpoint.Hit("agent.recorded")
 	a, err := newAttempt(root, dir, &spec, self, term)
 	if err != nil {
 		return errors.Join(err, unprepared(root, err))

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
 )
 
@@ -143,6 +144,7 @@ func (r *reporter) session(ctx context.Context, client tunedv1.AgentServiceClien
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("agent.hello")
 	// The error of Send says only that there is one; Recv has it.
 	if err := stream.Send(&tunedv1.ReportRequest{Hello: r.hello()}); err != nil {
 		_, err = stream.Recv()
@@ -175,6 +177,7 @@ func (r *reporter) receive(stream tunedv1.AgentService_ReportClient) error {
 		if err != nil {
 			return err
 		}
+		failpoint.Hit("agent.acked")
 		r.set(true, response.GetAckedSeq())
 		r.wake()
 	}
@@ -194,6 +197,7 @@ func (r *reporter) send(ctx context.Context, stream tunedv1.AgentService_ReportC
 		}
 		if len(flight) < maxInFlight && after < r.spool.Last() {
 			batch := r.batch(cursor, after)
+			failpoint.Hit("agent.send")
 			if len(batch) == 0 || stream.Send(&tunedv1.ReportRequest{Measurements: batch}) != nil {
 				return
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
@@ -42,9 +43,11 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 			if err != nil {
 				return a.failure(stream.Context(), err, over)
 			}
+			failpoint.Hit("server.stored")
 			if err := stream.Send(&tunedv1.ReportResponse{AckedSeq: acked}); err != nil {
 				return err
 			}
+			failpoint.Hit("server.acked")
 		}
 		request, err := stream.Recv()
 		if errors.Is(err, io.EOF) {

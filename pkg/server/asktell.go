@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
@@ -26,6 +27,7 @@ func (u *users) Ask(ctx context.Context, r *tunedv1.AskRequest) (*tunedv1.AskRes
 	if err != nil {
 		return nil, u.failure(ctx, err, scope{key: key})
 	}
+	failpoint.Hit("server.asked")
 	response := &tunedv1.AskResponse{Done: done}
 	for i := range trials {
 		response.Trials = append(response.Trials, trialMessage(e, &trials[i]))
@@ -51,6 +53,7 @@ func (u *users) Tell(ctx context.Context, r *tunedv1.TellRequest) (*tunedv1.Tria
 		Trial: r.GetTrial(), Measurements: ms, Failed: r.GetFailed(), Message: r.GetMessage(),
 		Assignments: pairs(r.GetAssignments()), Request: r.GetRequestId(),
 	})
+	failpoint.Hit("server.told")
 	return u.told(ctx, &t, err, in)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -153,11 +154,14 @@ func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err err
 	if verdict.state == experiment.TrialMetricsUnavailable {
 		return 0, fmt.Errorf("trial %s: no value of %s given: %w", trial.Name, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
 	}
-	return trial.Number, d.amend(ctx, func(draft *draft) error {
+	failpoint.Hit("tuner.tell")
+	err = d.amend(ctx, func(draft *draft) error {
 		draft.attach(trial, ms)
 		draft.end(trial.Number, verdict, obs, trialrunner.Workload{})
 		return nil
 	})
+	failpoint.Hit("tuner.told")
+	return trial.Number, err
 }
 
 // repeated reports whether a trial's result is another one than r.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -84,6 +85,7 @@ func (d *draft) retry(ctx context.Context, f Finish) error {
 	if _, _, err := d.deliver(ctx, f); err != nil {
 		return err
 	}
+	failpoint.Hit("tuner.retry")
 	d.alter(f.Number, func(t *experiment.Trial) {
 		t.Attempt++
 		if f.Workload.Phase == trialrunner.Lost {
@@ -143,12 +145,14 @@ func (d *draft) deliver(ctx context.Context, f Finish) (ms []experiment.Measurem
 		if err != nil {
 			return nil, 0, fmt.Errorf("collect what %s left behind: %w: %w", f.Workload.Trial, err, errAgain)
 		}
+		failpoint.Hit("tuner.deliver")
 		for chunk := range slices.Chunk(rest, 2000) {
 			if acked, err = d.Store.Append(ctx, s, chunk); err != nil {
 				return nil, 0, fmt.Errorf("store what %s left behind: %w", f.Workload.Trial, err)
 			}
 		}
 	}
+	failpoint.Hit("tuner.delivered")
 	ms, err = d.measurements(ctx, f.Number, f.Workload.Attempt)
 	return ms, f.Workload.LastSeq - min(acked, f.Workload.LastSeq), err
 }
@@ -205,6 +209,9 @@ func (d *draft) commit(ctx context.Context) error {
 		d.show(&store.Change{})
 		return nil
 	}
+	if err := failpoint.Err("tuner.commit"); err != nil {
+		return fmt.Errorf("commit: %w: %w", err, errAgain)
+	}
 	revision, err := d.Store.Commit(context.WithoutCancel(ctx), d.key, *change)
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("commit: %w: %w", err, errAgain)
@@ -212,6 +219,7 @@ func (d *draft) commit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	failpoint.Hit("tuner.committed")
 	d.e.Revision = revision
 	news := d.published(change)
 	if change.Control != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -256,6 +257,7 @@ func (d *driver) abandon(ctx context.Context, cause error) error {
 
 // load reads the experiment from the store, in place of what is in memory.
 func (d *driver) load(ctx context.Context) error {
+	failpoint.Hit("tuner.load")
 	d.forget()
 	e, err := d.Store.Get(ctx, d.key)
 	if err != nil {
@@ -303,11 +305,17 @@ func (d *driver) view(ws []trialrunner.Workload) View {
 // effect touches the workloads. Every record it relies on is durable.
 func (d *driver) effect(ctx context.Context, a Actions) (again bool, err error) {
 	for _, target := range a.Stop {
+		if err := failpoint.Err("tuner.stop"); err != nil {
+			return false, fmt.Errorf("%w: %w", err, errAgain)
+		}
 		if err := d.Runner.Stop(ctx, d.key, target.Trial, target.Attempt); err != nil {
 			return false, fmt.Errorf("stop trial %s: %w: %w", target.Trial, err, errAgain)
 		}
 	}
 	for _, target := range a.Remove {
+		if err := failpoint.Err("tuner.remove"); err != nil {
+			return false, fmt.Errorf("%w: %w", err, errAgain)
+		}
 		if err := d.Runner.Remove(ctx, d.key, target.Trial, target.Attempt); err != nil {
 			return false, fmt.Errorf("remove trial %s: %w: %w", target.Trial, err, errAgain)
 		}
@@ -342,9 +350,13 @@ func (d *driver) leave() {
 func (d *driver) start(ctx context.Context, t *experiment.Trial) error {
 	spec, err := runSpec(d.e, t)
 	if err == nil {
+		err = failpoint.Err("tuner.start")
+	}
+	if err == nil {
 		err = d.Runner.Start(ctx, spec)
 	}
 	if err == nil {
+		failpoint.Hit("tuner.started")
 		delete(d.failures, t.Name)
 		d.log.Info().Str("trial", t.Name).Int("attempt", t.Attempt).Msg("trial started")
 		return nil

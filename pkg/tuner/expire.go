@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 )
@@ -60,6 +61,7 @@ func (d *driver) expireLate(ctx context.Context) error {
 		return nil
 	}
 	draft := d.newDraft()
+	failpoint.Hit("tuner.expire")
 	draft.expire(limit)
 	draft.refresh()
 	if err := draft.commit(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
@@ -63,10 +64,12 @@ func (d *driver) take(ctx context.Context) error {
 	d.thinking = nil
 	draft := d.newDraft()
 	draft.conclude(th)
+	failpoint.Hit("tuner.suggested")
 	d.judged = false
 	draft.refresh()
 	err := draft.commit(ctx)
 	if th.job != nil {
+		failpoint.Hit("tuner.asked")
 		th.job.finish(d.trials[draft.stored:], err)
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -245,9 +246,11 @@ func (t *Tuner) create(ctx context.Context, e *experiment.Experiment) error {
 	if created.Priors, err = t.learn(ctx, e); err != nil {
 		return fmt.Errorf("create experiment %s: %w", e.Key(), err)
 	}
+	failpoint.Hit("tuner.create")
 	if err := t.Store.Create(ctx, &created); err != nil {
 		return err
 	}
+	failpoint.Hit("tuner.created")
 	t.feed.publish(Change{Key: e.Key(), Experiment: true})
 	return nil
 }

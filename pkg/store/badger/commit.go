@@ -8,12 +8,14 @@ import (
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, key experiment.Key, change store.Change) (revision uint64, err error) {
+	failpoint.Hit("store.encode")
 	c, err := encodeChange(key, &change)
 	if err == nil {
 		revision, err = s.do(ctx, &request{plan: func(tx *badgerdb.Txn) (*plan, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
@@ -42,6 +43,9 @@ func freeSpace(dir string) (uint64, error) {
 // admit refuses a write of size bytes with store.ErrFull when too little would be left. A delete
 // may use half of the reserve, for it is the way out.
 func (d *disk) admit(size int, isDelete bool) error {
+	if err := failpoint.Err("store.full"); err != nil {
+		return fmt.Errorf("%w: %w", err, store.ErrFull)
+	}
 	free, err := d.free(d.dir)
 	if err != nil {
 		return err
@@ -118,9 +122,11 @@ func (d *disk) build(free uint64) {
 		d.log.Warn().Err(err).Msg("create ballast")
 		return
 	}
+	failpoint.Hit("store.ballast")
 	if err := errors.Join(unix.Fallocate(int(file.Fd()), 0, 0, int64(size)), file.Close()); err != nil {
 		d.log.Warn().Err(errors.Join(err, os.Remove(path))).Msg("create ballast")
 	}
+	failpoint.Hit("store.ballast.made")
 }
 
 // The file systems that are reached over a network or through another process: their locks and

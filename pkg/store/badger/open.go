@@ -14,6 +14,7 @@ import (
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
@@ -43,6 +44,7 @@ func open(dir string, o Options) (s *Store, err error) {
 			err = errors.Join(err, held.release())
 		}
 	}()
+	failpoint.Hit("store.lock")
 	guard := &disk{dir: dir, reserve: uint64(o.Reserve), ballast: uint64(o.Ballast), log: o.Log, free: freeSpace}
 	if !o.ReadOnly {
 		if err := guard.prepare(); err != nil {
@@ -57,10 +59,12 @@ func open(dir string, o Options) (s *Store, err error) {
 			return nil, err
 		}
 	}
+	failpoint.Hit("store.open")
 	db, err := openBadger(dir, o)
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Hit("store.opened")
 	s = &Store{dir: dir, db: db, lock: held}
 	if s.writer, err = recoverState(db, dir, o, guard); err != nil {
 		return nil, errors.Join(err, db.Close())

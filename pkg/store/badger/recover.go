@@ -7,6 +7,7 @@ import (
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
@@ -23,6 +24,7 @@ func recoverState(db *badgerdb.DB, dir string, o Options, guard *disk) (*writer,
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Hit("store.loaded")
 	if !o.AcceptLoss {
 		if err := w.verify(found, fresh, acked); err != nil {
 			return nil, err
@@ -105,6 +107,7 @@ func (w *writer) begin(dir string, found, acceptLoss bool) (err error) {
 		err = w.db.Update(func(tx *badgerdb.Txn) error {
 			return tx.Set(metaKey, seal(metaKey, encodeCounters(&w.meta)))
 		})
+		failpoint.Hit("store.first")
 	} else if acceptLoss {
 		err = w.restartChain()
 	}

@@ -13,6 +13,7 @@ import (
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/rs/zerolog"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
@@ -79,6 +80,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	failpoint.Hit("store.close")
 	err := s.db.Close()
 	if s.writer != nil {
 		err = errors.Join(err, s.writer.mark.file.Close())

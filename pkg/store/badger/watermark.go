@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
@@ -49,14 +50,18 @@ func readWatermark(dir string) (seq uint64, err error) {
 
 // createWatermark replaces the file and leaves it open for advance.
 func createWatermark(dir string, seq uint64) (*watermark, error) {
+	failpoint.Hit("store.mark.create")
 	path := filepath.Join(dir, watermarkName)
 	file, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("create watermark: %w", err)
 	}
 	w := &watermark{file: file}
-	err = errors.Join(w.advance(seq), w.advance(seq), os.Rename(file.Name(), path), syncDirectory(dir))
-	if err != nil {
+	err = errors.Join(w.advance(seq), w.advance(seq))
+	failpoint.Hit("store.mark.created")
+	err = errors.Join(err, os.Rename(file.Name(), path))
+	failpoint.Hit("store.mark.renamed")
+	if err = errors.Join(err, syncDirectory(dir)); err != nil {
 		return nil, fmt.Errorf("create watermark: %w", errors.Join(err, file.Close()))
 	}
 	return w, nil
@@ -66,12 +71,19 @@ func createWatermark(dir string, seq uint64) (*watermark, error) {
 func (w *watermark) advance(seq uint64) error {
 	slot := binary.LittleEndian.AppendUint64([]byte(watermarkMagic), seq)
 	slot = binary.LittleEndian.AppendUint32(slot, crc32.Checksum(slot, castagnoli))
+	if err := failpoint.Err("store.mark.write"); err != nil {
+		return fmt.Errorf("write watermark: %w", err)
+	}
 	if _, err := w.file.WriteAt(slot, w.slot); err != nil {
 		return fmt.Errorf("write watermark: %w", err)
+	}
+	if err := failpoint.Err("store.mark.sync"); err != nil {
+		return fmt.Errorf("sync watermark: %w", err)
 	}
 	if err := unix.Fdatasync(int(w.file.Fd())); err != nil {
 		return fmt.Errorf("sync watermark: %w", err)
 	}
+	failpoint.Hit("store.mark.synced")
 	w.slot = watermarkSlot - w.slot
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
@@ -46,6 +47,7 @@ func (s *Store) create(ctx context.Context, e *experiment.Experiment) error {
 	if err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
+	failpoint.Hit("store.create")
 	key := e.Key()
 	_, err = s.do(ctx, &request{plan: func(tx *badgerdb.Txn) (*plan, error) {
 		if _, err := s.writer.view.experiment(tx, key); !errors.Is(err, store.ErrNotFound) {
@@ -78,6 +80,7 @@ func encodeExperiment(e *experiment.Experiment) ([]byte, error) {
 // Delete implements store.Store. The experiment is gone when it returns; its records are deleted
 // bit by bit, if need be after the next Open.
 func (s *Store) Delete(ctx context.Context, key experiment.Key) error {
+	failpoint.Hit("store.delete")
 	_, err := s.do(ctx, &request{isDelete: true, plan: func(tx *badgerdb.Txn) (*plan, error) {
 		w := s.writer
 		id, err := lookup(tx, key)
@@ -110,6 +113,7 @@ func (s *Store) Append(ctx context.Context, stream experiment.Stream, ms []exper
 }
 
 func (s *Store) append(ctx context.Context, stream experiment.Stream, ms []experiment.Measurement) (acked uint64, err error) {
+	failpoint.Hit("store.append")
 	if err := checkStream(stream, ms); err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
@@ -214,6 +215,7 @@ func (w *writer) commit(g *group) {
 		}
 		return
 	}
+	failpoint.Hit("store.group")
 	err := w.failed
 	if err == nil {
 		err = w.write(g)
@@ -224,6 +226,7 @@ func (w *writer) commit(g *group) {
 	}
 	for i, r := range g.waiting {
 		r.reply <- answer{value: g.answers[i], err: w.failed}
+		failpoint.Hit("store.answer")
 	}
 }
 
@@ -246,9 +249,13 @@ func (w *writer) write(g *group) error {
 	if g.err != nil {
 		return g.err
 	}
+	if err := failpoint.Err("store.txn"); err != nil {
+		return err
+	}
 	if err := g.tx.Commit(); err != nil {
 		return err
 	}
+	failpoint.Hit("store.txn.done")
 	return w.mark.advance(w.meta.seq)
 }
 
@@ -258,6 +265,7 @@ func (w *writer) sweep() {
 		w.paused = true
 		return
 	}
+	failpoint.Hit("store.sweep")
 	g := w.newGroup()
 	p := &plan{}
 	d := &w.dead[0]

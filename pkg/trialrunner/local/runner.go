@@ -17,6 +17,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
@@ -201,6 +202,7 @@ func (r *Runner) Remove(_ context.Context, key experiment.Key, trial string, att
 			return fmt.Errorf("remove %s: %w", trial, err)
 		}
 	}
+	failpoint.Hit("local.removed")
 	if err := r.root.Remove(filepath.Join(active, t.link(key))); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", trial, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
@@ -152,16 +153,21 @@ func (r *Runner) launch(w *workload, spec *trialdir.Spec) error {
 		return err
 	}
 	defer root.Close()
+	failpoint.Hit("local.folder")
 	if ended, err := trialdir.Exists(root, trialdir.ExitFile); ended || err != nil {
 		return cmp.Or(err, errors.New("it was started and removed before"))
 	}
 	if err := trialdir.Write(root, trialdir.SpecFile, spec, false); err != nil {
 		return err
 	}
+	if err := failpoint.Err("local.spec"); err != nil {
+		return err
+	}
 	link := filepath.Join(active, w.link(w.key))
 	if err := r.root.Symlink(filepath.Join("..", folder), link); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	failpoint.Hit("local.link")
 	return r.spawn(w, root)
 }
 
@@ -177,9 +183,13 @@ func (r *Runner) spawn(w *workload, root *os.Root) error {
 	agent.Dir = "/" // it holds no folder that somebody wants to unmount
 	agent.Stdout, agent.Stderr = log, log
 	agent.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := failpoint.Err("local.fork"); err != nil {
+		return err
+	}
 	if err := startAgent(agent); err != nil {
 		return err
 	}
+	failpoint.Hit("local.forked")
 	r.began(w, agent)
 	return nil
 }
@@ -209,6 +219,7 @@ func (r *Runner) Stop(_ context.Context, key experiment.Key, trial string, attem
 		w.deadline = time.AfterFunc(w.grace+agentMargin, func() { r.signalLogged(w, unix.SIGKILL) })
 	}
 	r.mu.Unlock()
+	failpoint.Hit("local.stop")
 	if err := r.signal(w, unix.SIGTERM); err != nil {
 		return fmt.Errorf("stop %s: %w", trial, err)
 	}

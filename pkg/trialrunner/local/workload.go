@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
@@ -76,6 +77,7 @@ func (r *Runner) adoptAll() error {
 // started again: the first may never have been, or may be about to come up, and only one of them
 // runs the command.
 func (r *Runner) adopt(link string) error {
+	failpoint.Hit("local.adopt")
 	path, err := r.root.Readlink(link)
 	if err != nil {
 		return err

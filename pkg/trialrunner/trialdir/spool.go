@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 )
 
 // Measurement is one value of one metric.
@@ -68,9 +70,13 @@ func (s *Spool) Append(ms []Measurement) error {
 		}
 		fmt.Fprintf(&s.buf, "%08x %s\n", crc32.Checksum(text, castagnoli), text)
 	}
+	if err := failpoint.Err("agent.spool"); err != nil {
+		return fmt.Errorf("append to spool: %w", err)
+	}
 	if _, err := s.file.WriteAt(s.buf.Bytes(), s.size); err != nil {
 		return fmt.Errorf("append to spool: %w", errors.Join(err, s.file.Truncate(s.size)))
 	}
+	failpoint.Hit("agent.spooled")
 	s.size += int64(s.buf.Len())
 	s.last += uint64(len(ms))
 	s.index = index
