@@ -59,6 +59,21 @@ type Cost struct {
 	Metric  string   `json:"metric,omitempty"`  // whose values, each trial's last, are added up
 }
 
+// OnCompletion returns what becomes of the trials that run when the experiment has ended. A failed
+// experiment stops them, unless a person ended it and wanted to see their ends.
+func (e *Experiment) OnCompletion() OnCompletion {
+	switch x := e.Spec.Tuned; {
+	case e.Control.OnCompletion != "":
+		return e.Control.OnCompletion
+	case !e.Status.Succeeded():
+		return Kill
+	case x == nil || x.OnCompletion == "":
+		return Drain
+	default:
+		return x.OnCompletion
+	}
+}
+
 // maxCost returns the bound, if there is one.
 func (s *Spec) maxCost() *float64 {
 	if s.Tuned == nil || s.Tuned.Cost == nil {

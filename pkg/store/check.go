@@ -246,8 +246,7 @@ func (c *checker) workloads(names []string) {
 	for i := range c.trials {
 		live[c.trials[i].Name] = !c.trials[i].State.Final()
 	}
-	tuned := c.e.Spec.Tuned
-	drains := c.e.Status.Succeeded() && (tuned == nil || tuned.OnCompletion != experiment.Kill)
+	drains := c.e.OnCompletion() == experiment.Drain
 	for _, name := range names {
 		if !live[name] {
 			c.add("I7", name, "start the daemon, which stops it", "a workload exists, but its trial is unknown or over")

@@ -69,7 +69,7 @@ func Plan(v View) Actions {
 	}
 	state := v.Experiment.Status
 	p.completed = state.Completed()
-	p.stopAll = v.Held || p.completed && onCompletion(v.Experiment) == experiment.Kill
+	p.stopAll = v.Held || p.completed && v.Experiment.OnCompletion() == experiment.Kill
 	for i := range v.Trials {
 		if !v.Trials[i].State.Final() {
 			p.active++
@@ -224,19 +224,4 @@ func parallel(s *experiment.Spec) int {
 		return 1
 	}
 	return int(*s.ParallelTrialCount)
-}
-
-// onCompletion returns what becomes of the trials that run when the experiment has ended. A failed
-// experiment stops them, unless somebody ended it and wanted to see their ends.
-func onCompletion(e *experiment.Experiment) experiment.OnCompletion {
-	switch x := e.Spec.Tuned; {
-	case e.Control.OnCompletion != "":
-		return e.Control.OnCompletion
-	case !e.Status.Succeeded():
-		return experiment.Kill
-	case x == nil || x.OnCompletion == "":
-		return experiment.Drain
-	default:
-		return x.OnCompletion
-	}
 }

@@ -3,7 +3,6 @@ package badger
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -149,8 +148,10 @@ func (w *writer) commitChange(tx *badgerdb.Txn, key experiment.Key, c *encodedCh
 	}
 	p := &changing{tx: tx, was: l, totals: l.totals, heads: map[uint64]trialHead{}, grown: map[experiment.Stream]head{}}
 	p.totals.revision++
-	if err := errors.Join(p.experiment(c), p.create(c.create), p.append(c.appended), p.update(c.update), p.note(c.notes)); err != nil {
-		return nil, err
+	for _, part := range []func(*encodedChange) error{p.experiment, p.create, p.append, p.update, p.note} {
+		if err := part(c); err != nil {
+			return nil, err
+		}
 	}
 	for _, event := range c.events {
 		p.totals.events++
@@ -208,8 +209,8 @@ func (p *changing) experiment(c *encodedChange) error {
 }
 
 // create plans to add trials.
-func (p *changing) create(trials []encodedTrial) error {
-	for _, t := range trials {
+func (p *changing) create(c *encodedChange) error {
+	for _, t := range c.create {
 		p.totals.trials++
 		if t.number != p.totals.trials {
 			return fmt.Errorf("created trial has number %d, the next is %d: %w", t.number, p.totals.trials, store.ErrConflict)
@@ -220,8 +221,8 @@ func (p *changing) create(trials []encodedTrial) error {
 }
 
 // append plans to continue streams.
-func (p *changing) append(all []encodedAppend) error {
-	for _, a := range all {
+func (p *changing) append(c *encodedChange) error {
+	for _, a := range c.appended {
 		h, err := p.head(a.stream)
 		if err != nil {
 			return err
@@ -266,8 +267,8 @@ func (p *changing) head(s experiment.Stream) (h head, err error) {
 }
 
 // note plans to replace notes.
-func (p *changing) note(notes map[uint64][]byte) error {
-	for number, text := range notes {
+func (p *changing) note(c *encodedChange) error {
+	for number, text := range c.notes {
 		if number > p.totals.trials {
 			return fmt.Errorf("trial %d of %d: %w", number, p.totals.trials, store.ErrNotFound)
 		}
@@ -277,8 +278,8 @@ func (p *changing) note(notes map[uint64][]byte) error {
 }
 
 // update plans to replace trials, also those that the same change creates.
-func (p *changing) update(trials []encodedTrial) error {
-	for _, t := range trials {
+func (p *changing) update(c *encodedChange) error {
+	for _, t := range c.update {
 		was, written := p.heads[t.number]
 		if !written {
 			stored, err := p.was.trial(p.tx, t.number)

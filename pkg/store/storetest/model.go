@@ -111,12 +111,33 @@ func (m *model) commit(t *rapid.T) {
 	if rapid.IntRange(0, 3).Draw(t, "with spec") == 0 {
 		c.Spec = &experiment.Spec{MaxTrialCount: new(rapid.Int32().Draw(t, "max"))}
 	}
+	if rapid.IntRange(0, 2).Draw(t, "with control") == 0 {
+		c.Control = &experiment.Control{Forgiven: rapid.Int32().Draw(t, "forgiven")}
+	}
+	if rapid.IntRange(0, 2).Draw(t, "with note") == 0 {
+		c.Notes = map[uint64]experiment.Note{rapid.Uint64Range(0, stored+2).Draw(t, "about"): {Text: rapid.String().Draw(t, "note")}}
+	}
+	if rapid.IntRange(0, 2).Draw(t, "with measurements") == 0 {
+		c.Append = []store.Appended{m.appended(t, key, stored)}
+	}
 	for range rapid.IntRange(0, 2).Draw(t, "events") {
 		c.Events = append(c.Events, experiment.Event{Reason: "R", Message: rapid.String().Draw(t, "event")})
 	}
 	got, gotErr := m.got.Commit(ctx, key, c)
 	want, wantErr := m.want.Commit(ctx, key, c)
 	m.agree(t, "commit", got, want, gotErr, wantErr)
+}
+
+// appended continues a stream, or nearly so, of a trial that is there, is created or is none.
+func (m *model) appended(t *rapid.T, key experiment.Key, stored uint64) store.Appended {
+	s := m.stream(t)
+	s.Experiment, s.Number = key, rapid.Uint64Range(1, stored+2).Draw(t, "appended to")
+	acked, _ := m.want.Acked(ctx, s)
+	first := acked + uint64(rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "from"))
+	return store.Appended{
+		Number: s.Number, Attempt: s.Attempt, Source: s.Source,
+		Measurements: measurements(first, first+rapid.Uint64Range(0, 5).Draw(t, "more")),
+	}
 }
 
 func (m *model) stream(t *rapid.T) experiment.Stream {
@@ -151,6 +172,11 @@ func (m *model) compare(t *rapid.T) {
 		trials, err := m.want.Trials(ctx, e.Key())
 		gotTrials, gotErr := m.got.Trials(ctx, e.Key())
 		m.agree(t, "trials", gotTrials, trials, gotErr, err)
+		for n := range uint64(len(trials) + 2) {
+			one, err := m.want.Trial(ctx, e.Key(), n)
+			got, gotErr := m.got.Trial(ctx, e.Key(), n)
+			m.agree(t, "trial", got, one, gotErr, err)
+		}
 		events, err := m.want.Events(ctx, e.Key())
 		gotEvents, gotErr := m.got.Events(ctx, e.Key())
 		m.agree(t, "events", gotEvents, events, gotErr, err)

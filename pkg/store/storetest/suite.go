@@ -28,6 +28,8 @@ func Run(t *testing.T, open Open) {
 		{"names", testNames},
 		{"commit", testCommit},
 		{"refused commits", testRefusedCommits},
+		{"control and notes", testControl},
+		{"measurements within a commit", testAppendedCommit},
 		{"append", testAppend},
 		{"refused appends", testRefusedAppends},
 		{"values", testValues},
