@@ -46,6 +46,9 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"parameters are in the environment", testEnvironment},
 		{"remove forgets an ended workload", testRemove},
 		{"experiments do not see each other", testExperiments},
+		{"what was printed can be read", testLog},
+		{"a log is followed to its end", testFollow},
+		{"purge leaves nothing", testPurge},
 		{"what can never run is refused", testUnsupported},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
