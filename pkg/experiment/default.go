@@ -67,7 +67,7 @@ func (d *defaulter) text(field *string, path, value, reason string) {
 	}
 }
 
-// furtherMetrics makes the metrics of spec.tuned's objectives and constraints be collected.
+// furtherMetrics makes the metrics of spec.tuned's objectives, constraints and cost be collected.
 func (d *defaulter) furtherMetrics(s *Spec) {
 	o := s.Objective
 	if o == nil {
@@ -125,6 +125,9 @@ func strategyOf(objectiveType, what, path string) (value, reason string) {
 
 // strategy returns the metric's strategy where the experiment does not say, and why.
 func (m furtherMetric) strategy() (value, reason string) {
+	if m.path == costPath {
+		return strategyLatest, m.path + " counts what the program ends with"
+	}
 	if m.objectiveType == "" {
 		return strategyLatest, m.path + " bounds what the program ends with"
 	}

@@ -47,7 +47,18 @@ type furtherMetric struct {
 	objectiveType string // "" for a constraint
 }
 
-// furtherMetrics returns the metrics of spec.tuned's objectives and constraints, those without a name
+// costPath is where costs are counted.
+const costPath = "spec.tuned.cost"
+
+// field returns where the metric is named.
+func (m furtherMetric) field() string {
+	if m.path == costPath {
+		return m.path + ".metric"
+	}
+	return m.path + ".metricName"
+}
+
+// furtherMetrics returns the metrics of spec.tuned's objectives, constraints and cost, those without a name
 // left out, and none at all of lists that are too long.
 func (s *Spec) furtherMetrics() (out []furtherMetric) {
 	if objectives := s.further(); len(objectives) <= maxFurther {
@@ -61,7 +72,7 @@ func (s *Spec) furtherMetrics() (out []furtherMetric) {
 		}
 	}
 	if metric := s.costMetric(); metric != "" {
-		out = append(out, furtherMetric{metric, "spec.tuned.cost", ""})
+		out = append(out, furtherMetric{metric, costPath, ""})
 	}
 	return slices.DeleteFunc(out, func(m furtherMetric) bool { return m.name == "" })
 }

@@ -32,7 +32,7 @@ func (v *validator) duration(name string, d *Duration) {
 }
 
 func (v *validator) cost(c *Cost) {
-	const path = "spec.tuned.cost"
+	const path = costPath
 	if c == nil {
 		return
 	}

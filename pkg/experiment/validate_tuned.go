@@ -135,7 +135,7 @@ func metricWarnings(e *Experiment) (out Faults) {
 		for _, name := range known {
 			if editDistance(m.name, name) <= len(m.name)/4 && letters(m.name) != letters(name) {
 				out = append(out, Fault{
-					Path: m.path + ".metricName", Type: Invalid, Detail: "is none of the metrics of spec.objective and is collected beside them",
+					Path: m.field(), Type: Invalid, Detail: "is none of the metrics of spec.objective and is collected beside them",
 					Value: m.name, Nearest: name,
 				})
 				break

@@ -60,6 +60,32 @@ func TestPauseKeepsWhatRuns(t *testing.T) {
 	refused(t, "pause", r.Pause(t.Context(), r.key), ErrConflict, "ExperimentMaxTrialsReached")
 }
 
+// TestWhoNoLongerWaitsLeavesTheLine: else slots would be kept for nobody.
+func TestWhoNoLongerWaitsLeavesTheLine(t *testing.T) {
+	for name, act := range map[string]func(r *rig) error{
+		"pause":  func(r *rig) error { return r.Pause(t.Context(), r.key) },
+		"stop":   func(r *rig) error { return r.Stop(t.Context(), r.key, true) },
+		"delete": func(r *rig) error { return r.Delete(t.Context(), r.key, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, builtin.Registry())
+			busy := make(chan struct{}, 100)
+			r.runner.startOf = func(trialrunner.Spec) error { busy <- struct{}{}; return trialrunner.ErrBusy }
+			r.submit(wanted(2, 9))
+			<-busy
+			r.must(act(r))
+			if err := r.ask(t.Context(), r.key, func(*driver) error { return nil }); err != nil && !errors.Is(err, ErrNotFound) {
+				t.Fatal(err)
+			}
+			r.runner.mu.Lock()
+			defer r.runner.mu.Unlock()
+			if r.runner.left == 0 {
+				t.Error("it is in the line still")
+			}
+		})
+	}
+}
+
 func TestPauseHandsOutNothing(t *testing.T) {
 	r := newRig(t, builtin.Registry())
 	key := r.create(clientsOwn("e", 3, 3))

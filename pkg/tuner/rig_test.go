@@ -24,6 +24,7 @@ type manual struct {
 	changed chan experiment.Key
 	startOf func(trialrunner.Spec) error // nil: starts
 	started chan string
+	left    int // calls of Leave
 }
 
 func newManual() *manual {
@@ -73,7 +74,11 @@ func (m *manual) Remove(ctx context.Context, k experiment.Key, trial string, att
 	return m.world.Remove(ctx, k, trial, attempt)
 }
 
-func (m *manual) Leave(experiment.Key) {}
+func (m *manual) Leave(experiment.Key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.left++
+}
 
 func (m *manual) Log(ctx context.Context, k experiment.Key, trial string, attempt int, tail int64, follow bool) (io.ReadCloser, error) {
 	return m.world.Log(ctx, k, trial, attempt, tail, follow)
