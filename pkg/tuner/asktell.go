@@ -25,7 +25,7 @@ func (t *Tuner) Ask(ctx context.Context, key experiment.Key, count int, request 
 		return nil, false, err
 	}
 	defer t.release(d)
-	trials, err = d.enqueue(ctx, request, func(j *job) error { return d.handOut(ctx, j, count) })
+	trials, err = d.await(ctx, request, func(j *job) error { return d.handOut(ctx, j, count) })
 	if err != nil {
 		return nil, false, err
 	}
@@ -116,7 +116,7 @@ func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) (experim
 		return t.tellPoint(ctx, key, r)
 	}
 	var ended experiment.Trial // written to still where ask returns early
-	err := t.ask(ctx, key, func(d *driver) error {
+	err := t.with(ctx, key, func(d *driver) error {
 		if err := d.present(); err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (t *Tuner) tellPoint(ctx context.Context, key experiment.Key, r Result) (ex
 	}
 	defer t.release(d)
 	r.Measurements, r.Assignments = slices.Clone(r.Measurements), slices.Clone(r.Assignments)
-	trials, err := d.enqueue(ctx, r.Request, func(j *job) error { return d.takeOver(ctx, j, r) })
+	trials, err := d.await(ctx, r.Request, func(j *job) error { return d.takeOver(ctx, j, r) })
 	if err != nil {
 		return experiment.Trial{}, err
 	}

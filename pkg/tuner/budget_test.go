@@ -49,8 +49,8 @@ func timed(t *testing.T, s store.Store) (r *rig, c *clocks, stop func()) {
 func (r *rig) pass(c *clocks, key experiment.Key, by time.Duration) {
 	r.t.Helper()
 	c.uptime.Add(int64(by))
-	r.must(r.ask(r.t.Context(), key, func(*driver) error { return nil }))
-	r.must(r.ask(r.t.Context(), key, func(*driver) error { return nil })) // when this runs, the first was looked at
+	r.must(r.with(r.t.Context(), key, func(*driver) error { return nil }))
+	r.must(r.with(r.t.Context(), key, func(*driver) error { return nil })) // when this runs, the first was looked at
 }
 
 func TestMaxDuration(t *testing.T) {
@@ -159,13 +159,17 @@ func TestCostByAMetric(t *testing.T) {
 func TestClocksThatJump(t *testing.T) {
 	r, c, stop := timed(t, storetest.NewMemory())
 	defer stop()
-	e := clientsOwn("e", 1, 9)
+	e := clientsOwn("e", 2, 9)
 	e.Spec.Tuned = &experiment.Extension{TrialTimeout: new(experiment.Duration(time.Hour))}
 	key := r.create(e)
 	r.ask1(key)
+	second := r.ask1(key)
 	for _, day := range []time.Duration{24 * time.Hour, -48 * time.Hour} {
 		c.wall.Add(int64(day))
 		r.pass(c, key, time.Minute)
+	}
+	if got := r.tell(key, second.Name, "0.5"); got.Finished.Before(got.Started) || got.Started.Before(got.Created) {
+		t.Errorf("created %s, started %s, finished %s: want them in order", got.Created, got.Started, got.Finished)
 	}
 	if got := r.load(key).Trials[0].State; got != experiment.TrialRunning {
 		t.Errorf("after jumps: got %s, want Running", got)

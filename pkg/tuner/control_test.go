@@ -74,7 +74,7 @@ func TestWhoNoLongerWaitsLeavesTheLine(t *testing.T) {
 			r.submit(wanted(2, 9))
 			<-busy
 			r.must(act(r))
-			if err := r.ask(t.Context(), r.key, func(*driver) error { return nil }); err != nil && !errors.Is(err, ErrNotFound) {
+			if err := r.with(t.Context(), r.key, func(*driver) error { return nil }); err != nil && !errors.Is(err, ErrNotFound) {
 				t.Fatal(err)
 			}
 			r.runner.mu.Lock()

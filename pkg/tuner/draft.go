@@ -124,12 +124,28 @@ func (d *draft) end(number uint64, o outcome, obs experiment.Observation, w tria
 		if !w.Started.IsZero() {
 			t.Started = w.Started
 		}
+		inOrder(t)
 	})
 	d.waiting = false
 	delete(d.handed, number)
 	t := &d.trials[number-1]
 	d.log.Info().Str("trial", t.Name).Str("reason", t.Reason).Str("state", string(t.State)).Msg("trial finished")
 	d.event(t.Name, t.Reason, t.Message, t.State != experiment.TrialSucceeded)
+}
+
+// inOrder makes the times of a trial follow each other, though the clock was set back meanwhile.
+func inOrder(t *experiment.Trial) {
+	if !t.Started.IsZero() {
+		t.Started = later(t.Created, t.Started)
+	}
+	t.Finished = later(later(t.Created, t.Started), t.Finished)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // deliver stores what the workload measured but could not report. It returns all measurements of the

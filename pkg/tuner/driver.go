@@ -268,6 +268,9 @@ func (d *driver) load(ctx context.Context) error {
 		return err
 	}
 	d.kept = e.Control
+	if !e.Status.Completed() {
+		e.Control.OnCompletion = "" // it was about an end that an edit has taken back
+	}
 	if d.e != nil { // time that was counted already is not forgotten
 		e.Control.Elapsed = max(e.Control.Elapsed, d.e.Control.Elapsed)
 		e.Control.TrialTime = max(e.Control.TrialTime, d.e.Control.TrialTime)
@@ -319,6 +322,7 @@ func (d *driver) effect(ctx context.Context, a Actions) (again bool, err error) 
 		if err := d.Runner.Remove(ctx, d.key, target.Trial, target.Attempt); err != nil {
 			return false, fmt.Errorf("remove trial %s: %w: %w", target.Trial, err, errAgain)
 		}
+		again = true // it may have been the last one
 	}
 	if len(a.Start) == 0 {
 		d.leave()

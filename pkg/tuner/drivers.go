@@ -112,8 +112,8 @@ func (d *driver) retire() bool {
 	return true
 }
 
-// ask runs f in the goroutine of an experiment's driver, between its steps.
-func (t *Tuner) ask(ctx context.Context, key experiment.Key, f func(d *driver) error) error {
+// with runs f in the goroutine of an experiment's driver, between its steps.
+func (t *Tuner) with(ctx context.Context, key experiment.Key, f func(d *driver) error) error {
 	d, err := t.use(ctx, key)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (t *Tuner) ask(ctx context.Context, key experiment.Key, f func(d *driver) e
 // amend lets f change an experiment's records, and commits what it did. An error of f means that it
 // changed nothing.
 func (t *Tuner) amend(ctx context.Context, key experiment.Key, f func(d *draft) error) error {
-	return t.ask(ctx, key, func(d *driver) error {
+	return t.with(ctx, key, func(d *driver) error {
 		if err := d.present(); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func (t *Tuner) Enqueue(ctx context.Context, key experiment.Key, a []experiment.
 	}
 	defer t.release(d)
 	a = slices.Clone(a)
-	trials, err := d.enqueue(ctx, request, func(j *job) error { return d.takeIn(ctx, j, a, note) })
+	trials, err := d.await(ctx, request, func(j *job) error { return d.takeIn(ctx, j, a, note) })
 	if err != nil {
 		return experiment.Trial{}, err
 	}
@@ -113,7 +113,7 @@ func (d *driver) waitingTrials() (numbers []uint64) {
 // left as it is.
 func (t *Tuner) StopTrial(ctx context.Context, key experiment.Key, trial string) (stopped experiment.Trial, err error) {
 	var is experiment.Trial // written to still where amend returns early
-	err = t.ask(ctx, key, func(d *driver) error {
+	err = t.with(ctx, key, func(d *driver) error {
 		if err := d.present(); err != nil {
 			return err
 		}

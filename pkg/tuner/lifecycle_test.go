@@ -147,7 +147,7 @@ func (l *lifecycle) alive() bool {
 // sync waits until the daemon has nothing to do, or is dead, when there is another one.
 func (l *lifecycle) sync() {
 	for range 2 {
-		err := l.r.ask(l.ctx, l.key, func(d *driver) error {
+		err := l.r.with(l.ctx, l.key, func(d *driver) error {
 			if d.thinking != nil {
 				<-d.thinking.done
 			}

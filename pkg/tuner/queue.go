@@ -33,8 +33,8 @@ func (j *job) finish(created []experiment.Trial, err error) {
 	j.result <- answer{trials: append(j.found, created...)}
 }
 
-// enqueue has a job served, and returns the trials that it is answered with.
-func (d *driver) enqueue(ctx context.Context, request string, run func(j *job) error) ([]experiment.Trial, error) {
+// await has a job served, and returns the trials that it is answered with.
+func (d *driver) await(ctx context.Context, request string, run func(j *job) error) ([]experiment.Trial, error) {
 	j := &job{ctx: ctx, request: request, run: run, result: make(chan answer, 1)}
 	if err := d.call(ctx, func() error { d.queue = append(d.queue, j); return nil }); err != nil {
 		return nil, err

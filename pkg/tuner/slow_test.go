@@ -223,6 +223,8 @@ func TestDriversAtRestEnd(t *testing.T) {
 		r.tell(key, r.ask1(key).Name, "0.5")
 		keys = append(keys, key)
 	}
+	r.submit(wanted(1, 1))
+	r.runner.end(<-r.runner.started, completed, 0.5)
 	r.atRest()
 	for _, key := range keys {
 		trials, done, err := r.Ask(t.Context(), key, 1, "")

@@ -207,7 +207,7 @@ func (t *Tuner) record(ctx context.Context, e *experiment.Experiment) error {
 		}
 		return err
 	}
-	return t.ask(ctx, e.Key(), func(d *driver) error {
+	return t.with(ctx, e.Key(), func(d *driver) error {
 		if err := t.editStored(ctx, e); err != nil {
 			return err
 		}
