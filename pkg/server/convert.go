@@ -162,9 +162,9 @@ func rangeOf(x *algorithms.Setting) string {
 	return left + formatValue(x.Min) + ", " + most + right
 }
 
-func eventMessage(number int, e *experiment.Event) *tunedv1.Event {
+func eventMessage(number uint64, e *experiment.Event) *tunedv1.Event {
 	return &tunedv1.Event{
-		Number: uint64(number), Time: stamp(e.Time), Trial: e.Trial, Reason: e.Reason, Message: e.Message, Warning: e.Warning,
+		Number: number, Time: stamp(e.Time), Trial: e.Trial, Reason: e.Reason, Message: e.Message, Warning: e.Warning,
 	}
 }
 

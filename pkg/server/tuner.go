@@ -18,7 +18,7 @@ type Tuner interface {
 	Experiment(ctx context.Context, key experiment.Key) (*experiment.Experiment, error)
 	Inspect(ctx context.Context, key experiment.Key, look func(*tuner.Snapshot) error) error
 	Model(ctx context.Context, key experiment.Key) (tuner.Model, error)
-	Events(ctx context.Context, key experiment.Key) ([]experiment.Event, error)
+	Events(ctx context.Context, key experiment.Key, after uint64) ([]experiment.Event, error)
 	Feed(ctx context.Context, after string) (<-chan tuner.Change, error)
 
 	Pause(ctx context.Context, key experiment.Key) error

@@ -163,17 +163,16 @@ func (u *users) ListEvents(ctx context.Context, r *tunedv1.ListEventsRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	events, err := u.Tuner.Events(ctx, key)
+	events, err := u.Tuner.Events(ctx, key, after.At)
 	if err != nil {
 		return nil, u.failure(ctx, err, scope{key: key})
 	}
 	response := &tunedv1.ListEventsResponse{}
-	for i := int(min(after.At, uint64(len(events)))); i < len(events); i++ {
-		if len(response.Events) == size {
-			response.NextPageToken = place{List: list, At: uint64(i)}.token()
-			break
-		}
-		response.Events = append(response.Events, eventMessage(i+1, &events[i]))
+	for i := range events[:min(size, len(events))] {
+		response.Events = append(response.Events, eventMessage(after.At+uint64(i)+1, &events[i]))
+	}
+	if len(events) > size {
+		response.NextPageToken = place{List: list, At: after.At + uint64(size)}.token()
 	}
 	return response, nil
 }

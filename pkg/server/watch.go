@@ -35,7 +35,7 @@ func (u *users) Watch(r *tunedv1.WatchRequest, stream grpc.ServerStreamingServer
 	if err != nil {
 		return u.failure(ctx, err, scope{})
 	}
-	w := watcher{users: u, send: stream.Send, last: map[experiment.Key]int{}}
+	w := watcher{users: u, send: stream.Send, last: map[experiment.Key]uint64{}}
 	for c := range changes {
 		if !c.Reset && (r.GetNamespace() != "" && r.GetNamespace() != c.Key.Namespace || r.GetExperiment() != "" && r.GetExperiment() != c.Key.Name) {
 			continue
@@ -51,7 +51,7 @@ func (u *users) Watch(r *tunedv1.WatchRequest, stream grpc.ServerStreamingServer
 type watcher struct {
 	*users
 	send func(*tunedv1.WatchResponse) error
-	last map[experiment.Key]int // number of the last event that was sent
+	last map[experiment.Key]uint64 // number of the last event that was sent
 }
 
 // tell sends what one change is about. Only the last message has an id, so that a client that goes on
@@ -75,6 +75,7 @@ func (w *watcher) tell(ctx context.Context, c *tuner.Change) error {
 func (w *watcher) messages(ctx context.Context, c *tuner.Change) ([]*tunedv1.WatchResponse, error) {
 	switch {
 	case c.Reset:
+		clear(w.last) // of experiments that may be gone
 		return []*tunedv1.WatchResponse{{Change: &tunedv1.WatchResponse_Reset_{Reset_: true}}}, nil
 	case c.Deleted:
 		delete(w.last, c.Key)
@@ -124,18 +125,20 @@ func (w *watcher) standing(ctx context.Context, c *tuner.Change) ([]*tunedv1.Wat
 }
 
 // events returns the events of a change that were not sent yet.
-func (w *watcher) events(ctx context.Context, c *tuner.Change) (out []*tunedv1.WatchResponse, err error) {
-	events, err := w.Tuner.Events(ctx, c.Key)
+func (w *watcher) events(ctx context.Context, c *tuner.Change) ([]*tunedv1.WatchResponse, error) {
+	from, known := w.last[c.Key]
+	events, err := w.Tuner.Events(ctx, c.Key, from)
 	if err != nil {
 		return nil, err
 	}
-	from, known := w.last[c.Key]
-	if !known || from > len(events) {
-		from = max(0, len(events)-c.Events-recentEvents)
+	last := from + uint64(len(events))
+	if first := uint64(max(0, len(events)-c.Events-recentEvents)); !known {
+		from, events = first, events[first:]
 	}
-	w.last[c.Key] = len(events)
-	for i := from; i < len(events); i++ {
-		out = append(out, &tunedv1.WatchResponse{Change: &tunedv1.WatchResponse_Event{Event: eventMessage(i+1, &events[i])}})
+	w.last[c.Key] = last
+	var out []*tunedv1.WatchResponse
+	for i := range events {
+		out = append(out, &tunedv1.WatchResponse{Change: &tunedv1.WatchResponse_Event{Event: eventMessage(from+uint64(i)+1, &events[i])}})
 	}
 	return out, nil
 }

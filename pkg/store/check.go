@@ -61,7 +61,7 @@ func Check(ctx context.Context, s Store, workloads Workloads) ([]Finding, error)
 		if c.trials, err = s.Trials(ctx, e.Key()); err != nil {
 			c.unreadable("", err)
 		}
-		if _, err := s.Events(ctx, e.Key()); err != nil {
+		if _, err := s.Events(ctx, e.Key(), 0); err != nil {
 			c.unreadable("", err)
 		}
 		c.counts()

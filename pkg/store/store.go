@@ -65,8 +65,9 @@ type Store interface {
 	// stream, beginning after `after`. ErrNotFound: no such experiment.
 	Measurements(ctx context.Context, stream experiment.Stream, after uint64) ([]experiment.Measurement, error)
 
-	// Events returns an experiment's events, oldest first. ErrNotFound.
-	Events(ctx context.Context, key experiment.Key) ([]experiment.Event, error)
+	// Events returns an experiment's events from number after+1 on, oldest first; they count from 1.
+	// ErrNotFound.
+	Events(ctx context.Context, key experiment.Key, after uint64) ([]experiment.Event, error)
 
 	// Close waits for writes under way and releases the directory.
 	Close() error

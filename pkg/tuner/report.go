@@ -103,9 +103,9 @@ func (t *Tuner) Measurements(ctx context.Context, key experiment.Key, trial stri
 	return t.measurements(ctx, key, found.Number, found.Attempt)
 }
 
-// Events returns an experiment's events, oldest first. store.ErrNotFound.
-func (t *Tuner) Events(ctx context.Context, key experiment.Key) ([]experiment.Event, error) {
-	return t.Store.Events(ctx, key)
+// Events returns an experiment's events from number after+1 on, oldest first. store.ErrNotFound.
+func (t *Tuner) Events(ctx context.Context, key experiment.Key, after uint64) ([]experiment.Event, error) {
+	return t.Store.Events(ctx, key, after)
 }
 
 // Log returns what the command of a trial's current attempt printed; see trialrunner.Runner. The caller

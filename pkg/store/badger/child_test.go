@@ -179,7 +179,7 @@ func (o *outcome) read(s *Store) error {
 	experiments, err := s.List(ctx)
 	for _, e := range experiments {
 		trials, errTrials := s.Trials(ctx, e.Key())
-		events, errEvents := s.Events(ctx, e.Key())
+		events, errEvents := s.Events(ctx, e.Key(), 0)
 		err = errors.Join(err, errTrials, errEvents, say.Encode(e), say.Encode(trials), say.Encode(events))
 		for i := range trials {
 			stream := experiment.Stream{Experiment: e.Key(), Number: trials[i].Number, Attempt: trials[i].Attempt, Source: "agent"}

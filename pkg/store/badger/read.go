@@ -99,7 +99,7 @@ func complete(what string, got, want uint64) error {
 func (s *Store) Trials(ctx context.Context, key experiment.Key) ([]experiment.Trial, error) {
 	var out []experiment.Trial
 	err := s.read(ctx, func(tx *badgerdb.Txn) error {
-		id, err := readAll(ctx, tx, key, kindTrial, func(sums totals) (string, uint64) {
+		id, err := readAll(ctx, tx, key, kindTrial, 0, func(sums totals) (string, uint64) {
 			out = make([]experiment.Trial, 0, sums.trials)
 			return "trials", sums.trials
 		}, func(payload []byte) error {
@@ -118,11 +118,11 @@ func (s *Store) Trials(ctx context.Context, key experiment.Key) ([]experiment.Tr
 }
 
 // Events implements store.Store.
-func (s *Store) Events(ctx context.Context, key experiment.Key) ([]experiment.Event, error) {
+func (s *Store) Events(ctx context.Context, key experiment.Key, after uint64) ([]experiment.Event, error) {
 	var out []experiment.Event
 	err := s.read(ctx, func(tx *badgerdb.Txn) error {
-		_, err := readAll(ctx, tx, key, kindEvent, func(sums totals) (string, uint64) {
-			out = make([]experiment.Event, 0, sums.events)
+		_, err := readAll(ctx, tx, key, kindEvent, after, func(sums totals) (string, uint64) {
+			out = make([]experiment.Event, 0, sums.events-min(after, sums.events))
 			return "events", sums.events
 		}, func(payload []byte) error {
 			out = append(out, experiment.Event{})
@@ -187,9 +187,9 @@ func missingTrial(tx *badgerdb.Txn, id, n uint64) error {
 	return fmt.Errorf("it is missing of %d: %w", sums.trials, store.ErrCorrupt)
 }
 
-// readAll reads the records of one kind of an experiment, which are numbered from 1 without gaps, and
-// returns the experiment's ID.
-func readAll(ctx context.Context, tx *badgerdb.Txn, key experiment.Key, kind byte,
+// readAll reads the records of one kind of an experiment, which are numbered from 1 without gaps, from
+// number after+1 on, and returns the experiment's ID.
+func readAll(ctx context.Context, tx *badgerdb.Txn, key experiment.Key, kind byte, after uint64,
 	expect func(totals) (what string, n uint64), decode func(payload []byte) error,
 ) (id uint64, err error) {
 	if id, err = lookup(tx, key); err != nil {
@@ -200,8 +200,8 @@ func readAll(ctx context.Context, tx *badgerdb.Txn, key experiment.Key, kind byt
 		return 0, err
 	}
 	what, want := expect(sums)
-	got := uint64(0)
-	err = scan(tx, idKey(kind, id), func(key, payload []byte) error {
+	got := min(after, want)
+	err = scanFrom(tx, idKey(kind, id), idKey(kind, id, got+1), func(key, payload []byte) error {
 		got++
 		if n := lastNumber(key); n != got {
 			return fmt.Errorf("%s: number %d is missing: %w", what, got, store.ErrCorrupt)

@@ -113,7 +113,7 @@ func (r *rig) calls(ctx context.Context, key experiment.Key) map[string]error {
 	_, out["append"] = r.Append(ctx, s, measurements(1, 1))
 	_, out["acked"] = r.Acked(ctx, s)
 	_, out["measurements"] = r.Measurements(ctx, s, 0)
-	_, out["events"] = r.Events(ctx, key)
+	_, out["events"] = r.Events(ctx, key, 0)
 	return out
 }
 
@@ -165,7 +165,7 @@ func testConcurrent(_ *testing.T, r *rig) {
 	e, err := r.Get(ctx, keyA)
 	r.must(err)
 	want(r, "revision", e.Revision, uint64(2+writers))
-	events, err := r.Events(ctx, keyA)
+	events, err := r.Events(ctx, keyA, 0)
 	r.must(err)
 	want(r, "number of events", len(events), writers)
 	for i := range writers {

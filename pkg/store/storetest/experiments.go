@@ -91,9 +91,14 @@ func testCommit(_ *testing.T, r *rig) {
 		trials, err := r.Trials(ctx, keyA)
 		r.must(err)
 		want(r, "trials", trials, []experiment.Trial{newTrial(1, experiment.TrialRunning), done, newTrial(3, experiment.TrialPending)})
-		stored, err := r.Events(ctx, keyA)
+		stored, err := r.Events(ctx, keyA, 0)
 		r.must(err)
 		want(r, "events", stored, append(slices.Clone(events), events...))
+		for after := range uint64(len(stored) + 2) {
+			tail, err := r.Events(ctx, keyA, after)
+			r.must(err)
+			want(r, "events after some", tail, stored[min(after, uint64(len(stored))):])
+		}
 		r.reopen()
 	}
 }
@@ -147,7 +152,7 @@ func (r *rig) unchanged(revision uint64) {
 	r.must(err)
 	want(r, "revision", e.Revision, revision)
 	want(r, "status", e.Status.Trials, int32(0))
-	events, err := r.Events(ctx, keyA)
+	events, err := r.Events(ctx, keyA, 0)
 	r.must(err)
 	want(r, "events", events, nil)
 }

@@ -311,13 +311,13 @@ func (m *Memory) Trial(ctx context.Context, key experiment.Key, number uint64) (
 }
 
 // Events implements store.Store.
-func (m *Memory) Events(ctx context.Context, key experiment.Key) ([]experiment.Event, error) {
+func (m *Memory) Events(ctx context.Context, key experiment.Key, after uint64) ([]experiment.Event, error) {
 	k, err := m.find(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	defer m.mu.Unlock()
-	return decodeAll[experiment.Event](k.events), nil
+	return decodeAll[experiment.Event](k.events[min(after, uint64(len(k.events))):]), nil
 }
 
 // Append implements store.Store.

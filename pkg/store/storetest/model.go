@@ -177,8 +177,8 @@ func (m *model) compare(t *rapid.T) {
 			got, gotErr := m.got.Trial(ctx, e.Key(), n)
 			m.agree(t, "trial", got, one, gotErr, err)
 		}
-		events, err := m.want.Events(ctx, e.Key())
-		gotEvents, gotErr := m.got.Events(ctx, e.Key())
+		events, err := m.want.Events(ctx, e.Key(), 0)
+		gotEvents, gotErr := m.got.Events(ctx, e.Key(), 0)
 		m.agree(t, "events", gotEvents, events, gotErr, err)
 	}
 	s := m.stream(t)
