@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -108,18 +109,26 @@ var errUnauthenticated = fail(reasonUnauthenticated,
 
 // fail returns an error with its reason and where to read on.
 func fail(r reason, format string, args ...any) error {
-	return failWith(r, fmt.Sprintf(format, args...))
+	return failWith(r, strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " "))
 }
 
 func failWith(r reason, message string, more ...protoadapt.MessageV1) error {
 	details := append([]protoadapt.MessageV1{&errdetails.ErrorInfo{
 		Reason: string(r), Domain: domain, Metadata: map[string]string{"help": helpOf(r)},
 	}}, more...)
-	st, err := status.New(kinds[r].code, strings.ToValidUTF8(message, "\uFFFD")).WithDetails(details...)
-	if err != nil { // a message that cannot be encoded: none of ours
-		return status.Error(kinds[r].code, message)
+	st, err := status.New(kinds[r].code, strings.Map(visible, message)).WithDetails(details...)
+	if err != nil { // a detail that cannot be encoded: none of ours
+		return status.Error(kinds[r].code, strings.Map(visible, message))
 	}
 	return st.Err()
+}
+
+// visible replaces what would move a terminal's cursor, or is no text: names are whatever users write.
+func visible(r rune) rune {
+	if r == '\n' || unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }
 
 func helpOf(r reason) string { return help + strings.ToLower(string(r)) }

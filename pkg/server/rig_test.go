@@ -24,11 +24,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// idle is a runner that has nothing to run: clients evaluate the trials.
+// idle is a runner all of whose slots are taken.
 type idle struct{ trialrunner.Runner }
 
-func (idle) Changed() <-chan experiment.Key              { return nil }
-func (idle) Purge(context.Context, experiment.Key) error { return nil }
+func (idle) Changed() <-chan experiment.Key                                       { return nil }
+func (idle) Leave(experiment.Key)                                                 {}
+func (idle) Start(context.Context, trialrunner.Spec) error                        { return trialrunner.ErrBusy }
+func (idle) Purge(context.Context, experiment.Key) error                          { return nil }
+func (idle) List(context.Context, experiment.Key) ([]trialrunner.Workload, error) { return nil, nil }
 
 // rig is a real tuner behind a real server, on a Unix socket and on a TCP port of the loopback.
 type rig struct {

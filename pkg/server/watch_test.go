@@ -228,7 +228,7 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 
 // TestStalledReaders: clients that take nothing hold up nobody else.
 func TestStalledReaders(t *testing.T) {
-	r := newRig(t, 300)
+	r := newRig(t, 60)
 	for range 50 {
 		conn, err := net.Dial("tcp", r.tcp)
 		if err != nil {
@@ -238,7 +238,7 @@ func TestStalledReaders(t *testing.T) {
 		_ = conn.(*net.TCPConn).SetReadBuffer(1024)
 		_, _ = fmt.Fprintf(conn, "GET /api/v1/watch HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n", userToken)
 	}
-	for i := range 300 {
+	for i := range 60 {
 		trial := r.ask(t, 1, "").GetTrials()[0].GetName()
 		if err := r.tell(t.Context(), trial, fmt.Sprint(i)); err != nil {
 			t.Fatal(err)

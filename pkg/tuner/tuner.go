@@ -176,8 +176,16 @@ func (t *Tuner) Create(ctx context.Context, e *experiment.Experiment) (*experime
 	return stands, nil
 }
 
-// alike lists in what two experiments of one name differ.
+// alike lists in what two experiments of one name differ, secrets masked.
 func alike(a, b *experiment.Experiment) []string {
+	shown := unlike(experiment.Masked(a), experiment.Masked(b))
+	if len(shown) == 0 && len(unlike(a, b)) > 0 {
+		return []string{"they differ in a value that is masked"}
+	}
+	return shown
+}
+
+func unlike(a, b *experiment.Experiment) []string {
 	out := differences("spec", a.Spec, b.Spec)
 	return append(out, differences("local", program(a), program(b))...)
 }
