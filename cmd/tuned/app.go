@@ -77,13 +77,22 @@ func (a *app) code(err error) int {
 	return e.code
 }
 
-// plainText is an error without the kinds that errors carry for callers at their ends.
+// plainText is an error without the kinds that errors carry for callers.
 func plainText(err error) string {
 	text := err.Error()
 	for _, kind := range []error{store.ErrConflict, store.ErrInvalid} {
 		text = strings.TrimSuffix(text, ": "+kind.Error())
 	}
-	return text
+	return strings.Replace(text, ": "+store.ErrLocked.Error(), "", 1)
+}
+
+// doing says what was being done when an error came, unless that says so itself.
+func doing(act string, err error) error {
+	verb, _, _ := strings.Cut(act, " ")
+	if err == nil || strings.HasPrefix(err.Error(), verb+" ") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", act, err)
 }
 
 // words accepts from least to most words, which what names.

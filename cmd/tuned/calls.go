@@ -55,12 +55,26 @@ func (c *client) elsewhere(ctx context.Context, key experiment.Key, err error) e
 	return fmt.Errorf("%w; tuned get -A shows what there is", err)
 }
 
-// about makes the error of a call about an experiment, which says where else there is one of that name.
+// about makes the error of a call about an experiment or its trials, which says where else to look for what
+// is not there.
 func (c *client) about(ctx context.Context, key experiment.Key, err error) error {
-	if status.Code(err) == codes.NotFound && !strings.Contains(status.Convert(err).Message(), "trial") {
-		return c.elsewhere(ctx, key, rpcError(err))
+	switch {
+	case status.Code(err) != codes.NotFound:
+		return rpcError(err)
+	case reasonOf(status.Convert(err)) == "TRIAL_NOT_FOUND":
+		return fmt.Errorf("%w; tuned trials %s shows them", rpcError(err), key.Name)
 	}
-	return rpcError(err)
+	return c.elsewhere(ctx, key, rpcError(err))
+}
+
+// reasonOf returns the stable code of an error of the API; "" when it has none.
+func reasonOf(s *status.Status) string {
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return ""
 }
 
 // trials returns an experiment's trials by number.
@@ -81,10 +95,10 @@ func (c *client) trials(ctx context.Context, key experiment.Key) (out []*tunedv1
 // trial returns one trial by its name or number.
 func (c *client) trial(ctx context.Context, key experiment.Key, trial string) (*tunedv1.Trial, error) {
 	t, err := c.GetTrial(ctx, &tunedv1.GetTrialRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial})
-	if status.Code(err) == codes.NotFound {
-		return nil, fmt.Errorf("%w; tuned trials %s shows them", rpcError(err), key.Name)
+	if err != nil {
+		return nil, c.about(ctx, key, err)
 	}
-	return t, rpcError(err)
+	return t, nil
 }
 
 // events returns what happened to an experiment, oldest first.
@@ -143,9 +157,11 @@ func rpcError(err error) error {
 	case err == nil || !ok:
 		return err
 	case s.Code() == codes.Unavailable:
-		return fmt.Errorf("%w: %s", errEnded, s.Message())
+		text := strings.TrimPrefix(s.Message(), `connection error: desc = "transport: `)
+		text = strings.TrimPrefix(text, "Error while dialing: ")
+		return fmt.Errorf("%w: %s", errEnded, visible(strings.TrimSuffix(text, `"`)))
 	case s.Code() == codes.Unauthenticated:
-		return fmt.Errorf("%s; give the daemon's token with --token-file: it lies in its data directory as token", s.Message())
+		return errors.New("the daemon wants its token; it lies in its data directory as token: name it by --token-file or $TUNED_TOKEN_FILE")
 	}
 	if faults := faultsOf(s); len(faults) > 0 {
 		return exit{exitUsage, fmt.Errorf("%d faults:\n%s", len(faults), strings.Join(faults, "\n"))}

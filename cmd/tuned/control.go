@@ -27,10 +27,7 @@ func (a *app) controlCommand(p *place, k control) *cobra.Command {
 		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.control(c.Context(), p, k, args[0]); err != nil {
-				return fmt.Errorf("%s experiment: %w", k.act, err)
-			}
-			return nil
+			return doing(k.act+" experiment", a.control(c.Context(), p, k, args[0]))
 		},
 	}
 	p.flags(c, a.getenv)
@@ -102,10 +99,7 @@ when it has a best trial, else failed; tuned resume goes on with it.`,
 			k := control{done: "stopped", call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
 				return c.StopExperiment(ctx, &tunedv1.StopExperimentRequest{Namespace: key.Namespace, Name: key.Name, Drain: drain})
 			}}
-			if err := a.control(c.Context(), &p, k, args[0]); err != nil {
-				return fmt.Errorf("stop experiment: %w", err)
-			}
-			return nil
+			return doing("stop experiment", a.control(c.Context(), &p, k, args[0]))
 		},
 	}
 	p.flags(c, a.getenv)
@@ -115,18 +109,14 @@ when it has a best trial, else failed; tuned resume goes on with it.`,
 
 func (a *app) stopTrial(ctx context.Context, p *place, name, trial string) error {
 	key := p.key(name)
-	err := p.asking(ctx, func(c *client) error {
+	return doing("stop trial", p.asking(ctx, func(c *client) error {
 		t, err := c.StopTrial(ctx, &tunedv1.StopTrialRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial})
 		if err != nil {
 			return c.about(ctx, key, err)
 		}
 		fmt.Fprintf(a.stdout, "trial %s stopped\n", t.GetName())
 		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("stop trial: %w", err)
-	}
-	return nil
+	}))
 }
 
 // extension is what the flags of extend say.
@@ -151,10 +141,7 @@ experiment goes on. A smaller budget ends no trial that runs.`,
 		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.extend(c, &p, &x, args[0]); err != nil {
-				return fmt.Errorf("extend experiment: %w", err)
-			}
-			return nil
+			return doing("extend experiment", a.extend(c, &p, &x, args[0]))
 		},
 	}
 	p.flags(c, a.getenv)

@@ -24,10 +24,7 @@ are stopped first.`,
 		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.delete(c.Context(), &p, args[0], yes); err != nil {
-				return fmt.Errorf("delete experiment: %w", err)
-			}
-			return nil
+			return doing("delete experiment", a.delete(c.Context(), &p, args[0], yes))
 		},
 	}
 	p.flags(c, a.getenv)

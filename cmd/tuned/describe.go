@@ -41,10 +41,7 @@ to do; or all about one of its trials, by name or number. json, yaml and jsonpat
 			} else {
 				err = a.describeExperiment(c.Context(), &f, args[0])
 			}
-			if err != nil {
-				return fmt.Errorf("describe: %w", err)
-			}
-			return nil
+			return doing("describe", err)
 		},
 	}
 	f.flags(c, a.getenv)

@@ -30,10 +30,7 @@ those that are not given from that trial.`,
 		Args:              words(1, math.MaxInt, "NAME PARAMETER=VALUE..."),
 		ValidArgsFunction: f.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.enqueue(c.Context(), &f, args[0], args[1:]); err != nil {
-				return fmt.Errorf("enqueue trial: %w", err)
-			}
-			return nil
+			return doing("enqueue trial", a.enqueue(c.Context(), &f, args[0], args[1:]))
 		},
 	}
 	f.flags(c, a.getenv)

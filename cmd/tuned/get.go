@@ -37,10 +37,7 @@ the API: {"experiments": [...]} of a list, else the experiment with its object a
 		Args:              words(0, 1, "at most one NAME"),
 		ValidArgsFunction: f.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.get(c.Context(), &f, args); err != nil {
-				return fmt.Errorf("get experiments: %w", err)
-			}
-			return nil
+			return doing("get experiments", a.get(c.Context(), &f, args))
 		},
 	}
 	f.flags(c, a.getenv)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"path/filepath"
 	"regexp"
@@ -58,10 +57,7 @@ characters but for colours are written out, so that a log cannot drive it.`,
 		Args:              words(2, 2, "NAME TRIAL"),
 		ValidArgsFunction: f.completeTrials,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.logs(c.Context(), &f, args[0], args[1]); err != nil {
-				return fmt.Errorf("print log: %w", err)
-			}
-			return nil
+			return doing("print log", a.logs(c.Context(), &f, args[0], args[1]))
 		},
 	}
 	f.flags(c, a.getenv)

@@ -75,7 +75,7 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 	case condition == "deleted" && status.Code(err) == codes.NotFound:
 		last = nil
 	case err != nil && waiting.Err() != nil && ctx.Err() == nil:
-		return exit{exitTimeout, fmt.Errorf("wait for %s: %v have passed and it is not %s%s", key, timeout, condition, standing(last))}
+		return exit{exitTimeout, fmt.Errorf("wait for %s: after %v it is not so that %s%s", key, timeout, condition, standing(last))}
 	case err != nil:
 		return fmt.Errorf("wait for %s: %w", key, err)
 	}
