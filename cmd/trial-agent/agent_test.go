@@ -16,7 +16,7 @@ import (
 
 func TestEnvironment(t *testing.T) {
 	spec := trialdir.Spec{
-		Namespace: "n", Experiment: "e", UID: "u", Trial: "t", Attempt: 2, GPUs: []string{"3", "GPU-x"},
+		Namespace: "n", Experiment: "e", UID: "u", Trial: "t", Attempt: 2, Address: "unix:/s", Token: "secret", GPUs: []string{"3", "GPU-x"},
 		Command:    trialdir.Command{Env: []string{"KEEP=1", "TUNED_TRIAL_UID=of another", "TUNED_PARAM_LR=old"}},
 		Parameters: []trialdir.Parameter{{Name: "lr", Value: "0.1"}, {Name: "Batch-size.1", Value: "a=b"}},
 	}
@@ -24,8 +24,9 @@ func TestEnvironment(t *testing.T) {
 	slices.Sort(got)
 	want := []string{
 		"CUDA_VISIBLE_DEVICES=3,GPU-x", "KATIB_TRIAL_NAME=t", "KEEP=1", "KUBEFLOW_TRAINER_OPT_BATCH_SIZE_1=a=b",
-		"KUBEFLOW_TRAINER_OPT_LR=0.1", "PYTHONUNBUFFERED=1", "TUNED_EXPERIMENT=e", "TUNED_PARAMS_FILE=/dir/params.json",
-		"TUNED_PARAM_BATCH_SIZE_1=a=b", "TUNED_PARAM_LR=0.1", "TUNED_TRIAL_NAME=t", "TUNED_TRIAL_UID=n/e/u/t/2",
+		"KUBEFLOW_TRAINER_OPT_LR=0.1", "PYTHONUNBUFFERED=1", "TUNED_EXPERIMENT=n/e", `TUNED_PARAMS={"Batch-size.1":"a=b","lr":0.1}`,
+		"TUNED_PARAMS_FILE=/dir/params.json", "TUNED_PARAM_BATCH_SIZE_1=a=b", "TUNED_PARAM_LR=0.1", "TUNED_SERVER=unix:/s",
+		"TUNED_TOKEN=secret", "TUNED_TRIAL=t", "TUNED_TRIAL_NAME=t", "TUNED_TRIAL_UID=n/e/u/t/2",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

@@ -23,8 +23,14 @@ func environment(spec *trialdir.Spec, dir string) []string {
 	}
 	set("KATIB_TRIAL_NAME", spec.Trial)
 	set("TUNED_TRIAL_NAME", spec.Trial)
-	set("TUNED_EXPERIMENT", spec.Experiment)
+	set("TUNED_TRIAL", spec.Trial)
+	set("TUNED_EXPERIMENT", spec.Namespace+"/"+spec.Experiment)
 	set("TUNED_PARAMS_FILE", filepath.Join(dir, trialdir.ParamsFile))
+	if text, err := json.Marshal(parameterValues(spec.Parameters)); err == nil && len(text) < longestVariable {
+		set("TUNED_PARAMS", string(text))
+	}
+	set("TUNED_SERVER", serverURL(spec.Address))
+	set("TUNED_TOKEN", spec.Token)
 	set(trialdir.MarkName, spec.Mark())
 	if len(spec.GPUs) > 0 {
 		set("CUDA_VISIBLE_DEVICES", strings.Join(spec.GPUs, ","))
@@ -33,6 +39,17 @@ func environment(spec *trialdir.Spec, dir string) []string {
 		set("PYTHONUNBUFFERED", "1") // or Python keeps what it prints to a pipe for itself
 	}
 	return env
+}
+
+// longestVariable keeps a variable below what the kernel takes, in bytes.
+const longestVariable = 100 << 10
+
+// serverURL is the address of the daemon as its clients write it: unix:PATH, or a URL.
+func serverURL(address string) string {
+	if strings.HasPrefix(address, "unix:") || strings.Contains(address, "://") {
+		return address
+	}
+	return "http://" + address
 }
 
 func without(env []string, name string) []string {
@@ -58,8 +75,8 @@ func envName(name string) string {
 	}, name)
 }
 
-// writeParams writes the parameters as one JSON object: numbers where the text is a JSON number.
-func writeParams(root *os.Root, parameters []trialdir.Parameter) error {
+// parameterValues are the parameters as one JSON object: numbers where the text is a JSON number.
+func parameterValues(parameters []trialdir.Parameter) map[string]any {
 	values := make(map[string]any, len(parameters))
 	for _, p := range parameters {
 		values[p.Name] = p.Value
@@ -67,7 +84,12 @@ func writeParams(root *os.Root, parameters []trialdir.Parameter) error {
 			values[p.Name] = number
 		}
 	}
-	if err := trialdir.Write(root, trialdir.ParamsFile, values, false); err != nil {
+	return values
+}
+
+// writeParams writes the parameters to their file.
+func writeParams(root *os.Root, parameters []trialdir.Parameter) error {
+	if err := trialdir.Write(root, trialdir.ParamsFile, parameterValues(parameters), false); err != nil {
 		return fmt.Errorf("write parameters: %w", err)
 	}
 	return nil

@@ -44,7 +44,7 @@ func testEnvironment(t *testing.T, h Harness) {
 		t.Fatal(err)
 	}
 	lines := strings.SplitN(string(text), "\n", 8)
-	want := []string{"1e-3", "1e-3", "a\"b $(c)", "env", "env", Key.Name, "1"}
+	want := []string{"1e-3", "1e-3", "a\"b $(c)", "env", "env", Key.String(), "1"}
 	for i, w := range want {
 		if lines[i] != w {
 			t.Errorf("variable %d: got %q, want %q", i, lines[i], w)
