@@ -40,7 +40,7 @@ func flagNames(c *cobra.Command) []string {
 
 var (
 	section = regexp.MustCompile("(?m)^## tuned ([a-z]+)")
-	flagRow = regexp.MustCompile("(?m)^\\| `(?:-[a-z], )?--([a-z-]+)")
+	flagRow = regexp.MustCompile("(?m)^\\| `(?:-[a-zA-Z], )?--([a-z-]+)")
 )
 
 func documented(text string) map[string][]string {

@@ -54,7 +54,7 @@ func environ(t *testing.T, more ...string) []string {
 }
 
 // TestScripts runs testdata/script/*.txt, each as a user would type it. "tuned" is this program,
-// "exits CODE COMMAND..." demands an exit code.
+// "exits CODE COMMAND..." demands an exit code, "serving DIR" waits for a daemon.
 func TestScripts(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -69,11 +69,32 @@ func TestScripts(t *testing.T) {
 	engine.Conds = scripttest.DefaultConds()
 	engine.Cmds["tuned"] = script.Program(filepath.Join(bin, "tuned"), interruptProcess, 30*time.Second)
 	engine.Cmds["exits"] = exits(bin)
+	engine.Cmds["serving"] = serving()
 	env := environ(t, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	scripttest.Test(t, t.Context(), engine, env, "testdata/script/*.txt")
 }
 
 func interruptProcess(c *exec.Cmd) error { return c.Process.Signal(os.Interrupt) }
+
+// serving waits until a daemon answers for a data directory.
+func serving() script.Cmd {
+	usage := script.CmdUsage{Summary: "wait until a daemon has a data directory", Args: "dir"}
+	return script.Command(usage, func(s *script.State, args ...string) (script.WaitFunc, error) {
+		if len(args) != 1 {
+			return nil, script.ErrUsage
+		}
+		turns := time.NewTicker(turn / 10)
+		defer turns.Stop()
+		for d := dataDir(s.Path(args[0])); !d.served(); {
+			select {
+			case <-turns.C:
+			case <-s.Context().Done():
+				return nil, s.Context().Err()
+			}
+		}
+		return nil, nil
+	})
+}
 
 // exits runs a program and demands its exit code; output is kept for stdout and stderr.
 func exits(bin string) script.Cmd {

@@ -56,11 +56,10 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 		return usage("--timeout: want at least 0s, got %v", timeout)
 	}
 	key := p.key(name)
-	waiting := ctx
+	waiting, cancel := context.WithCancel(ctx) // without a deadline, which the daemon would keep too, and end first
+	defer cancel()
 	if timeout > 0 {
-		var cancel context.CancelFunc
-		waiting, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
+		defer time.AfterFunc(timeout, cancel).Stop()
 	}
 	code, last := exitOK, (*tunedv1.Experiment)(nil)
 	err = p.await(waiting, key, func(e *tunedv1.Experiment) (done bool, err error) {
