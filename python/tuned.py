@@ -39,6 +39,7 @@ PATIENCE = 60.0  # seconds that calls of a study go on trying while the daemon i
 BATCH, LINGER = 100, 1.0  # a report is sent when so many points wait, or after so many seconds
 MOST_AT_ONCE, MOST_QUEUED = 1000, 10000  # points in one request, and waiting at most
 LAST_FLUSH = 2.0  # seconds that the end of the program may take
+PAGE = 1000  # trials in one answer
 POLL = 5.0  # seconds after which should_stop has the daemon asked anew
 TOKEN_AGE = 60.0  # seconds after which a token's file is read again
 
@@ -667,7 +668,7 @@ class Study:
         if value is not None and failed is None:
             names = [metric for metric, _ in self.objectives]
             metrics = value if isinstance(value, dict) else dict(zip(names, value if isinstance(value, (list, tuple)) else [value]))
-            body["metrics"] = {name: _json_number(number) for name, number in metrics.items()}
+            body["measurements"] = [dict(point, seq=i + 1) for i, point in enumerate(_points(metrics, 0))]
         if params is not None:
             body.update(assignments=_assignments(params), requestId=uuid.uuid4().hex)
             return Trial(self, self._call("POST", "tell", **body))
@@ -752,7 +753,7 @@ class Study:
             trial._update(self._call("GET", "trials", trial.name))
 
     def _line(self, trial):
-        value = "" if trial.value is None else " %s=%.6g" % (self.objectives[0][0], trial.value)
+        value = " " + trial.message if trial.value is None else " %s=%.6g" % (self.objectives[0][0], trial.value)
         best = self.best
         found = "" if best is None or best.value is None else "  best %.6g (%d)" % (best.value, best.number)
         given = " ".join("%s=%s" % (k, "%.4g" % v if isinstance(v, float) else v) for k, v in trial.params.items())
@@ -768,7 +769,7 @@ class Study:
         """All trials, by number."""
         found, token = [], ""
         while True:
-            page = self._client.call("GET", self._path("trials") + "?pageSize=1000&pageToken=" + urllib.parse.quote(token))
+            page = self._client.call("GET", self._path("trials") + "?pageSize=%d&pageToken=%s" % (PAGE, urllib.parse.quote(token)))
             found += [Trial(self, message) for message in page["trials"]]
             token = page["nextPageToken"]
             if not token:
@@ -798,14 +799,6 @@ class Study:
 
 def _assignments(params):
     return [{"name": name, "value": _text(value)} for name, value in params.items()]
-
-
-def _json_number(value):
-    """A number as JSON of the API has it: NaN and infinities are text."""
-    value = float(value)
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _sparkline(values, kind, width=360, height=60):

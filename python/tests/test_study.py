@@ -1,0 +1,238 @@
+"""What a notebook does with tuned.py: ask, tell, optimize and the rest of a study, against a real daemon."""
+import contextlib
+import io
+import math
+import os
+import signal
+import threading
+import unittest
+import unittest.mock
+
+import rig
+import tuned
+
+
+class TestStudy(rig.DaemonTest):
+    def test_space(self):
+        """Values come in the types of the space, those of choices as they were given."""
+        space = {"f": tuned.float(1e-3, 1, log=True), "q": tuned.float(0, 1, step=0.25), "i": tuned.int(1, 9, step=2),
+                 "k": tuned.choice([16, 32.5]), "c": tuned.choice(["a", "b"]), "b": tuned.choice([True, False]),
+                 "m": tuned.float(0, 1, when=("c", "a"))}
+        study = self.study("space", space=space, seed=7)
+        for trial in study.ask(n=12):
+            self.assertIs(type(trial["f"]), float)
+            self.assertIn(trial["q"], (0, 0.25, 0.5, 0.75, 1))
+            self.assertIn(trial["i"], (1, 3, 5, 7, 9))
+            self.assertIs(type(trial["i"]), int)
+            self.assertIn(trial["k"], (16, 32.5))
+            self.assertIn(trial["b"], (True, False))
+            self.assertEqual("m" in trial.params, trial["c"] == "a")
+        joined = tuned.study("space", server=self.daemon.server).trials()
+        self.assertEqual([t["f"] for t in joined], [t["f"] for t in study.trials()])
+        self.assertIs(type(joined[0]["i"]), int)
+
+    def test_seed(self):
+        """The same seed asks for the same points."""
+        points = [[t.params for t in self.study("seed-%d" % i, seed=5).ask(n=5)] for i in range(2)]
+        self.assertEqual(points[0], points[1])
+
+    def test_tell(self):
+        study = self.study("tell", objective=[("loss", "minimize"), ("acc", "maximize")])
+        a, b, c, d, e, f = study.ask(n=6)
+        self.assertEqual(study.tell(a, [0.5, 0.9]).values, [0.5, 0.9])
+        self.assertEqual(study.tell(b.number, {"loss": 0.25, "acc": 0.5}).value, 0.25)
+        self.assertEqual(study.tell(c.name, failed="out of memory").state, "Failed")
+        self.assertEqual(study.tell(d, (float("nan"), 1)).values, [])
+        self.assertTrue(math.isinf(study.tell(e, (float("-inf"), 1)).metrics["loss"]))
+        self.assertEqual(study.tell(a, [0.5, 0.9]).value, 0.5)  # again
+        with self.assertRaises(tuned.Error) as caught:
+            study.tell(a, [0.1, 0.9])
+        self.assertEqual(caught.exception.code, "RESULT_DIFFERS")
+        with self.assertRaises(tuned.Error):
+            study.tell(f, {"other": 1})
+        self.assertEqual(study.best.number, b.number)
+
+    def test_told_and_enqueued(self):
+        study = self.study("told")
+        self.assertEqual(study.tell(params={"x": 0.125}, value=0.5).params, {"x": 0.125})
+        self.assertEqual(study.enqueue({"x": 1e-5}).state, "Pending")
+        self.assertEqual(study.ask()["x"], 1e-5)
+        with self.assertRaises(tuned.Error) as caught:
+            study.enqueue({"x": 2})
+        self.assertEqual(caught.exception.code, "PARAMETERS_INVALID")
+        self.assertEqual((study.best.value, study.best["x"]), (0.5, 0.125))
+
+    def test_value_is_what_was_told(self):
+        """Reports on the way are a curve: the value told counts, not the best one on the way."""
+        study = self.study("curve")
+        trial = study.ask()
+        trial.report(step=1, loss=0.1)
+        trial.report({"loss": 0.2}, step=2)
+        self.assertFalse(trial.should_stop())
+        self.assertEqual(study.tell(trial, 0.3).value, 0.3)
+        self.assertTrue(trial.should_stop() or study.trials()[0].should_stop())
+        self.assertEqual([m[0] for m in self.measurements(trial)], [1, 2, 0])
+
+    def test_optimize(self):
+        study = self.study("optimize", max_trials=8)
+
+        def objective(trial):
+            if trial.number == 2:
+                raise ValueError("no <b>luck</b>")
+            if trial.number == 3:
+                trial.report(step=1, loss=0.75)
+                raise tuned.TrialPruned()
+            if trial.number == 4:
+                raise tuned.TrialPruned("early")
+            if trial.number == 5:
+                return None
+            return {"loss": trial["x"] + 1}
+
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), self.assertLogs("tuned"):
+            best = study.optimize(objective, n_trials=6)
+        lines = printed.getvalue().splitlines()
+        trials = study.trials()
+        self.assertEqual([t.state for t in trials], ["Succeeded", "Failed", "Succeeded", "Failed", "Failed", "Succeeded"])
+        self.assertEqual([t.message for t in trials[1:5:2]] + [trials[4].message],
+                         ["ValueError: no <b>luck</b>", "pruned without a report: early", "the objective returned None"])
+        self.assertEqual((trials[2].value, best.value, best.number), (0.75, 0.75, 3))
+        self.assertEqual(len(lines), 6)
+        self.assertIn("no <b>luck</b>", lines[1])
+        self.assertIn("best 0.75 (3)", lines[5])
+        self.assertEqual(study.optimize(objective, quiet=True).number, 3)  # the two that are left
+        with self.assertRaises(tuned.StudyEnded):
+            study.ask()
+
+    def test_jobs(self):
+        """Several threads evaluate at the same time, each trial once, also with fewer places than threads."""
+        study, seen, together = self.study("jobs", parallel=3), [], threading.Barrier(3)
+
+        def objective(trial):
+            seen.append(trial.number)
+            if len(seen) <= 3:
+                together.wait(30)
+            return trial["x"]
+
+        study.optimize(objective, n_trials=12, n_jobs=4, quiet=True)
+        self.assertEqual(sorted(seen), list(range(1, 13)))
+        self.assertEqual({t.state for t in study.trials()}, {"Succeeded"})
+
+    def test_interrupt(self):
+        """Ctrl-C ends optimize: what was out is stopped and no failure, what was told stays."""
+        for jobs in (1, 2):
+            study = self.study("interrupt-%d" % jobs)
+            process = rig.begin("""if True:
+                import sys, time, tuned
+                study = tuned.study(sys.argv[1], server=sys.argv[2])
+                def objective(trial):
+                    if trial.number >= 3:
+                        print("out", flush=True)
+                        until = time.time() + 60
+                        while time.time() < until and not study._interrupted:
+                            time.sleep(0.01)
+                    return trial["x"]
+                study.optimize(objective, n_jobs=int(sys.argv[3]), quiet=True)
+            """, dict(os.environ, PYTHONPATH=rig.PYTHON), study.name, self.daemon.server, str(jobs))
+            self.assertEqual(process.stdout.readline(), "out\n")
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate()
+            self.assertIn("KeyboardInterrupt", err)
+            trials = study.trials()
+            self.assertEqual([t.state for t in trials[:2]], ["Succeeded"] * 2)
+            self.assertEqual({t.state for t in trials[2:]}, {"Killed"} if jobs == 1 else {"Succeeded"}, trials)
+
+    def test_early_stop(self):
+        """A trial that somebody stops meanwhile ends as the daemon has it, and optimize goes on."""
+        study = self.study("stopped-trial")
+
+        def objective(trial):
+            trial.report(step=1, loss=0.5)
+            if trial.number == 1:
+                study._call("POST", "trials", trial.name, "stop")
+                trial.report(step=2, loss=0.4)
+                self.assertTrue(trial.should_stop())
+                raise tuned.TrialPruned()
+            return 0.6
+
+        study.optimize(objective, n_trials=2, quiet=True)
+        first, second = study.trials()
+        self.assertIn(first.state, ("EarlyStopped", "Killed"))
+        self.assertEqual((second.state, study.best.number), ("Succeeded", 2))
+
+    def test_join(self):
+        """A study is joined by its name; more trials extend it, another space is refused."""
+        self.study("join", max_trials=2).optimize(lambda t: t["x"], quiet=True)
+        longer = self.study("join", max_trials=4)
+        longer.optimize(lambda t: t["x"], quiet=True)
+        self.assertEqual(len(longer.trials()), 4)
+        with self.assertRaisesRegex(tuned.Error, "spec.parameters") as caught:
+            self.study("join", space={"y": tuned.float(0, 1)})
+        self.assertEqual(caught.exception.code, "EXPERIMENT_EXISTS")
+        with self.assertRaises(tuned.Error) as caught:
+            tuned.study("nobody", server=self.daemon.server)
+        self.assertEqual(caught.exception.code, "EXPERIMENT_NOT_FOUND")
+        with self.assertRaisesRegex(tuned.Unreachable, "tuned serve"):
+            tuned.study("x", server="unix:/nowhere/tuned.sock")
+
+    def test_pages(self):
+        study = self.study("pages")
+        for i in range(3):
+            study.tell(params={"x": i / 4}, value=i)
+        with unittest.mock.patch.object(tuned, "PAGE", 2):
+            self.assertEqual([t.value for t in study.trials()], [0, 1, 2])
+
+    def test_importance(self):
+        study = self.study("model", space={"x": tuned.float(0, 1), "y": tuned.float(0, 1)}, algorithm="bayesianoptimization", seed=1)
+        with self.assertRaises(tuned.Error) as caught:
+            study.importance()
+        self.assertEqual(caught.exception.code, "MODEL_UNAVAILABLE")
+        study.optimize(lambda t: (t["y"] - 0.3) ** 2 + 1e-3 * t["x"], n_trials=15, quiet=True)
+        self.assertEqual(list(study.importance()), ["y", "x"])
+
+    def test_html(self):
+        study = self.study("html", space={"x": tuned.choice(["<script>", "&"])})
+        self.assertNotIn("<svg", study._repr_html_())
+        study.optimize(lambda t: t.number, n_trials=3, quiet=True)
+        study.tell(study.ask(), float("nan"))
+        text = study._repr_html_()
+        self.assertEqual(text.count("<circle"), 3)
+        self.assertIn("&lt;script&gt;" if study.best["x"] != "&" else "&amp;", text)
+        self.assertNotIn("<script>", text)
+
+    def test_lost_answers(self):
+        """Each call whose answer is lost is made again, and does nothing twice."""
+        proxy = rig.LossyProxy(self.daemon.socket, os.path.join(self.daemon.dir, "lossy"))
+        self.addCleanup(proxy.close)
+        study = self.study("lossy", server=proxy.server)
+        study.enqueue({"x": 0.5})
+        study.tell(params={"x": 0.25}, value=1)
+        for trial in study.ask(n=3):
+            trial.report(step=1, loss=2)
+            trial.report(step=2, loss=2)
+            study.tell(trial, 3)
+        self.assertGreater(proxy.lost, 10)
+        trials = study.trials()
+        self.assertEqual([t.state for t in trials], ["Succeeded"] * 4)
+        self.assertEqual([len(self.measurements(t)) for t in trials], [3, 1, 3, 3])
+
+    def test_restart(self):
+        """The daemon is killed and started while optimize runs: every trial is told once."""
+        daemon = rig.Daemon()
+        self.addCleanup(daemon.close)
+        study, told = self.study("restart", server=daemon.server), []
+
+        def objective(trial):
+            if trial.number in (4, 8):
+                daemon.kill()
+                threading.Timer(0.3, daemon.start).start()
+            told.append(trial["x"])
+            return trial["x"]
+
+        study.optimize(objective, n_trials=12, quiet=True)
+        self.assertEqual([t["x"] for t in study.trials()], told)
+        self.assertEqual([t.value for t in study.trials()], told)
+
+
+if __name__ == "__main__":
+    unittest.main()
