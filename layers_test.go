@@ -65,6 +65,7 @@ var layers = []layer{
 	{"pkg/store/postgres", "a store keeps what it is given and knows no other store", []string{"pkg/store", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/store/storetest", "the suite knows the contract, not who keeps it", []string{"pkg/store", "pkg/experiment", "pkg/searchspace"}},
 
+	{"pkg/observe", "it tells of what is stored, whoever stores it and whoever listens", []string{"pkg/store", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/tuner", "it plans against the contracts; implementations are joined in cmd/tuned", []string{
 		"internal/failpoint", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/store", "pkg/trialrunner",
 	}},
