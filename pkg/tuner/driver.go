@@ -40,6 +40,7 @@ type driver struct {
 
 	suggestions *suggestions
 	thinking    *thought // what the algorithm works on; nil: nothing
+	points      points   // of the trials, for who wants to know of duplicates
 	queue       []*job   // what creates trials, one after the other
 	held        bool
 	waiting     bool // the algorithm waits for a pending trial

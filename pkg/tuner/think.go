@@ -3,6 +3,7 @@ package tuner
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/internal/failpoint"
@@ -21,6 +22,8 @@ type thought struct {
 	done     chan struct{} // closed when the answer is there
 	out      []algorithms.Suggestion
 	err      error
+	began    time.Time
+	took     time.Duration
 }
 
 // ended returns what is closed when there is an answer; nil when nothing was asked.
@@ -34,15 +37,19 @@ func (th *thought) ended() <-chan struct{} {
 // think asks the algorithm for n trials. Nothing waits for the goroutine: an algorithm cannot be
 // interrupted, and whoever no longer wants the answer forgets the question.
 func (d *driver) think(ctx context.Context, n int, j *job) error {
+	th := &thought{job: j, finishNo: d.finishNo, done: make(chan struct{}), began: d.Now()}
 	q, err := d.question(n)
 	if err != nil {
+		th.err = err
+		d.suggested(th, nil)
 		return err
 	}
-	th := &thought{job: j, of: d.suggestions, finishNo: d.finishNo, done: make(chan struct{})}
+	th.of = d.suggestions
 	d.thinking = th
 	go func() {
 		defer close(th.done)
 		th.out, th.err = th.of.ask(ctx, d, q)
+		th.took = d.Now().Sub(th.began)
 	}()
 	return nil
 }
@@ -75,6 +82,7 @@ func (d *driver) take(ctx context.Context) error {
 	if err != nil {
 		return d.abandon(ctx, err)
 	}
+	d.suggested(th, d.trials[draft.stored:])
 	return nil
 }
 
@@ -85,7 +93,7 @@ func (d *draft) conclude(th *thought) {
 	switch {
 	case d.e.Status.Completed():
 		return
-	case th.err != nil && !exhausted && !waiting:
+	case failure(th.err):
 		if unchanged || !errors.Is(th.err, errNobodyToWaitFor) {
 			d.fail("SuggestionFailed", th.err.Error())
 		}

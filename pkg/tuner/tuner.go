@@ -33,7 +33,7 @@ var (
 // ErrExists says that there is another experiment of the same name. It is an ErrConflict.
 var ErrExists = fmt.Errorf("another experiment of this name exists: %w", ErrConflict)
 
-// Config is what a Tuner works with. All fields but Uptime and Log are required.
+// Config is what a Tuner works with. All fields but Uptime, Log and Suggested are required.
 type Config struct {
 	Store      store.Store
 	Runner     trialrunner.Runner
@@ -42,6 +42,9 @@ type Config struct {
 	// Uptime is the time since some moment, which does not jump when the clock is set; nil: since New.
 	Uptime func() time.Duration
 	Log    zerolog.Logger
+
+	// Suggested is told of each question to an algorithm, by the goroutine that asked. Nil: nobody is.
+	Suggested func(Suggested)
 }
 
 // Tuner drives experiments. Its methods may be called concurrently.
