@@ -70,6 +70,7 @@ var layers = []layer{
 		"internal/failpoint", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/store", "pkg/trialrunner",
 	}},
 	{"pkg/server", "it speaks for the tuner and reaches nothing behind it", []string{"internal/failpoint", "api", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
+	{"pkg/metrics", "it counts what it is told of", []string{"pkg/observe", "pkg/tuner", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/katib", "it speaks for the tuner and reaches nothing behind it", []string{"api", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
 	{"pkg/pipeline", "modules to the platform are clients of the API", []string{"api", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/notebook", "modules to the platform are clients of the API", []string{"api", "pkg/experiment", "pkg/searchspace"}},
