@@ -9,6 +9,7 @@ import (
 // count is what the gauges need to know of an experiment.
 type count struct {
 	state  experiment.ConditionType
+	paused bool
 	trials [len(trialStates)]int32
 }
 
@@ -26,7 +27,7 @@ var (
 // note keeps what an experiment has come to.
 func (m *Metrics) note(e *experiment.Experiment) {
 	s := &e.Status
-	c := count{state: s.State(), trials: [...]int32{
+	c := count{state: s.State(), paused: e.Control.Paused && !s.Completed(), trials: [...]int32{
 		s.TrialsPending, s.TrialsRunning, s.TrialsSucceeded, s.TrialsKilled,
 		s.TrialsFailed, s.TrialMetricsUnavailable, s.TrialsEarlyStopped,
 	}}
@@ -47,7 +48,12 @@ func (m *Metrics) drop(key experiment.Key) {
 // sum is how many there are of each kind.
 type sum struct {
 	experiments map[experiment.ConditionType]int
+	paused      map[experiment.ConditionType]int // of experiments
 	trials      [len(trialStates)]int
+}
+
+func newSum() *sum {
+	return &sum{experiments: map[experiment.ConditionType]int{}, paused: map[experiment.ConditionType]int{}}
 }
 
 // sums returns what is there, by namespace.
@@ -58,10 +64,13 @@ func (m *Metrics) sums() map[string]*sum {
 	for key, c := range m.count {
 		s := out[key.Namespace]
 		if s == nil {
-			s = &sum{experiments: map[experiment.ConditionType]int{}}
+			s = newSum()
 			out[key.Namespace] = s
 		}
 		s.experiments[c.state]++
+		if c.paused {
+			s.paused[c.state]++
+		}
 		for i, n := range c.trials {
 			s.trials[i] += int(n)
 		}
@@ -126,10 +135,11 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 // collectExperiments shows how many experiments and trials there are. Katib's gauges have a series
 // where there is something to count; ours have one for each state.
 func (m *Metrics) collectExperiments(set func(d *prometheus.Desc, v float64, labels ...string)) {
-	all := sum{experiments: map[experiment.ConditionType]int{}}
+	all, paused := newSum(), 0
 	for namespace, s := range m.sums() {
 		for state, n := range s.experiments {
-			all.experiments[state] += n
+			all.experiments[state] += n - s.paused[state]
+			paused += s.paused[state]
 			set(katibExperiments, float64(n), namespace, string(state))
 		}
 		for i, n := range s.trials {
@@ -142,6 +152,7 @@ func (m *Metrics) collectExperiments(set func(d *prometheus.Desc, v float64, lab
 	for _, state := range experimentStates {
 		set(experiments, float64(all.experiments[state]), string(state))
 	}
+	set(experiments, float64(paused), "Paused")
 	for i, state := range trialStates {
 		set(trials, float64(all.trials[i]), string(state))
 	}

@@ -24,6 +24,8 @@ import (
 // instant is a runner whose workloads end at once: the second one of an experiment with exit code 1, the
 // third one without a metric, the fourth one is lost in its first attempt, all others with three measurements.
 type instant struct {
+	trialrunner.Runner // nil: what is not called here
+
 	mu      sync.Mutex
 	work    []trialrunner.Workload
 	changed chan experiment.Key
@@ -73,7 +75,7 @@ func (*instant) Remove(context.Context, experiment.Key, string, int) error { ret
 
 func (r *instant) Changed() <-chan experiment.Key { return r.changed }
 
-func (*instant) Close() error { return nil }
+func (*instant) Leave(experiment.Key) {}
 
 func wanted(name string, parallel, budget int32) *experiment.Experiment {
 	failed := budget
@@ -251,6 +253,24 @@ func (r *rig) compare(what string, got, want map[string]float64) {
 	}
 }
 
+// pauses checks that an experiment that is paused is counted as such, where Katib has no word for it.
+func (r *rig) pauses() {
+	r.t.Helper()
+	e := wanted("paused", 1, 3)
+	_, err := r.Submit(r.t.Context(), e)
+	r.must(err)
+	_, _, err = r.Ask(r.t.Context(), e.Key(), 1, "")
+	r.must(err)
+	r.must(r.Pause(r.t.Context(), e.Key()))
+	r.compare("paused", r.series(), map[string]float64{
+		"tuned_experiments{state=Paused}": 1, "tuned_experiments{state=Running}": 0,
+		"katib_experiments_current{namespace=team}{status=Running}": 1,
+	})
+	r.must(r.Resume(r.t.Context(), e.Key()))
+	r.compare("resumed", r.series(), map[string]float64{"tuned_experiments{state=Paused}": 0, "tuned_experiments{state=Running}": 1})
+	r.must(r.store.Delete(r.t.Context(), e.Key()))
+}
+
 func TestValues(t *testing.T) {
 	inner := storetest.NewMemory()
 	r := newRig(t, inner)
@@ -285,11 +305,12 @@ func TestValues(t *testing.T) {
 	if n := got["tuned_suggestions_duplicate_total{algorithm=random}"]; n < 5 { // nine points of two experiments with two values
 		t.Errorf("duplicates: got %v, want at least 5", n)
 	}
+	r.pauses()
 	r.must(r.store.Delete(t.Context(), other))
 	got = r.series()
 	r.compare("after a deletion", got, map[string]float64{
-		"katib_experiment_deleted_total{namespace=team}": 1,
-		"katib_trial_deleted_total{namespace=team}":      3,
+		"katib_experiment_deleted_total{namespace=team}": 2,
+		"katib_trial_deleted_total{namespace=team}":      4,
 	})
 	left := r.stored()
 	delete(left, measured) // counts what was ever stored

@@ -5,6 +5,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -23,7 +24,7 @@ type Observer interface {
 	Found(e *experiment.Experiment)
 	// Experiment was created (before is nil), changed, or deleted (after is nil).
 	Experiment(before, after *experiment.Experiment)
-	// Trial was created (before is nil) or changed. e is its experiment after the change.
+	// Trial was created (before is nil) or changed, its note apart. e is its experiment after the change.
 	Trial(e *experiment.Experiment, before, after *experiment.Trial)
 	// Measured is called after n further measurements of a stream, of which the first has the number first.
 	Measured(s experiment.Stream, first uint64, n int)
@@ -181,17 +182,20 @@ func (s *Store) Commit(ctx context.Context, key experiment.Key, c store.Change) 
 
 // openTrials makes sure that those which a change updates are known. They are not after a restart.
 func (s *Store) openTrials(ctx context.Context, b *book, key experiment.Key, updated []experiment.Trial) error {
-	known := func(t experiment.Trial) bool { _, ok := b.trials[t.Number]; return ok }
-	if !slices.ContainsFunc(updated, func(t experiment.Trial) bool { return !known(t) }) {
-		return nil
-	}
-	trials, err := s.Trials(ctx, key)
-	if err != nil {
-		return err
-	}
-	for _, t := range trials {
+	for i := range updated {
+		number := updated[i].Number
+		if _, known := b.trials[number]; known {
+			continue
+		}
+		t, err := s.Trial(ctx, key, number)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // made by the same change, or to be refused
+		}
+		if err != nil {
+			return err
+		}
 		if !t.State.Final() {
-			b.trials[t.Number] = t
+			b.trials[number] = t
 		}
 	}
 	return nil
@@ -210,10 +214,19 @@ func (s *Store) told(b *book, c *store.Change, revision uint64) {
 		b.e.Status = *c.Status
 		b.e.Status.Conditions = slices.Clone(c.Status.Conditions)
 	}
+	if c.Control != nil {
+		b.e.Control = *c.Control
+	}
+	if note, ok := c.Notes[0]; ok {
+		b.e.Note = note
+	}
 	b.e.Revision = revision
 	after := b.e
 	for _, t := range c.Create {
 		s.trial(b, &after, nil, t)
+	}
+	for i := range c.Append {
+		s.appended(b, c.Append[i].Stream(after.Key()), c.Append[i].Measurements)
 	}
 	for _, t := range c.Update {
 		if was, ok := b.trials[t.Number]; ok {

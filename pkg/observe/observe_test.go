@@ -142,8 +142,23 @@ func steps() []step {
 		{"first measurements", appended(2, 1, 3), []string{"measured 2 agent from 1, 3"}},
 		{"sent again, and more", appended(2, 2, 5), []string{"measured 2 agent from 4, 2"}},
 		{"sent again", appended(2, 1, 5), nil},
-		{"end", commit(store.Change{Revision: 3, Update: []experiment.Trial{trial(2, experiment.TrialFailed)}}),
-			[]string{"trial 2 of default/e: Running to Failed", "changed default/e from 2 trials to 2"}},
+		{"end", commit(store.Change{
+			Revision: 3, Update: []experiment.Trial{trial(2, experiment.TrialFailed)},
+			Append: []store.Appended{
+				{Number: 2, Attempt: 1, Source: "agent", Measurements: measured(6, 7)},
+				{Number: 2, Attempt: 1, Source: "tell", Measurements: measured(1, 1)},
+			},
+		}), []string{
+			"measured 2 agent from 6, 2", "measured 2 tell from 1, 1",
+			"trial 2 of default/e: Running to Failed", "changed default/e from 2 trials to 2",
+		}},
+		{"told without being asked for", commit(store.Change{
+			Revision: 4, Create: []experiment.Trial{trial(3, experiment.TrialRunning)}, Update: []experiment.Trial{trial(3, experiment.TrialSucceeded)},
+			Append: []store.Appended{{Number: 3, Attempt: 1, Source: "tell", Measurements: measured(1, 2)}},
+		}), []string{
+			"trial 3 of default/e: nothing to Running", "measured 3 tell from 1, 2",
+			"trial 3 of default/e: Running to Succeeded", "changed default/e from 2 trials to 2",
+		}},
 		{"delete", func(ctx context.Context, s store.Store) error { return s.Delete(ctx, key) }, []string{"deleted default/e"}},
 	}
 }
@@ -159,7 +174,7 @@ func TestObserver(t *testing.T) {
 			t.Errorf("%s: got, want:\n%s", step.name, diff)
 		}
 	}
-	if diff := cmp.Diff(d.writes, map[string]int{"create": 1, "commit": 3, "append": 3, "delete": 1}); diff != "" {
+	if diff := cmp.Diff(d.writes, map[string]int{"create": 1, "commit": 4, "append": 3, "delete": 1}); diff != "" {
 		t.Errorf("writes: got, want:\n%s", diff)
 	}
 }

@@ -30,6 +30,21 @@ func (s *Store) Append(ctx context.Context, stream experiment.Stream, ms []exper
 	return acked, err
 }
 
+// appended tells of measurements that became durable together with other changes.
+func (s *Store) appended(b *book, stream experiment.Stream, ms []experiment.Measurement) {
+	if len(ms) == 0 {
+		return
+	}
+	b.streamsMu.Lock()
+	if p := b.streams[stream]; p != nil {
+		p.acked = max(p.acked, ms[len(ms)-1].Seq)
+	}
+	b.streamsMu.Unlock()
+	for _, o := range s.observers {
+		o.Measured(stream, ms[0].Seq, len(ms))
+	}
+}
+
 // openStream returns how far a stream is durable, read from the store when it is not known.
 func (s *Store) openStream(ctx context.Context, b *book, stream experiment.Stream) (*progress, error) {
 	b.streamsMu.Lock()
