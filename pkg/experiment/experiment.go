@@ -101,13 +101,6 @@ type Extension struct {
 	Webhooks    []Webhook           `json:"webhooks,omitempty"` // told of changes
 }
 
-// Webhook is somebody who is told when an experiment changes.
-type Webhook struct {
-	URL        string   `json:"url,omitempty"`
-	SecretFile string   `json:"secretFile,omitempty"` // holds the key that messages are signed with
-	Events     []string `json:"events,omitempty"`     // reasons of events; all when empty
-}
-
 // OnCompletion is what happens to running trials once the experiment has succeeded.
 type OnCompletion string
 

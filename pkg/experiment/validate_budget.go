@@ -3,16 +3,10 @@ package experiment
 import (
 	"fmt"
 	"math"
-	"net/url"
-	"path/filepath"
 )
 
 // Bounds of what spec.tuned lists.
-const (
-	maxFirstPoints = 1000
-	maxWebhooks    = 8
-	maxReasons     = 64 // events of one webhook
-)
+const maxFirstPoints = 1000
 
 // CheckBudget returns what is wrong with the counts, the time and the cost of a spec.
 func CheckBudget(s *Spec) Faults {
@@ -89,21 +83,4 @@ func (v *validator) unknownNames(path string, point map[string]string, known []s
 		}
 	}
 	return any
-}
-
-func (v *validator) webhooks(hooks []Webhook) {
-	const path = "spec.tuned.webhooks"
-	if v.tooMany(path, len(hooks), maxWebhooks) {
-		return
-	}
-	for i, h := range hooks {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		if u, err := url.Parse(h.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			v.addValue(at+".url", "want the URL of an HTTP server", h.URL)
-		}
-		if h.SecretFile != "" && !filepath.IsAbs(h.SecretFile) {
-			v.addValue(at+".secretFile", "want an absolute path", h.SecretFile)
-		}
-		v.tooMany(at+".events", len(h.Events), maxReasons)
-	}
 }
