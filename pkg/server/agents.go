@@ -26,6 +26,8 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 	if err != nil {
 		return err
 	}
+	a.agents.Add(1)
+	defer a.agents.Add(-1)
 	over := scope{key: reporter.Experiment, trial: reporter.Trial, conflict: reasonOver}
 	s, acked, err := a.Tuner.Stream(stream.Context(), reporter)
 	if err != nil {
@@ -95,3 +97,6 @@ func measurements(batch []*tunedv1.Measurement) []experiment.Measurement {
 	}
 	return out
 }
+
+// Agents returns how many agents are connected.
+func (s *Server) Agents() int { return int(s.agents.Load()) }

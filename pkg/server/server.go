@@ -16,6 +16,7 @@ package server
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -61,7 +62,8 @@ type Server struct {
 	routes *http.ServeMux
 	guard  *authority
 	front  *front
-	calls  underWay // but for the streams of agents
+	calls  underWay     // but for the streams of agents
+	agents atomic.Int32 // whose streams are open
 
 	begin, end sync.Once
 	serving    sync.WaitGroup

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -32,10 +33,27 @@ type Settings struct {
 	Protocol string `json:"protocol,omitempty"` // http/protobuf, which is the default, or grpc
 }
 
+// Validate reports what cannot be.
+func (s *Settings) Validate() error {
+	if s.Protocol != "" && s.Protocol != overHTTP && s.Protocol != overGRPC {
+		return fmt.Errorf("traces.protocol: want %s or %s, got %q", overHTTP, overGRPC, s.Protocol)
+	}
+	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return errors.New("traces.endpoint: want the URL of a collector, such as http://localhost:4318/v1/traces")
+	}
+	return nil
+}
+
+// The protocols.
+const (
+	overHTTP = "http/protobuf"
+	overGRPC = "grpc"
+)
+
 // Resolve fills in the settings from the environment, and reports whether traces are wanted. Variables
 // that the exporter reads by itself are left to it.
 func (s Settings) Resolve(getenv func(string) string) (resolved Settings, on bool) {
-	s.Protocol = cmp.Or(s.Protocol, getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), "http/protobuf")
+	s.Protocol = cmp.Or(s.Protocol, getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), getenv("OTEL_EXPORTER_OTLP_PROTOCOL"), overHTTP)
 	if strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") || getenv("OTEL_TRACES_EXPORTER") == "none" {
 		return s, false
 	}
@@ -82,20 +100,20 @@ func New(ctx context.Context, s Settings, version string, now func() time.Time, 
 
 func (s Settings) exporter(ctx context.Context) (sdk.SpanExporter, error) {
 	switch s.Protocol {
-	case "grpc":
+	case overGRPC:
 		var o []otlptracegrpc.Option
 		if s.Endpoint != "" {
 			o = append(o, otlptracegrpc.WithEndpointURL(s.Endpoint))
 		}
 		return otlptracegrpc.New(ctx, o...)
-	case "http/protobuf":
+	case overHTTP:
 		var o []otlptracehttp.Option
 		if s.Endpoint != "" {
 			o = append(o, otlptracehttp.WithEndpointURL(s.Endpoint))
 		}
 		return otlptracehttp.New(ctx, o...)
 	}
-	return nil, fmt.Errorf("protocol: want http/protobuf or grpc, got %q", s.Protocol)
+	return nil, fmt.Errorf("protocol: want %s or %s, got %q", overHTTP, overGRPC, s.Protocol)
 }
 
 // Close sends what was not sent yet, until ctx ends.

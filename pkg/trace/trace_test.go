@@ -66,8 +66,8 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(text)
 }
 
-// overHTTP and overGRPC start a sink and return its settings.
-func overHTTP(t *testing.T) (*sink, Settings) {
+// httpSink and grpcSink start a sink and return its settings.
+func httpSink(t *testing.T) (*sink, Settings) {
 	t.Helper()
 	s := &sink{}
 	server := httptest.NewServer(s)
@@ -75,7 +75,7 @@ func overHTTP(t *testing.T) (*sink, Settings) {
 	return s, Settings{Endpoint: server.URL + "/v1/traces", Protocol: "http/protobuf"}
 }
 
-func overGRPC(t *testing.T) (*sink, Settings) {
+func grpcSink(t *testing.T) (*sink, Settings) {
 	t.Helper()
 	s := &sink{}
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed with the test
@@ -231,7 +231,7 @@ func tree(spans []*otlp.Span) map[string]string {
 }
 
 func TestTraces(t *testing.T) {
-	for name, start := range map[string]func(*testing.T) (*sink, Settings){"http": overHTTP, "grpc": overGRPC} {
+	for name, start := range map[string]func(*testing.T) (*sink, Settings){"http": httpSink, "grpc": grpcSink} {
 		t.Run(name, func(t *testing.T) {
 			s, settings := start(t)
 			e, trials := traced(t, s, settings)

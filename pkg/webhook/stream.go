@@ -43,15 +43,24 @@ func (s *Sender) work(ctx context.Context, st *stream) {
 			continue
 		}
 		if ctx.Err() != nil {
+			s.leave()
 			return
 		}
 		s.Log.Warn().Err(err).Str("experiment", st.key.String()).Str("webhook", st.id).Msg("webhook put off")
 		s.lookAgain(st)
-		if !wait(ctx, s.pause(st.uid, 0, failures)) {
+		if !s.wait(ctx, s.pause(st.uid, 0, failures)) {
+			s.leave()
 			return
 		}
 		failures++
 	}
+}
+
+// leave notes that a stream is busy no more.
+func (s *Sender) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle()
 }
 
 // lookAgain has the goroutine of a stream look once more.
@@ -133,7 +142,7 @@ func (s *Sender) deliver(ctx context.Context, st *stream, o occurrence) error {
 		}
 		s.outcome("failed")
 		log.Msg("event not delivered yet")
-		if !wait(ctx, s.pause(m.id, o.number, attempt)) {
+		if !s.wait(ctx, s.pause(m.id, o.number, attempt)) {
 			return ctx.Err()
 		}
 	}
@@ -159,8 +168,14 @@ func (s *Sender) pause(id string, number uint64, attempt int) time.Duration {
 	return long/2 + time.Duration(share*float64(long-long/2))
 }
 
-// wait reports whether the time has passed before ctx ended.
-func wait(ctx context.Context, d time.Duration) bool {
+// wait reports whether the time has passed before ctx ended. Meanwhile the stream is not busy.
+func (s *Sender) wait(ctx context.Context, d time.Duration) bool {
+	s.leave()
+	defer func() {
+		s.mu.Lock()
+		s.busy++
+		s.mu.Unlock()
+	}()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -72,7 +72,9 @@ type Sender struct {
 
 	mu      sync.Mutex
 	follows map[experiment.Key]*follow
-	ready   []*stream // that want a goroutine
+	ready   []*stream     // that want a goroutine
+	busy    int           // streams that want one or have one, and do not wait for their next attempt
+	calm    chan struct{} // closed and made anew when busy falls to 0
 }
 
 // follow is an experiment that somebody is told of.
@@ -102,7 +104,7 @@ func New(c Config) (*Sender, error) {
 	}
 	s := &Sender{
 		Config: c, client: guard.client(), attempts: make(chan struct{}, maxAttempts), fresh: make(chan struct{}, 1),
-		follows: map[experiment.Key]*follow{},
+		follows: map[experiment.Key]*follow{}, calm: make(chan struct{}),
 	}
 	if s.positions, err = openPositions(c.Dir, identities(c.Hooks), c.Now()); err != nil {
 		return nil, fmt.Errorf("webhooks: %w", err)
@@ -221,6 +223,7 @@ func (s *Sender) wake(st *stream) {
 		return
 	}
 	st.working = true
+	s.busy++
 	s.ready = append(s.ready, st)
 	select {
 	case s.fresh <- struct{}{}:
@@ -242,7 +245,35 @@ func (s *Sender) rest(st *stream) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st.working, st.again = st.again, false
+	if !st.working {
+		s.settle()
+	}
 	return !st.working
+}
+
+// settle notes that a stream is busy no more; s.mu is held.
+func (s *Sender) settle() {
+	if s.busy--; s.busy == 0 {
+		close(s.calm)
+		s.calm = make(chan struct{})
+	}
+}
+
+// Flush returns when what is stored was told of, or waits for a server that did not answer, or ctx ends.
+func (s *Sender) Flush(ctx context.Context) {
+	s.mu.Lock()
+	calm := s.calm
+	if s.busy == 0 {
+		calm = nil
+	}
+	s.mu.Unlock()
+	if calm == nil {
+		return
+	}
+	select {
+	case <-calm:
+	case <-ctx.Done():
+	}
 }
 
 // identity names a webhook on disk, without what may be a secret.

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -315,4 +316,24 @@ func TestPauses(t *testing.T) {
 	if s.pause("id", 1, 9) == s.pause("other", 1, 9) {
 		t.Error("two events wait equally long")
 	}
+}
+
+// TestFlush waits for messages that are under way, and not for a server that is down.
+func TestFlush(t *testing.T) {
+	r, down := newReceiver(t), newReceiver(t)
+	down.setDown(1 << 30)
+	l := newLife(t, Config{})
+	l.stop()
+	l.config.FirstRetry, l.config.LastRetry = time.Hour, time.Hour
+	l.begin()
+	for i := range 20 {
+		l.create(fmt.Sprint("e", i), experiment.Webhook{URL: r.URL}, experiment.Webhook{URL: down.URL})
+	}
+	l.sender.Flush(t.Context())
+	got, _ := r.state()
+	_, refused := down.state()
+	if len(got) != 20 || refused != 20 {
+		t.Errorf("after a flush: got %d messages and %d refused, want 20 each", len(got), refused)
+	}
+	l.sender.Flush(t.Context()) // nothing to do
 }
