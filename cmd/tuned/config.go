@@ -20,6 +20,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/trace"
+	"github.com/tuned-hpo/tuned/pkg/webhook"
 )
 
 // config is what tuned serve and tuned run take from --config and flags; flags win. It holds no secret, only
@@ -34,6 +36,9 @@ type config struct {
 	StopGrace       experiment.Duration    `json:"stopGrace"`       // between TERM and KILL, where the experiment sets none; 0 for 10s
 	TrialTimeout    experiment.Duration    `json:"trialTimeout"`    // of a trial, where the experiment sets none; 0 for no limit
 	ProgressTimeout experiment.Duration    `json:"progressTimeout"` // of silence, where the experiment sets none; 0 for no limit
+
+	Webhooks webhook.Settings `json:"webhooks"` // see docs/webhooks.md
+	Traces   trace.Settings   `json:"traces"`   // see docs/monitoring.md
 
 	// Of tuned serve alone.
 	Listen         string   `json:"listen"`         // HOST:PORT of the API beside the socket; none for the socket alone
@@ -102,9 +107,7 @@ func (c *config) validate() error {
 	if _, err := c.images(); err != nil {
 		faults = append(faults, err)
 	}
-	if err := c.checkListen(); err != nil {
-		faults = append(faults, err)
-	}
+	faults = append(faults, c.checkListen(), c.Webhooks.Validate(), c.Traces.Validate())
 	return errors.Join(faults...)
 }
 

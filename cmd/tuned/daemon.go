@@ -17,25 +17,29 @@ import (
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/metrics"
 	"github.com/tuned-hpo/tuned/pkg/server"
 	"github.com/tuned-hpo/tuned/pkg/store/badger"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/local"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
+	"github.com/tuned-hpo/tuned/pkg/webhook"
 )
 
 // daemon is all that runs beside the command line: tuner, store, runner and server.
 type daemon struct {
-	dir      dataDir
-	log      zerolog.Logger
-	tuner    *tuner.Tuner
-	server   *server.Server
-	drain    time.Duration // how long calls under way may take to be answered once the daemon ends
-	ending   atomic.Bool   // it gets no requests any more
-	stop     context.CancelFunc
-	fail     context.CancelCauseFunc
-	group    errgroup.Group
-	closes   []func() error // in the order of opening
+	dir       dataDir
+	log       zerolog.Logger
+	tuner     *tuner.Tuner
+	server    *server.Server
+	observers observers
+	getenv    func(string) string // with secrets of webhooks
+	drain     time.Duration       // how long calls under way may take to be answered once the daemon ends
+	ending    atomic.Bool         // it gets no requests any more
+	stop      context.CancelFunc
+	fail      context.CancelCauseFunc
+	group     errgroup.Group
+	closes    []func() error // in the order of opening
 }
 
 // memoryLimit is what the garbage collector keeps the daemon under where it can. It bounds the
@@ -69,12 +73,14 @@ func (a *app) startDaemon(parent context.Context, c *config, r role) (context.Co
 	d.log.Info().Int("pid", os.Getpid()).Str("version", version).Msg("daemon started")
 	driving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = func() { stop(); fail(nil) }
-	d.group.Go(func() error {
-		if err := d.tuner.Run(driving); err != nil {
-			fail(err)
-		}
-		return nil
-	})
+	for _, run := range []func(context.Context) error{d.tuner.Run, d.observers.sender.Run} {
+		d.group.Go(func() error {
+			if err := run(driving); err != nil {
+				fail(err)
+			}
+			return nil
+		})
+	}
 	return ctx, d, nil
 }
 
@@ -114,6 +120,9 @@ func (d *daemon) open(ctx context.Context, a *app, c *config, r role) error {
 		return err
 	}
 	d.log = log
+	if d.getenv, err = webhook.TakeEnvironment(); err != nil { // before a runner gives it to trials
+		return err
+	}
 	secret, err := d.dir.secret()
 	if err != nil {
 		return err
@@ -123,7 +132,13 @@ func (d *daemon) open(ctx context.Context, a *app, c *config, r role) error {
 		return err
 	}
 	d.onClose(runner.Close)
-	d.tuner, err = tuner.New(tuner.Config{Store: st, Runner: runner, Algorithms: builtin.Registry(), Now: time.Now, Log: log})
+	observed, err := d.observe(ctx, a, c, st, runner)
+	if err != nil {
+		return err
+	}
+	d.tuner, err = tuner.New(tuner.Config{
+		Store: observed, Runner: runner, Algorithms: builtin.Registry(), Now: time.Now, Log: log, Suggested: d.observers.suggested,
+	})
 	if err != nil {
 		return err
 	}
@@ -146,6 +161,7 @@ func (d *daemon) openServer(c *config, r role, secret []byte) (err error) {
 		Algorithms: builtin.Registry(), Options: options(false, false, c.TemplateDir), Version: version, Now: time.Now,
 		Ready: d.ready,
 	})
+	d.server.Handle("GET /metrics", metrics.Handler(d.observers.registry))
 	return nil
 }
 
@@ -203,6 +219,7 @@ func (d *daemon) close(hurry context.Context) error {
 	d.ending.Store(true)
 	if d.server != nil {
 		d.stopServing(hurry)
+		d.flushWebhooks(hurry)
 	}
 	d.stop()
 	err := d.group.Wait()
