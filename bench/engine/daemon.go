@@ -40,7 +40,7 @@ spec:
 `, key.Name, parallel, budget)
 }
 
-// daemon is one life of tuned run.
+// daemon is one life of tuned run or tuned serve.
 type daemon struct {
 	cmd     *exec.Cmd
 	data    string // its data directory
@@ -57,19 +57,24 @@ const (
 )
 
 // start runs an experiment in a data directory. Its trials are command, or are asked for when
-// there is none. The context ends with the process, if not before. The caller calls end.
+// there is none. See launch.
 func (b *bench) start(ctx context.Context, data, spec string, command ...string) (context.Context, *daemon, error) {
+	argv := []string{filepath.Join(b.bin, "tuned"), "run", "--progress=none", "--data-dir", data, "-"}
+	if len(command) > 0 {
+		argv = append(append(argv, "--"), command...)
+	}
+	return b.launch(ctx, data, argv, spec)
+}
+
+// launch starts a daemon. The context ends with the process, if not before. The caller calls end.
+func (b *bench) launch(ctx context.Context, data string, argv []string, stdin string) (context.Context, *daemon, error) {
 	d := &daemon{data: data, exited: make(chan struct{})}
 	if len(d.socket()) > maxSocket {
 		return nil, nil, fmt.Errorf("%s is too long for the path of a socket; set TMPDIR to a shorter one", d.socket())
 	}
-	args := []string{"run", "--progress=none", "--data-dir", data, "-"}
-	if len(command) > 0 {
-		args = append(append(args, "--"), command...)
-	}
 	ctx, d.stop = context.WithCancel(ctx)
-	d.cmd = exec.CommandContext(ctx, filepath.Join(b.bin, "tuned"), args...)
-	d.cmd.Stdin, d.cmd.Stdout, d.cmd.Stderr = strings.NewReader(spec), &d.output, &d.output
+	d.cmd = exec.CommandContext(ctx, argv[0], argv[1:]...)
+	d.cmd.Stdin, d.cmd.Stdout, d.cmd.Stderr = strings.NewReader(stdin), &d.output, &d.output
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) } // it ends its trials
 	d.cmd.WaitDelay = stopLimit
 	d.started = time.Now()

@@ -29,7 +29,9 @@ type load struct {
 	daemon    *daemon
 	conns     []*grpc.ClientConn
 	reporters []*reporter
-	size      int // measurements in a batch
+	streams   int
+	size      int           // measurements in a batch
+	pause     time.Duration // of each stream between an acknowledgement and the next batch
 
 	wall, cpu time.Duration // of the run; CPU time is this process's
 }
@@ -44,7 +46,7 @@ type reporter struct {
 
 // newLoad asks for trials and opens a stream for each, until ctx ends. The caller calls close.
 func (d *daemon) newLoad(ctx context.Context, streams, size int) (l *load, err error) {
-	l = &load{daemon: d, size: size}
+	l = &load{daemon: d, streams: streams, size: size}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -57,28 +59,34 @@ func (d *daemon) newLoad(ctx context.Context, streams, size int) (l *load, err e
 		}
 		l.conns = append(l.conns, conn)
 	}
-	users := tunedv1.NewTuningServiceClient(l.conns[0])
-	e, err := getExperiment(ctx, users)
+	return l, l.openAll(ctx, ctx, l.conns[0])
+}
+
+// openAll asks for a trial per stream as a user and opens the streams, which share the connections evenly.
+// The streams end with ctx.
+func (l *load) openAll(ctx, user context.Context, conn *grpc.ClientConn) error {
+	users := tunedv1.NewTuningServiceClient(conn)
+	e, err := getExperiment(user, users)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	trials, err := askTrials(ctx, users, streams)
+	trials, err := askTrials(user, users, l.streams)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	secret, err := os.ReadFile(filepath.Join(d.data, "secret"))
+	secret, err := os.ReadFile(filepath.Join(l.daemon.data, "secret"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, t := range trials {
 		r := &reporter{trial: t.GetName()}
 		l.reporters = append(l.reporters, r)
 		token := trialrunner.Token(secret, key, e.GetUid(), r.trial, 1)
-		if err := r.open(ctx, l.conns[i/perConnection], e.GetUid(), token); err != nil {
-			return nil, fmt.Errorf("open stream of trial %s: %w", r.trial, err)
+		if err := r.open(ctx, l.conns[i*len(l.conns)/l.streams], e.GetUid(), token); err != nil {
+			return fmt.Errorf("open stream of trial %s: %w", r.trial, err)
 		}
 	}
-	return l, nil
+	return nil
 }
 
 // open opens the stream, at whose beginning nothing is acknowledged.
@@ -114,7 +122,7 @@ func (l *load) run(d time.Duration) error {
 	var group errgroup.Group
 	for _, r := range l.reporters {
 		group.Go(func() error {
-			if err := r.report(until, l.size); err != nil {
+			if err := r.report(until, l.size, l.pause); err != nil {
 				return fmt.Errorf("report for trial %s: %w", r.trial, err)
 			}
 			return nil
@@ -126,7 +134,7 @@ func (l *load) run(d time.Duration) error {
 }
 
 // report sends a batch and waits for its acknowledgement, again and again.
-func (r *reporter) report(until time.Time, size int) error {
+func (r *reporter) report(until time.Time, size int, pause time.Duration) error {
 	for {
 		now := time.Now()
 		if !now.Before(until) {
@@ -145,6 +153,7 @@ func (r *reporter) report(until time.Time, size int) error {
 			return fmt.Errorf("%d acknowledged, want %d", ack.GetAckedSeq(), want)
 		}
 		r.acked = ack.GetAckedSeq()
+		time.Sleep(pause)
 	}
 }
 

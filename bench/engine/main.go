@@ -37,6 +37,8 @@ var measurements = []struct {
 	{"gap", (*bench).gap},
 	{"throughput", (*bench).throughput},
 	{"observations", (*bench).observations},
+	{"agents", (*bench).agents},
+	{"curve", (*bench).curve},
 	{"restart", (*bench).restart},
 	{"size", (*bench).size},
 }
@@ -48,6 +50,8 @@ type scale struct {
 	short           int           // trials of the throughput
 	streams         int
 	load            time.Duration // of each load of observations
+	agentLoad       time.Duration // of the load by agents with a connection each
+	points          int           // measurements of one trial
 	trials          int           // in the store of the restarts
 	perTrial        int           // observations of each of them
 	restarts        int           // of each kind
@@ -57,11 +61,11 @@ type scale struct {
 var (
 	full = scale{
 		gapOne: 200, gapMany: 400, trial: 100 * time.Millisecond, short: 1000, streams: 1000,
-		load: 10 * time.Second, trials: 100_000, perTrial: 10, restarts: 3, idle: 3 * time.Second,
+		load: 10 * time.Second, agentLoad: time.Minute, points: 1_000_000, trials: 100_000, perTrial: 10, restarts: 3, idle: 3 * time.Second,
 	}
 	quick = scale{
 		gapOne: 20, gapMany: 40, trial: 10 * time.Millisecond, short: 100, streams: 100,
-		load: 2 * time.Second, trials: 2000, perTrial: 10, restarts: 1, idle: 500 * time.Millisecond,
+		load: 2 * time.Second, agentLoad: 3 * time.Second, points: 10_000, trials: 2000, perTrial: 10, restarts: 1, idle: 500 * time.Millisecond,
 	}
 )
 

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+)
+
+// service is a daemon that serves over TCP with TLS, and how a client reaches it.
+type service struct {
+	*daemon
+	address string
+	roots   *x509.CertPool
+}
+
+// serve starts tuned serve in a data directory, bound to one core when oneCore is set. The context
+// ends with the process. The caller calls end.
+func (b *bench) serve(ctx context.Context, data string, oneCore bool) (context.Context, *service, error) {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, nil, err
+	}
+	certificate, key := filepath.Join(data, "cert.pem"), filepath.Join(data, "key.pem")
+	roots, err := selfSigned(certificate, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	address, err := freePort()
+	if err != nil {
+		return nil, nil, err
+	}
+	argv := []string{
+		filepath.Join(b.bin, "tuned"), "serve", "--data-dir", data, "--listen", address,
+		"--tls-cert", certificate, "--tls-key", key,
+	}
+	if oneCore {
+		argv = append([]string{"taskset", "-c", "0"}, argv...)
+	}
+	alive, d, err := b.launch(ctx, data, argv, "")
+	return alive, &service{daemon: d, address: address, roots: roots}, err
+}
+
+// connect connects to the service as a user: the token is the one of the data directory, which the daemon
+// makes when it first starts.
+func (s *service) connect(ctx context.Context) (*grpc.ClientConn, context.Context, error) {
+	conn, err := s.agentConn()
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := ready(ctx, func(context.Context) (string, error) {
+		text, err := os.ReadFile(filepath.Join(s.data, "token"))
+		if errors.Is(err, fs.ErrNotExist) {
+			err = status.Error(codes.Unavailable, "the daemon has no token yet")
+		}
+		return strings.TrimSpace(string(text)), err
+	})
+	return conn, metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), err
+}
+
+// agentConn opens a connection of its own over TLS.
+func (s *service) agentConn() (*grpc.ClientConn, error) {
+	return grpc.NewClient(s.address, grpc.WithTransportCredentials(
+		credentials.NewTLS(&tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS12})))
+}
+
+// create creates the experiment of spec.
+func (s *service) create(ctx context.Context, users tunedv1.TuningServiceClient, manifest string) (*tunedv1.Experiment, error) {
+	return ready(ctx, func(ctx context.Context) (*tunedv1.Experiment, error) {
+		return users.CreateExperiment(ctx, &tunedv1.CreateExperimentRequest{Manifest: manifest}, grpc.WaitForReady(true))
+	})
+}
+
+// selfSigned writes a certificate for 127.0.0.1 and its key, and returns whom to trust.
+func selfSigned(certificate, key string) (*x509.CertPool, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "tuned bench"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, err
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if err := os.WriteFile(certificate, public, 0o600); err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(public)
+	return roots, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), 0o600)
+}
+
+// freePort returns an address of this machine that nobody listens at.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(l.Addr()), l.Close()
+}
