@@ -29,6 +29,11 @@ func ended(as experiment.ConditionType) *experiment.Experiment {
 	return e
 }
 
+func paused(e *experiment.Experiment) *experiment.Experiment {
+	e.Control.Paused = true
+	return e
+}
+
 func killing(e *experiment.Experiment) *experiment.Experiment {
 	e.Spec.Tuned = &experiment.Extension{OnCompletion: experiment.Kill}
 	return e
@@ -175,6 +180,21 @@ func TestPlan(t *testing.T) {
 			"held starts nothing and stops what runs",
 			View{Experiment: running(2, 4), Trials: trials(runs, pending), Workloads: []trialrunner.Workload{alive}, Held: true},
 			Actions{Stop: []Target{{"a", 1}}},
+		},
+		{
+			"paused starts nothing, asks for nothing and stops nothing",
+			View{Experiment: paused(running(3, 4)), Trials: trials(runs, pending), Workloads: []trialrunner.Workload{alive}},
+			Actions{},
+		},
+		{
+			"an interrupted trial of a paused experiment waits",
+			View{Experiment: paused(running(3, 4)), Trials: trials(runs), Workloads: []trialrunner.Workload{stopped}},
+			Actions{Retry: []Finish{{1, stopped}}},
+		},
+		{
+			"an algorithm that thinks is not asked again",
+			View{Experiment: running(2, 4), Thinking: true},
+			Actions{},
 		},
 		{
 			"clients evaluate: nothing starts",

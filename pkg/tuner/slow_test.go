@@ -152,12 +152,28 @@ func TestAnAlgorithmThatThinks(t *testing.T) {
 	if s.Trials[0].State != experiment.TrialSucceeded || len(s.Trials) != 1 {
 		t.Errorf("while it thinks: got %+v, want the trial that was told", s.Trials)
 	}
+	enqueued := make(chan experiment.Trial, 1)
+	go func() {
+		trial, err := r.Enqueue(ctx, slow, at("0.125"), "", "")
+		if err != nil {
+			t.Errorf("enqueue: %v", err)
+		}
+		enqueued <- trial
+	}()
+	for waiting := 0; waiting == 0; {
+		r.must(r.with(ctx, slow, func(d *driver) error { waiting = len(d.queue); return nil }))
+	}
 	p.let <- struct{}{}
 	if err := <-answered; err != nil {
 		t.Errorf("ask: %v", err)
 	}
-	if s := r.load(slow); len(s.Trials) != 2 || s.Trials[1].State != experiment.TrialRunning || s.Trials[1].Request != "second" {
-		t.Errorf("afterwards: got %+v, want the second trial", s.Trials)
+	<-enqueued
+	s = r.load(slow)
+	if got := s.Trials[1]; len(s.Trials) != 3 || got.State != experiment.TrialRunning || got.Request != "second" || got.Assignment[0].Value != "0.5" {
+		t.Errorf("afterwards: got %+v, want what was suggested for trial 2", s.Trials)
+	}
+	if got := s.Trials[2]; got.Origin != experiment.Enqueued {
+		t.Errorf("afterwards: got %+v, want the enqueued one to come third", got)
 	}
 }
 
@@ -214,6 +230,41 @@ func TestThinkingOfTheDaemonsOwnTrials(t *testing.T) {
 	if len(s.Trials) != 3 || s.Best == nil || s.Best.Number != 3 {
 		t.Errorf("got %d trials, best %+v; want 3, the third", len(s.Trials), s.Best)
 	}
+}
+
+// TestAnAlgorithmThatWaitedForWhatHasEnded: a trial ends while the algorithm decides to wait for it.
+func TestAnAlgorithmThatWaitedForWhatHasEnded(t *testing.T) {
+	p := newPonderous()
+	defer close(p.let)
+	told := 0
+	r := newRig(t, only(t, hesitant{p, pairs{&told}}, false))
+	r.submit(wanted(2, 3))
+	p.let <- struct{}{}
+	<-p.asked
+	first, second := <-r.runner.started, <-r.runner.started
+	r.runner.end(first, completed, 0.5)
+	<-p.asked // for the third, which it has not before both are told
+	r.runner.end(second, completed, 0.5)
+	r.until("both ended", func(s Snapshot) bool { return s.Trials[1].State.Final() })
+	p.let <- struct{}{}
+	<-p.asked // again
+	p.let <- struct{}{}
+	r.runner.end(<-r.runner.started, completed, 0.5)
+	r.until("settled", settled)
+}
+
+// hesitant suggests as pairs does, and thinks before.
+type hesitant struct {
+	ponderous
+	pairs
+}
+
+func (h hesitant) Tell(ts []algorithms.Trial) { h.pairs.Tell(ts) }
+
+func (h hesitant) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Suggestion, error) {
+	h.asked <- ids
+	<-h.let
+	return h.pairs.Ask(ids, pending)
 }
 
 // TestDriversAtRestEnd: completed experiments cost nothing but their records, and answer as ever.
