@@ -14,15 +14,22 @@ import (
 // cannot be read, the certificate is the last one that could.
 type certificate struct {
 	cert, key string // paths
-	log       zerolog.Logger
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate
 	changed [2]time.Time // of the files when they were read last
 }
 
-func openCertificate(cert, key string, log zerolog.Logger) (*certificate, error) {
-	c := &certificate{cert: cert, key: key, log: log}
+// certificate opens the one of the settings; nil when there is none.
+func (c *config) certificate() (*certificate, error) {
+	if c.TLSCert == "" {
+		return nil, nil
+	}
+	return openCertificate(c.TLSCert, c.TLSKey)
+}
+
+func openCertificate(cert, key string) (*certificate, error) {
+	c := &certificate{cert: cert, key: key}
 	if err := c.refresh(); err != nil {
 		return nil, fmt.Errorf("read TLS certificate: %w", err)
 	}
@@ -50,16 +57,21 @@ func (c *certificate) refresh() error {
 	return nil
 }
 
-// names are the host names that the certificate is for.
-func (c *certificate) names() []string { return c.loaded.Leaf.DNSNames }
+// names are the host names that the certificate is for; none of nil.
+func (c *certificate) names() []string {
+	if c == nil {
+		return nil
+	}
+	return c.loaded.Leaf.DNSNames
+}
 
 // config is a TLS configuration that shows the certificate as it is at each connection.
-func (c *certificate) config() *tls.Config {
+func (c *certificate) config(log zerolog.Logger) *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if err := c.refresh(); err != nil {
-			c.log.Error().Err(err).Msg("the TLS certificate cannot be read; the last one is shown")
+			log.Error().Err(err).Msg("the TLS certificate cannot be read; the last one is shown")
 		}
 		return c.loaded, nil
 	}}

@@ -51,7 +51,7 @@ func (a *app) control(ctx context.Context, p *place, k control, name string) err
 func (a *app) sayState(e *tunedv1.Experiment) {
 	n := e.GetCounts()
 	budget := ""
-	if e.GetBudget().MaxTrials != nil {
+	if b := e.GetBudget(); b != nil && b.MaxTrials != nil {
 		budget = fmt.Sprintf("/%d", e.GetBudget().GetMaxTrials())
 	}
 	ended := n.GetTrials() - n.GetRunning() - n.GetPending()
@@ -165,7 +165,7 @@ func (a *app) extend(c *cobra.Command, p *place, x *extension, name string) erro
 			if err != nil {
 				return nil, err
 			}
-			if e.GetBudget().MaxTrials == nil {
+			if b := e.GetBudget(); b == nil || b.MaxTrials == nil {
 				return nil, usage("--max-trials +%d: the number of trials is not limited", more)
 			}
 			budget.MaxTrials = new(e.GetBudget().GetMaxTrials() + more)

@@ -51,6 +51,7 @@ type role struct {
 	prepare func(e *experiment.Experiment) error // of experiments that clients create, see server.Config
 	also    io.Writer                            // gets the log beside the file; nil for none
 	tcp     bool                                 // users come over TCP too, and need a token
+	hosts   []string                             // see server.Config
 	drain   time.Duration
 }
 
@@ -154,7 +155,7 @@ func (d *daemon) openServer(c *config, r role, secret []byte) (err error) {
 		}
 	}
 	d.server = server.New(server.Config{
-		Tuner: d.tuner, Log: d.log, UserToken: token, Hosts: c.Hosts, Local: true, Prepare: r.prepare,
+		Tuner: d.tuner, Log: d.log, UserToken: token, Hosts: r.hosts, Local: true, Prepare: r.prepare,
 		Token: func(key experiment.Key, uid, trial string, attempt int) string {
 			return trialrunner.Token(secret, key, uid, trial, attempt)
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -170,7 +171,7 @@ func when(t, now time.Time) string {
 
 // describeBudget writes what an experiment may use and has used.
 func describeBudget(out io.Writer, m *tunedv1.Experiment) {
-	b, n := m.GetBudget(), m.GetCounts()
+	b, n := cmp.Or(m.GetBudget(), &tunedv1.Budget{}), m.GetCounts()
 	most := func(limit *int32) string {
 		if limit == nil {
 			return "unlimited"

@@ -118,10 +118,10 @@ func (d *doctor) checkAgent(ctx context.Context) {
 		return
 	}
 	out, err := exec.CommandContext(ctx, path, "--version").CombinedOutput()
-	said := strings.TrimSpace(string(out))
+	said := firstLine(strings.TrimSpace(string(out)))
 	switch {
 	case err != nil:
-		d.fail(check, fmt.Sprintf("%s does not run: %v: %s", path, err, firstLine(said)), "install it anew")
+		d.fail(check, fmt.Sprintf("%s does not run: %v: %s", path, err, said), "install it anew")
 	case said != agentName+" "+version:
 		d.warn(check, fmt.Sprintf("%s is %q, this is tuned %s", path, said, version), "install both from the same release")
 	default:
@@ -235,7 +235,7 @@ func (d *doctor) checkOwner(dir string, info fs.FileInfo) {
 
 // Free space in bytes below which nothing is stored, and below which that is near.
 const (
-	leastFree = 256 << 20
+	leastFree  = 256 << 20
 	littleFree = 2 << 30
 )
 

@@ -149,7 +149,7 @@ var experimentHeader = []string{"namespace", "name", "state", "algorithm", "tria
 func experimentCells(e *tunedv1.Experiment, format string, now time.Time) []string {
 	n := e.GetCounts()
 	budget, age := "unlimited", ""
-	if e.GetBudget().MaxTrials != nil {
+	if b := e.GetBudget(); b != nil && b.MaxTrials != nil {
 		budget = fmt.Sprint(e.GetBudget().GetMaxTrials())
 	}
 	if created := instant(e.GetCreated()); !created.IsZero() && format != "csv" {

@@ -64,21 +64,21 @@ func printAs(w io.Writer, format string, v any) error {
 	if template, ok := strings.CutPrefix(format, jsonPath); ok {
 		return printPath(w, template, v)
 	}
-	if format == "yaml" {
-		text, err := yaml.Marshal(v)
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(text)
-		return err
-	}
 	var text strings.Builder
 	e := json.NewEncoder(&text)
 	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, quietJSON(text.String()))
+	out := []byte(quietJSON(text.String()))
+	if format == "yaml" {
+		var err error
+		if out, err = yaml.JSONToYAML(out); err != nil {
+			return err
+		}
+	}
+	_, err := w.Write(out)
 	return err
 }
 

@@ -98,11 +98,15 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 	if err != nil {
 		return err
 	}
+	shown, err := cfg.certificate()
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
 	ctx, second, stop := interruptible(parent)
 	defer stop()
 	outliveReader()
 	ctx, d, err := a.startDaemon(ctx, &cfg, role{
-		prepare: cfg.prepare, tcp: cfg.Listen != listenNone, also: a.serveLog(), drain: drainTime,
+		prepare: cfg.prepare, tcp: cfg.Listen != listenNone, hosts: append(cfg.Hosts, shown.names()...), also: a.serveLog(), drain: drainTime,
 	})
 	if err != nil {
 		err = fmt.Errorf("serve: %w", err)
@@ -111,7 +115,7 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 		}
 		return err
 	}
-	err = a.serveUntil(ctx, d, &cfg, manager)
+	err = a.serveUntil(ctx, d, &cfg, shown, manager)
 	d.log.Info().Msg("daemon ends")
 	err = errors.Join(err, manager.tell("STOPPING=1"))
 	hurry, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -127,13 +131,13 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 }
 
 // serveUntil opens the API to others, sets going what is stored, and returns when the daemon must end.
-func (a *app) serveUntil(ctx context.Context, d *daemon, cfg *config, manager notifier) error {
+func (a *app) serveUntil(ctx context.Context, d *daemon, cfg *config, shown *certificate, manager notifier) error {
 	settings, err := json.Marshal(cfg)
 	if err != nil {
 		return err
 	}
 	d.log.Info().RawJSON("config", settings).Msg("settings")
-	url, err := d.listenTCP(ctx, cfg)
+	url, err := d.listenTCP(ctx, cfg, shown)
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
@@ -153,16 +157,9 @@ func (a *app) serveUntil(ctx context.Context, d *daemon, cfg *config, manager no
 }
 
 // listenTCP serves the API on TCP and returns its URL; "" when only the socket is served.
-func (d *daemon) listenTCP(ctx context.Context, cfg *config) (url string, err error) {
+func (d *daemon) listenTCP(ctx context.Context, cfg *config, shown *certificate) (url string, err error) {
 	if cfg.Listen == listenNone {
 		return "", nil
-	}
-	var shown *certificate
-	if cfg.TLSCert != "" {
-		if shown, err = openCertificate(cfg.TLSCert, cfg.TLSKey, d.log); err != nil {
-			return "", err
-		}
-		d.server.Hosts = append(d.server.Hosts, shown.names()...)
 	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", cfg.Listen)
@@ -173,7 +170,7 @@ func (d *daemon) listenTCP(ctx context.Context, cfg *config) (url string, err er
 		d.serve(func() error { return d.server.Serve(listener) })
 		return "http://" + listener.Addr().String(), nil
 	}
-	d.serve(func() error { return d.server.ServeTLS(listener, shown.config()) })
+	d.serve(func() error { return d.server.ServeTLS(listener, shown.config(d.log)) })
 	return "https://" + listener.Addr().String(), nil
 }
 

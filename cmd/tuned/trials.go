@@ -15,9 +15,9 @@ func (a *app) trialsCommand() *cobra.Command {
 	var p place
 	var format string
 	c := &cobra.Command{
-		Use:   "trials NAME",
-		Short: "List the trials of an experiment",
-		Args:  words(1, 1, "NAME"),
+		Use:               "trials NAME",
+		Short:             "List the trials of an experiment",
+		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			w, err := p.whole(c.Context(), args[0])

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// eventually waits until something is so, which the time limit of the test bounds.
+func eventually(t *testing.T, so func() bool) {
+	t.Helper()
+	turns := time.NewTicker(turn / 10)
+	defer turns.Stop()
+	for !so() {
+		select {
+		case <-turns.C:
+		case <-t.Context().Done():
+			t.Fatal("it never was so")
+		}
+	}
+}
+
+// TestGetWatch sees each state that an experiment goes through, and its end.
+func TestGetWatch(t *testing.T) {
+	dir := writeExperiment(t)
+	s := startServe(t, dir)
+	tests := []struct {
+		args []string
+		want []string // each in a line after that of the one before
+	}{
+		{nil, []string{"NAMESPACE", "Created", "Paused", "Succeeded", "Deleted"}},
+		{[]string{"-A", "-o", "json"}, []string{`"state":"Created"`, `"state":"Paused"`, `"state":"Succeeded"`, `"state":"Deleted"`}},
+	}
+	for _, tt := range tests {
+		watch := program(t, dir, append([]string{"get", "--watch", "--data-dir", "d"}, tt.args...)...)
+		out, err := watch.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := watch.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		lines.Buffer(nil, 1<<20)
+		call(t, dir, exitOK, "submit", "--data-dir", "d", "work.yaml")
+		steps := map[string][]string{
+			"Created":   {"pause", "work"},
+			"Paused":    {"resume", "work"},
+			"Succeeded": {"delete", "work", "--yes"},
+		}
+		for _, want := range tt.want {
+			for lines.Scan() && !strings.Contains(lines.Text(), want) {
+			}
+			if !strings.Contains(lines.Text(), want) {
+				t.Fatalf("tuned get --watch %v ends without %q", tt.args, want)
+			}
+			state := strings.Trim(strings.TrimPrefix(want, `"state":`), `"`)
+			if act := steps[state]; act != nil {
+				call(t, dir, exitOK, append(act, "--data-dir", "d")...)
+				delete(steps, state)
+			}
+			if state == "Paused" {
+				call(t, dir, exitOK, "tell", "work", "loss=1", "--param", "x=1.5", "--param", "opt=adam", "--request-id", "a", "--data-dir", "d")
+				call(t, dir, exitOK, "stop", "work", "--data-dir", "d")
+			}
+		}
+		_ = watch.Process.Signal(os.Interrupt)
+		_, _ = io.Copy(io.Discard, out)
+		_ = watch.Wait() // by the signal
+	}
+	s.exits(exitOK, syscall.SIGTERM)
+}
+
+// TestRunBesideIsLeftToTheDaemon interrupts a run that follows a daemon's experiment.
+func TestRunBesideIsLeftToTheDaemon(t *testing.T) {
+	dir := writeExperiment(t)
+	t.Cleanup(func() { letGo(t, dir) })
+	s := startServe(t, dir)
+	run := startRun(t, dir, append([]string{"work.yaml"}, waiting...)...)
+	run.until("with two trials running", running)
+	if err := run.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	run.exits(exitInterrupted)
+	if !strings.Contains(run.stderr.String(), "work goes on in the daemon; tuned wait work waits for it, tuned stop work ends it") {
+		t.Errorf("an interrupted follower says %q", run.stderr.String())
+	}
+	letGo(t, dir)
+	call(t, dir, exitOK, "wait", "work", "--data-dir", "d")
+	s.exits(exitOK, syscall.SIGTERM)
+}
