@@ -51,7 +51,7 @@ spec:
 		want        []string // paths of faults
 	}{
 		{"all of it", `{maxDuration: 8h, cost: {max: 100, perHour: 2.5}, firstPoints: [{lr: 0.5, kind: a}, {kind: b, lr: 1e-1}]}`, nil},
-		{"by a metric", `{cost: {max: 1, metric: euros}, webhooks: [{url: "https://x/y", secretFile: /k, events: [A]}]}`, nil},
+		{"by a metric", `{cost: {max: 1, metric: euros}, webhooks: [{url: "https://x/y", secretFile: k, events: [failed]}]}`, nil},
 		{"no time", `{maxDuration: 0s}`, []string{"spec.tuned.maxDuration"}},
 		{"cost both ways", `{cost: {max: 1, metric: euros, perHour: 1}}`, []string{"spec.tuned.cost.perHour"}},
 		{"cost in no way", `{cost: {max: 1}}`, []string{"spec.tuned.cost.perHour"}},
@@ -59,7 +59,7 @@ spec:
 		{"no parameter", `{firstPoints: [{lr: 0.5, kind: a, x: 1}]}`, []string{"spec.tuned.firstPoints[0].x"}},
 		{"incomplete, out of range", `{firstPoints: [{lr: 0.5}, {lr: 7, kind: a}]}`, []string{"spec.tuned.firstPoints[0]", "spec.tuned.firstPoints[1]"}},
 		{"more than there are trials", `{firstPoints: [{lr: 1, kind: a}, {lr: 1, kind: b}, {lr: 1, kind: a}]}`, []string{"spec.tuned.firstPoints"}},
-		{"webhooks", `{webhooks: [{url: "file:///etc/passwd"}, {url: "http://"}, {url: "http://x", secretFile: k}]}`,
+		{"webhooks", `{webhooks: [{url: "file:///etc/passwd"}, {url: "http://"}, {url: "http://x", secretFile: /k}]}`,
 			[]string{"spec.tuned.webhooks[0].url", "spec.tuned.webhooks[1].url", "spec.tuned.webhooks[2].secretFile"}},
 	}
 	for _, tt := range tests {

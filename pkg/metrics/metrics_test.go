@@ -3,6 +3,7 @@ package metrics_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +28,7 @@ type instant struct {
 	trialrunner.Runner // nil: what is not called here
 
 	mu      sync.Mutex
+	started int
 	work    []trialrunner.Workload
 	changed chan experiment.Key
 }
@@ -39,7 +41,7 @@ func (r *instant) Start(_ context.Context, s trialrunner.Spec) error {
 		Trial: s.Trial, Attempt: s.Attempt, Phase: trialrunner.Exited, Started: now, Finished: now.Add(2 * time.Second),
 		LastSeq: 3, Exit: trialrunner.Exit{Reason: "Completed"},
 	}
-	switch len(r.work) {
+	switch r.started {
 	case 1:
 		w.LastSeq, w.Exit = 0, trialrunner.Exit{Code: 1, Reason: "ExitCode"}
 	case 2:
@@ -47,6 +49,7 @@ func (r *instant) Start(_ context.Context, s trialrunner.Spec) error {
 	case 3:
 		w.LastSeq, w.Phase = 0, trialrunner.Lost
 	}
+	r.started++
 	r.work = append(r.work, w)
 	r.changed <- s.Experiment
 	return nil
@@ -71,7 +74,12 @@ func (r *instant) Leftover(_ context.Context, _ experiment.Key, trial string, at
 
 func (*instant) Stop(context.Context, experiment.Key, string, int) error { return nil }
 
-func (*instant) Remove(context.Context, experiment.Key, string, int) error { return nil }
+func (r *instant) Remove(_ context.Context, _ experiment.Key, trial string, attempt int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.work = slices.DeleteFunc(r.work, func(w trialrunner.Workload) bool { return w.Trial == trial && w.Attempt == attempt })
+	return nil
+}
 
 func (r *instant) Changed() <-chan experiment.Key { return r.changed }
 

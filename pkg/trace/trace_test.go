@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +101,7 @@ type instant struct {
 	trialrunner.Runner // nil: what is not called here
 
 	mu      sync.Mutex
+	started int
 	work    []trialrunner.Workload
 	changed chan experiment.Key
 }
@@ -111,9 +113,10 @@ func (r *instant) Start(_ context.Context, s trialrunner.Spec) error {
 	w := trialrunner.Workload{
 		Trial: s.Trial, Attempt: 1, Phase: trialrunner.Exited, Started: now, Finished: now.Add(time.Millisecond), LastSeq: 2,
 	}
-	if len(r.work) == 1 {
+	if r.started == 1 {
 		w.LastSeq, w.Exit = 0, trialrunner.Exit{Code: 1, Reason: "ExitCode", Message: "exit code 1"}
 	}
+	r.started++
 	r.work = append(r.work, w)
 	r.changed <- s.Experiment
 	return nil
@@ -134,7 +137,12 @@ func (*instant) Leftover(context.Context, experiment.Key, string, int, uint64) (
 
 func (*instant) Stop(context.Context, experiment.Key, string, int) error { return nil }
 
-func (*instant) Remove(context.Context, experiment.Key, string, int) error { return nil }
+func (r *instant) Remove(_ context.Context, _ experiment.Key, trial string, attempt int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.work = slices.DeleteFunc(r.work, func(w trialrunner.Workload) bool { return w.Trial == trial && w.Attempt == attempt })
+	return nil
+}
 
 func (*instant) Leave(experiment.Key) {}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -85,7 +86,7 @@ func (s *Sender) tell(ctx context.Context, st *stream) (err error) {
 		}
 	}
 	for {
-		events, err := s.Store.EventsAfter(ctx, st.key, st.seen-1, batch)
+		events, err := s.read(ctx, st)
 		if err != nil || len(events) == 0 {
 			return err
 		}
@@ -95,6 +96,17 @@ func (s *Sender) tell(ctx context.Context, st *stream) (err error) {
 			}
 		}
 	}
+}
+
+// read returns the next events, and not too many, for they are kept while a server does not answer.
+func (s *Sender) read(ctx context.Context, st *stream) ([]experiment.Event, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	events, err := s.Store.Events(ctx, st.key, st.seen-1)
+	if len(events) > batch {
+		events = slices.Clone(events[:batch])
+	}
+	return events, err
 }
 
 // pass tells of the next event if the webhook wants to hear of it.

@@ -25,7 +25,7 @@ import (
 // Store is what is read of a store.Store.
 type Store interface {
 	Get(ctx context.Context, key experiment.Key) (*experiment.Experiment, error)
-	EventsAfter(ctx context.Context, key experiment.Key, after uint64, limit int) ([]experiment.Event, error)
+	Events(ctx context.Context, key experiment.Key, after uint64) ([]experiment.Event, error)
 }
 
 // Config is what a Sender works with. Store, Dir and Now are required.
@@ -58,8 +58,8 @@ type Config struct {
 
 // Bounds of what is done at a time.
 const (
-	maxAttempts = 16  // at the same time
-	batch       = 100 // events read at once
+	maxAttempts = 16   // at the same time
+	batch       = 1000 // events that a stream keeps of those it has read
 )
 
 // Sender is an observe.Observer that sends what was stored. Between New and Run it only takes note.
@@ -68,6 +68,7 @@ type Sender struct {
 	positions *positions
 	client    *http.Client
 	attempts  chan struct{} // capacity maxAttempts
+	reading   sync.Mutex    // held while events are read, which may be many
 	fresh     chan struct{} // capacity 1: a stream has become ready
 
 	mu      sync.Mutex
