@@ -116,6 +116,16 @@ faults: ## what docs/reliability.md promises, with figures; FAULTFLAGS as there
 	@go test -count=1 -v -run 'Points|WithoutTag' ./internal/failpoint
 	@go test -count=1 -v ./test/faults $(FAULTFLAGS) | grep -v '^ *\(=== \|--- PASS\|[a-z]*_test.go:[0-9]*: tuned \)'
 
+SEEDS ?= 300
+.PHONY: simulate
+simulate: ## SEEDS (300) seeds of days full of faults, see docs/reliability.md; SIMFLAGS as there
+	@mkdir -p build && go test -c -tags failpoint -o build/simulate.test ./test/simulate
+	@cd test/simulate && half=$$(($(SEEDS) / 2)) && \
+	../../build/simulate.test -test.v -seeds $$half $(SIMFLAGS) >../../build/simulate.log 2>&1 & first=$$!; \
+	cd test/simulate && half=$$(($(SEEDS) / 2)) && \
+	../../build/simulate.test -test.v -test.run Simulation -first $$((half + 1)) -seeds $$(($(SEEDS) - half)) $(SIMFLAGS) | grep -v '^ *\(=== \|--- PASS\)'; \
+	wait $$first || failed=1; grep -v '^ *\(=== \|--- PASS\)' ../../build/simulate.log; exit $${failed:-0}
+
 .PHONY: bench-quick
 bench-quick: ## optimizers side by side, within ten minutes on two cores, see bench; BENCHFLAGS as there
 	@bench/problem/install tables && bench/peers/install optuna

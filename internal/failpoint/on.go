@@ -30,10 +30,29 @@ type fault struct {
 var active = mustParse(os.Getenv("TUNED_FAILPOINT"), os.Getenv("TUNED_FAILPOINT_MARK"))
 
 // Hit marks a point at which the process may die.
-func Hit(point string) { _ = active.hit(point) }
+func Hit(point string) { _ = at(point) }
 
 // Err marks a point at which the process may die or an operation may fail.
-func Err(point string) error { return active.hit(point) }
+func Err(point string) error { return at(point) }
+
+var intercepted atomic.Pointer[func(point string) error]
+
+// Intercept has f called at every point, by whatever goroutine comes by, in place of what TUNED_FAILPOINT
+// says. The error of f is that of the points that can have one. nil ends it.
+func Intercept(f func(point string) error) {
+	if f == nil {
+		intercepted.Store(nil)
+		return
+	}
+	intercepted.Store(&f)
+}
+
+func at(point string) error {
+	if f := intercepted.Load(); f != nil {
+		return (*f)(point)
+	}
+	return active.hit(point)
+}
 
 // mustParse panics for what names no fault: a test that asks for it would show nothing.
 func mustParse(text, mark string) *fault {

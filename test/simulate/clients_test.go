@@ -1,0 +1,145 @@
+//go:build failpoint
+
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// request is a trial that a client asked for.
+type request struct {
+	id    string
+	trial string // "" until the answer came
+	value string // that was told; "" before
+	known bool   // the daemon has accepted the value
+	gone  bool   // the client is, and will never tell
+}
+
+// client lets somebody ask or tell.
+func (s *sim) client(x *trialled) {
+	if s.random.IntN(2) == 0 {
+		s.ask(x)
+		return
+	}
+	s.tell(x)
+}
+
+// ask asks for a new trial, or again for one that was asked for.
+func (s *sim) ask(x *trialled) {
+	r := &request{id: fmt.Sprintf("r%d", len(x.requests))}
+	again := len(x.requests) > 0 && (x.requests[len(x.requests)-1].trial == "" || s.chance(15))
+	if again {
+		r = x.requests[len(x.requests)-1]
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	answer, err := s.life.users.Ask(ctx, &tunedv1.AskRequest{Namespace: x.key.Namespace, Experiment: x.key.Name, Count: 1, RequestId: r.id})
+	s.say("%s ask %s: %d trials, %s", x.key.Name, r.id, len(answer.GetTrials()), status.Code(err))
+	if !again {
+		x.requests = append(x.requests, r)
+	}
+	if err != nil || !s.life.heard() {
+		s.failed("ask", err)
+		return
+	}
+	if len(answer.GetTrials()) == 0 {
+		if r.trial != "" {
+			s.broken("%s: request %s had trial %s and has none now", x.key, r.id, r.trial)
+		}
+		return
+	}
+	s.given(x, r, answer.GetTrials()[0].GetName())
+}
+
+// given notes which trial a request got.
+func (s *sim) given(x *trialled, r *request, name string) {
+	if r.trial != "" && r.trial != name {
+		s.broken("%s: request %s had trial %s and has %s now", x.key, r.id, r.trial, name)
+	}
+	for _, other := range x.requests {
+		if other != r && other.trial == name {
+			s.broken("%s: trial %s is given to requests %s and %s", x.key, name, other.id, r.id)
+		}
+	}
+	if r.trial == "" {
+		r.trial, r.gone = name, s.chance(8)
+	}
+	trials, err := s.life.store.Trials(context.Background(), x.key)
+	t, ok := experiment.FindTrial(trials, name)
+	if err != nil || !ok {
+		s.broken("%s: trial %s is given, and is not stored (%v)", x.key, name, err)
+	}
+	if err := inSpace(t.Assignment); err != nil {
+		s.broken("%s: trial %d: %v (I9)", x.key, t.Number, err)
+	}
+}
+
+// tell tells a result: the first time, again after no answer came, or another one.
+func (s *sim) tell(x *trialled) {
+	var open []*request
+	again := s.chance(10) // one that was told
+	for _, r := range x.requests {
+		if r.trial != "" && !r.gone && r.known == again {
+			open = append(open, r)
+		}
+	}
+	if len(open) == 0 {
+		return
+	}
+	r := open[s.random.IntN(len(open))]
+	value, other := r.value, false
+	switch {
+	case value == "":
+		r.value = strconv.FormatFloat(float64(s.random.IntN(10_000))/10_000+0.005, 'g', -1, 64)
+		value = r.value
+	case r.known && s.chance(50):
+		value, other = "7", true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_, err := s.life.users.Tell(ctx, &tunedv1.TellRequest{
+		Namespace: x.key.Namespace, Experiment: x.key.Name, Trial: r.trial,
+		Measurements: []*tunedv1.Measurement{{Seq: 1, Metric: "loss", Text: value}},
+	})
+	s.say("%s tell %s %s: %s", x.key.Name, r.id, value, status.Code(err))
+	switch {
+	case !s.life.heard():
+	case err == nil && other:
+		s.broken("%s: trial of %s was told %s, and is told %s", x.key, r.id, r.value, value)
+	case err == nil:
+		r.known = true
+	case status.Code(err) == codes.FailedPrecondition && !other:
+		s.late(x, r, err)
+	case !other:
+		s.failed("tell", err)
+	}
+}
+
+// late looks whether a refused result came too late.
+func (s *sim) late(x *trialled, r *request, err error) {
+	trials, _ := s.life.store.Trials(context.Background(), x.key)
+	t, _ := experiment.FindTrial(trials, r.trial)
+	if r.known || t.Reason != "TimedOut" && t.State.Final() && t.State != experiment.TrialKilled {
+		s.broken("%s: the result of %s is refused, its trial is %s (%s): %v", x.key, r.id, t.State, t.Reason, err)
+	}
+	if t.State.Final() {
+		r.gone = true
+	}
+}
+
+// failed looks at an error that a client got.
+func (s *sim) failed(what string, err error) {
+	if !s.life.heard() || s.dying.Load() || s.life.store.broken.Load() || status.Code(err) == codes.ResourceExhausted {
+		return
+	}
+	s.broken("%s fails: %v", what, err)
+}

@@ -1,0 +1,190 @@
+//go:build failpoint
+
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+// trialled is one experiment, and all that the world outside of the daemon knows of it.
+type trialled struct {
+	key      experiment.Key
+	wanted   *experiment.Experiment
+	external bool
+	stored   bool // the daemon has said so
+	over     bool // it has ended, and nothing of it is under way
+	extended bool // its budget was raised
+	uid      string
+
+	works    []*work // in the order of their start
+	requests []*request
+	seen     map[uint64]experiment.Trial // final trials, as readers first saw them
+}
+
+// newTrialled draws an experiment.
+func (s *sim) newTrialled(n int) *trialled {
+	r := s.random
+	x := &trialled{
+		key: experiment.Key{Namespace: "default", Name: fmt.Sprintf("e%d", n)}, external: r.IntN(3) == 0,
+		seen: map[uint64]experiment.Trial{},
+	}
+	parallel, budget, seed := int32(1+r.IntN(5)), int32(15+r.IntN(40)), s.seed
+	e := &experiment.Experiment{
+		Metadata: experiment.Metadata{Namespace: x.key.Namespace, Name: x.key.Name},
+		Spec: experiment.Spec{
+			Objective: &experiment.Objective{
+				Type: "minimize", ObjectiveMetricName: "loss",
+				MetricStrategies: []experiment.MetricStrategy{{Name: "loss", Value: "min"}},
+			},
+			Algorithm:          &experiment.Algorithm{AlgorithmName: []string{"random", "sobol", "random"}[r.IntN(3)]},
+			ParallelTrialCount: &parallel, MaxTrialCount: &budget, ResumePolicy: experiment.LongRunning,
+			Parameters: []experiment.ParameterSpec{
+				{Name: "x", ParameterType: "double", FeasibleSpace: experiment.FeasibleSpace{Min: "-2", Max: "3"}},
+				{Name: "n", ParameterType: "int", FeasibleSpace: experiment.FeasibleSpace{Min: "1", Max: "8", Step: "2"}},
+				{Name: "c", ParameterType: "categorical", FeasibleSpace: experiment.FeasibleSpace{List: []string{"a", "b"}}},
+			},
+			Tuned: &experiment.Extension{Seed: &seed, OnCompletion: []experiment.OnCompletion{experiment.Drain, experiment.Kill}[r.IntN(2)]},
+		},
+	}
+	if r.IntN(4) == 0 {
+		failed := int32(3 + r.IntN(10))
+		e.Spec.MaxFailedTrialCount = &failed
+	}
+	if r.IntN(4) == 0 {
+		goal := 0.01
+		e.Spec.Objective.Goal = &goal
+	}
+	if x.external {
+		limit := experiment.Duration(2 * s.pace) // that a client may take for a trial
+		e.Spec.Tuned.TrialTimeout = &limit
+	} else {
+		e.Local.Command = []string{"train"}
+	}
+	experiment.SetDefaults(e)
+	x.wanted = e
+	return x
+}
+
+// submit gives an experiment to the daemon, which may have it already.
+func (s *sim) submit(x *trialled) {
+	for range 300 { // a disk may be full for hours
+		wanted := *x.wanted
+		e, err := s.life.tuner.Submit(context.Background(), &wanted)
+		switch {
+		case err == nil && s.life.heard():
+			if x.stored && x.uid != e.Metadata.UID {
+				s.broken("%s was acknowledged and is another one now", x.key)
+			}
+			if !x.stored {
+				s.say("%s is submitted, external: %t", x.key, x.external)
+			}
+			x.stored, x.uid = true, e.Metadata.UID
+			return
+		case !s.life.heard() || s.dying.Load() || errors.Is(err, errBroken) || s.life.ended():
+			return // it is submitted again
+		case !errors.Is(err, store.ErrFull):
+			s.broken("submit %s: %v", x.key, err)
+		}
+		time.Sleep(10 * time.Minute)
+		s.rest()
+	}
+	s.broken("submit %s: the disk stays full", x.key)
+}
+
+// extend raises a budget, also of an experiment that has ended by its budget.
+func (s *sim) extend() {
+	x := s.anyExperiment()
+	if x == nil || x.extended || s.calm {
+		return
+	}
+	x.extended = true
+	e, err := s.life.store.Get(context.Background(), x.key)
+	if err != nil || e.Status.Completed() {
+		return
+	}
+	edited := *x.wanted
+	more := *edited.Spec.MaxTrialCount + int32(s.random.IntN(5))
+	edited.Spec.MaxTrialCount = &more
+	x.wanted = &edited
+	s.say("%s gets a budget of %d", x.key, more)
+	s.submit(x)
+}
+
+// anyExperiment returns one that is stored and not over, nil if there is none.
+func (s *sim) anyExperiment() *trialled {
+	var open []*trialled
+	for _, x := range s.experiments {
+		if x.stored && !x.over {
+			open = append(open, x)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	return open[s.random.IntN(len(open))]
+}
+
+// created is how many trials there are in all.
+func (s *sim) created() (n int) {
+	if s.life == nil {
+		return 0
+	}
+	for _, x := range s.experiments {
+		if snapshot, err := s.life.tuner.Snapshot(x.key); err == nil {
+			n += len(snapshot.Trials)
+		}
+	}
+	return n
+}
+
+// over reports whether all is done.
+func (s *sim) over() bool {
+	all := true
+	for _, x := range s.experiments {
+		snapshot, err := s.life.tuner.Snapshot(x.key)
+		x.over = err == nil && snapshot.Settled && len(x.alive()) == 0
+		all = all && x.over
+	}
+	return all && len(s.experiments) > 0 && s.created() >= enough
+}
+
+func (s *sim) unfinished() (out []string) {
+	for _, x := range s.experiments {
+		if x.over {
+			continue
+		}
+		e, err := s.life.store.Get(context.Background(), x.key)
+		snapshot, _ := s.life.tuner.Snapshot(x.key)
+		if err == nil {
+			out = append(out, fmt.Sprintf("%s (external %t) is %s, %d pending, %d running, %d workloads, trouble %q",
+				x.key, x.external, e.Status.State(), e.Status.TrialsPending, e.Status.TrialsRunning, len(x.alive()), snapshot.Trouble))
+		}
+	}
+	return out
+}
+
+// inSpace checks an assignment by other means than the program does.
+func inSpace(a searchspace.Assignment) error {
+	value := map[string]string{}
+	for _, pair := range a {
+		value[pair.Name] = pair.Value
+	}
+	x, errX := strconv.ParseFloat(value["x"], 64)
+	n, errN := strconv.Atoi(value["n"])
+	if err := errors.Join(errX, errN); err != nil {
+		return err
+	}
+	if len(a) != 3 || !(x >= -2 && x <= 3) || !slices.Contains([]int{1, 3, 5, 7}, n) || !slices.Contains([]string{"a", "b"}, value["c"]) {
+		return fmt.Errorf("%v lies outside of the search space", a)
+	}
+	return nil
+}
