@@ -68,7 +68,7 @@ func TestAcknowledgementsSurviveKills(t *testing.T) {
 
 func acknowledged(rs []*reporter) (n uint64) {
 	for _, r := range rs {
-		n += r.acked
+		n += r.acked.Load()
 	}
 	return n
 }
@@ -77,7 +77,7 @@ func acknowledged(rs []*reporter) (n uint64) {
 type reporter struct {
 	client tunedv1.AgentServiceClient
 	hello  *tunedv1.Hello
-	acked  uint64
+	acked  atomic.Uint64
 }
 
 // newReporters asks for all trials.
@@ -138,8 +138,8 @@ func (r *reporter) report(ctx context.Context, t *testing.T, greeted *atomic.Int
 		return
 	}
 	greeted.Add(1)
-	if seq < r.acked {
-		t.Errorf("trial %s: %d was acknowledged, the daemon has %d", r.hello.GetTrial(), r.acked, seq)
+	if acked := r.acked.Load(); seq < acked {
+		t.Errorf("trial %s: %d was acknowledged, the daemon has %d", r.hello.GetTrial(), acked, seq)
 	}
 	for {
 		batch := &tunedv1.ReportRequest{}
@@ -154,7 +154,7 @@ func (r *reporter) report(ctx context.Context, t *testing.T, greeted *atomic.Int
 		if err != nil {
 			return
 		}
-		r.acked = ack.GetAckedSeq()
+		r.acked.Store(ack.GetAckedSeq())
 	}
 }
 
@@ -167,7 +167,7 @@ func (r *reporter) compare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seq < r.acked {
-		t.Errorf("trial %s: %d was acknowledged, the daemon has %d", r.hello.GetTrial(), r.acked, seq)
+	if acked := r.acked.Load(); seq < acked {
+		t.Errorf("trial %s: %d was acknowledged, the daemon has %d", r.hello.GetTrial(), acked, seq)
 	}
 }
