@@ -125,7 +125,7 @@ func TestMutants(t *testing.T) {
 		}
 		planted++
 		t.Run(m.name, func(t *testing.T) {
-			c := exec.CommandContext(t.Context(), m.build(t), append([]string{"-test.run=Simulation", "-test.timeout=10m", fmt.Sprint("-seeds=", *seeds)}, m.flags...)...)
+			c := exec.CommandContext(t.Context(), m.build(t), append([]string{"-test.run=Simulation", "-test.timeout=5m", fmt.Sprint("-seeds=", *seeds)}, m.flags...)...)
 			c.Dir = ".."
 			out, err := c.CombinedOutput()
 			evidence := found.Find(out)
