@@ -23,6 +23,8 @@ PROTOCS   := $(PROTOC_GO) $(PROTOC_GRPC) $(PROTOC_HTTP) $(PROTOC_DOC)
 PROTOS     = $(shell find api -name '*.proto')
 FUZZTIME  ?= 30s
 FAULTFLAGS ?=
+SEEDS     ?= 300
+CYCLES    ?= 20
 TESTFLAGS ?=
 # Tests run with -count=1, for the test cache does not see the files outside of the module that they
 # read, nor what the processes that they start read.
@@ -111,20 +113,30 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	echo "$$name in $$(dirname "$$file")"; \
 	go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; done
 
-.PHONY: faults
-faults: ## what docs/reliability.md promises, with figures; FAULTFLAGS as there
-	@go test -count=1 -v -run 'Points|WithoutTag' ./internal/failpoint
-	@go test -count=1 -v ./test/faults $(FAULTFLAGS) | grep -v '^ *\(=== \|--- PASS\|[a-z]*_test.go:[0-9]*: tuned \)'
+quiet := grep -v '^ *\(=== \|--- PASS\|[a-z]*_test.go:[0-9]*: \(tuned \|cycle \)\)'
 
-SEEDS ?= 300
+.PHONY: faults
+faults: ## kills, failpoints, damage, full disks, with figures: ten minutes, see docs/reliability.md
+	@go test -count=1 -v -run 'Points|WithoutTag' ./internal/failpoint | $(quiet)
+	@go test -count=1 -v ./test/faults -args $(FAULTFLAGS) | $(quiet)
+	@go test -count=1 -v ./test/damage | $(quiet)
+	@go test -count=1 -v -timeout 30m ./test/kill -args -cycles 200 -histories 50 | $(quiet)
+
 .PHONY: simulate
-simulate: ## SEEDS (300) seeds of days full of faults, see docs/reliability.md; SIMFLAGS as there
+simulate: ## SEEDS (300) seeds of days full of faults, see docs/reliability.md
 	@mkdir -p build && go test -c -tags failpoint -o build/simulate.test ./test/simulate
-	@cd test/simulate && half=$$(($(SEEDS) / 2)) && \
-	../../build/simulate.test -test.v -seeds $$half $(SIMFLAGS) >../../build/simulate.log 2>&1 & first=$$!; \
-	cd test/simulate && half=$$(($(SEEDS) / 2)) && \
-	../../build/simulate.test -test.v -test.run Simulation -first $$((half + 1)) -seeds $$(($(SEEDS) - half)) $(SIMFLAGS) | grep -v '^ *\(=== \|--- PASS\)'; \
-	wait $$first || failed=1; grep -v '^ *\(=== \|--- PASS\)' ../../build/simulate.log; exit $${failed:-0}
+	@cd test/simulate; run() { ../../build/simulate.test -test.v -test.timeout=0 "$$@" 2>&1 | $(quiet); }; \
+	run -test.run=Simulation -seeds $$(($(SEEDS) / 2)) & half=$$!; \
+	run -first $$(($(SEEDS) / 2 + 1)) -seeds $$(($(SEEDS) - $(SEEDS) / 2)) || failed=1; \
+	wait $$half || failed=1; exit $${failed:-0}
+
+.PHONY: mutants
+mutants: ## plant known faults, one at a time, which the simulation must find: ten minutes
+	@go test -count=1 -v -timeout 60m ./test/simulate/mutants -args -all | $(quiet)
+
+.PHONY: power
+power: ## cut the power of a virtual machine that writes to a store, CYCLES (20) times (needs root once)
+	@test/power/run $(CYCLES)
 
 .PHONY: bench-quick
 bench-quick: ## optimizers side by side, within ten minutes on two cores, see bench; BENCHFLAGS as there
