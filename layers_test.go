@@ -55,6 +55,7 @@ var layers = []layer{
 	}},
 
 	{"pkg/collector", "text in, observations out", []string{"pkg/experiment"}},
+	{"pkg/exchange", "it turns experiments into files and back, and knows nobody who stores or serves them", []string{"pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner", "the contract must not know its implementations or who plans", []string{"pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner/trialdir", "the agent reads it too, inside the containers of trials", []string{"internal/failpoint"}},
 	{"pkg/trialrunner/local", "a runner starts what it is told to and knows no other runner", []string{"internal/failpoint", "pkg/trialrunner", "pkg/trialrunner/trialdir", "pkg/experiment", "pkg/searchspace"}},
