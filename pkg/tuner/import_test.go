@@ -1,0 +1,238 @@
+package tuner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/store/storetest"
+)
+
+var errFuse = errors.New("the process was killed")
+
+// fused is a store that fails for good after some writes.
+type fused struct {
+	store.Store
+	left int
+}
+
+func (f *fused) burn() error {
+	if f.left--; f.left < 0 {
+		return errFuse
+	}
+	return nil
+}
+
+func (f *fused) Create(ctx context.Context, e *experiment.Experiment) error {
+	if err := f.burn(); err != nil {
+		return err
+	}
+	return f.Store.Create(ctx, e)
+}
+
+func (f *fused) Commit(ctx context.Context, k experiment.Key, c store.Change) (uint64, error) {
+	if err := f.burn(); err != nil {
+		return 0, err
+	}
+	return f.Store.Commit(ctx, k, c)
+}
+
+func (f *fused) Append(ctx context.Context, s experiment.Stream, ms []experiment.Measurement) (uint64, error) {
+	if err := f.burn(); err != nil {
+		return 0, err
+	}
+	return f.Store.Append(ctx, s, ms)
+}
+
+// importer returns a tuner that drives nothing.
+func importer(t *testing.T, s store.Store) *Tuner {
+	t.Helper()
+	tn, err := New(Config{Store: s, Runner: newManual(), Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tn
+}
+
+// imported is an experiment of n trials to import, of which each tenth has a curve.
+func imported(n int) (e *experiment.Experiment, trials []experiment.Trial, measured map[uint64][]experiment.Measurement) {
+	e = wanted(1, int32(n))
+	e.Local = experiment.Local{}
+	e.Metadata.Name = "told"
+	measured = map[uint64][]experiment.Measurement{}
+	for i := range n {
+		v := fmt.Sprint(1 / float64(i+2))
+		trial := experiment.Trial{
+			Number: uint64(i) + 1, Attempt: 1, State: experiment.TrialSucceeded, FinishNo: uint64(n - i),
+			Assignment:  []experiment.Pair{{Name: "x", Value: "0.5"}},
+			Observation: experiment.Observation{Metrics: []experiment.Metric{{Name: "loss", Min: v, Max: v, Latest: v}}},
+		}
+		switch i % 10 {
+		case 3:
+			measured[trial.Number] = []experiment.Measurement{{Seq: 1, Metric: "loss", Value: 2, Text: "2"}}
+		case 7:
+			trial.State, trial.Observation = experiment.TrialFailed, experiment.Observation{}
+		}
+		trials = append(trials, trial)
+	}
+	return e, trials, measured
+}
+
+func TestImport(t *testing.T) {
+	const n = 250
+	s := storetest.NewMemory()
+	e, trials, measured := imported(n)
+	if err := importer(t, s).Import(t.Context(), e, trials, measured); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Get(t.Context(), e.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Status.Reason() != "ExperimentMaxTrialsReached" || got.Status.Trials != n || got.Status.TrialsFailed != n/10 {
+		t.Errorf("status: %+v", got.Status)
+	}
+	stored, err := s.Trials(t.Context(), e.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := experiment.TrialName("told", got.Metadata.UID, n)
+	if best := got.Status.CurrentOptimalTrial; best == nil || best.BestTrialName != want || stored[n-1].Name != want {
+		t.Errorf("best: %+v, want %s", best, want)
+	}
+	ms, err := s.Measurements(t.Context(), experiment.Stream{Experiment: e.Key(), Number: 4, Attempt: 1, Source: "tell"}, 0)
+	if err != nil || len(ms) != 1 {
+		t.Errorf("measurements of trial 4: %v, %v", ms, err)
+	}
+	if err := importer(t, s).Import(t.Context(), e, trials, measured); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "exists already") {
+		t.Errorf("a second time: %v", err)
+	}
+	warm := wanted(1, 1)
+	warm.Spec.Tuned = &experiment.Extension{WarmStart: []string{"told"}}
+	priors, err := importer(t, s).learn(t.Context(), warm)
+	if err != nil || len(priors) != 1 || len(priors[0].Trials) != n-n/10 {
+		t.Errorf("a warm start learns %d of %d trials: %v", len(priors[0].Trials), n-n/10, err)
+	}
+}
+
+// TestImportInterrupted kills an import at each of its writes: what is stored is sound and failed, and the
+// same import completes it; another one does not.
+func TestImportInterrupted(t *testing.T) {
+	const n = 120
+	e, trials, measured := imported(n)
+	for left := 0; ; left++ {
+		s := storetest.NewMemory()
+		err := importer(t, &fused{s, left}).Import(t.Context(), e, trials, measured)
+		if err == nil {
+			if left < 10 {
+				t.Fatalf("an import took %d writes: too few to be interrupted", left)
+			}
+			return
+		}
+		if !errors.Is(err, errFuse) {
+			t.Fatal(err)
+		}
+		sound(t, s, left)
+		if left > 0 {
+			between, err := s.Get(t.Context(), e.Key())
+			if err != nil || !between.Status.Completed() || between.Status.Reason() != reasonImporting {
+				t.Fatalf("after %d writes: %+v, %v", left, between, err)
+			}
+			if stored, _ := s.Trials(t.Context(), e.Key()); len(stored) > 0 {
+				other := append([]experiment.Trial(nil), trials...)
+				other[0].Assignment = []experiment.Pair{{Name: "x", Value: "0.25"}}
+				if err := importer(t, s).Import(t.Context(), e, other, measured); !errors.Is(err, ErrConflict) {
+					t.Errorf("after %d writes, other trials: %v", left, err)
+				}
+			}
+		}
+		if err := importer(t, s).Import(t.Context(), e, trials, measured); err != nil {
+			t.Fatalf("after %d writes: %v", left, err)
+		}
+		sound(t, s, left)
+		stored, err := s.Trials(t.Context(), e.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var states []experiment.TrialState
+		for i := range stored {
+			states = append(states, stored[i].State)
+		}
+		var want []experiment.TrialState
+		for i := range trials {
+			want = append(want, trials[i].State)
+		}
+		if diff := cmp.Diff(states, want); diff != "" {
+			t.Fatalf("after %d writes (-got +want):\n%s", left, diff)
+		}
+	}
+}
+
+// sound checks a store's invariants.
+func sound(t *testing.T, s store.Store, left int) {
+	t.Helper()
+	findings, err := store.Check(t.Context(), s, nil)
+	if err != nil || len(findings) > 0 {
+		t.Fatalf("after %d writes: %v, %v", left, findings, err)
+	}
+}
+
+func TestImportRefuses(t *testing.T) {
+	e, trials, _ := imported(3)
+	for name, spoil := range map[string]func(){
+		"running":       func() { trials[1].State = experiment.TrialRunning },
+		"no finish":     func() { trials[1].FinishNo = 0 },
+		"wrong number":  func() { trials[1].Number = 7 },
+		"larger budget": func() { e.Spec.MaxTrialCount = new(int32(4)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, trials, _ = imported(3)
+			spoil()
+			s := storetest.NewMemory()
+			if err := importer(t, s).Import(t.Context(), e, trials, nil); !errors.Is(err, ErrInvalid) {
+				t.Errorf("got %v, want %v", err, ErrInvalid)
+			}
+			if left, err := s.List(t.Context()); err != nil || len(left) > 0 {
+				t.Errorf("it left %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// refusing is a store for which every trial is too large.
+type refusing struct{ store.Store }
+
+func (r refusing) Commit(context.Context, experiment.Key, store.Change) (uint64, error) {
+	return 0, fmt.Errorf("too large: %w", store.ErrInvalid)
+}
+
+func TestImportTooLarge(t *testing.T) {
+	e, trials, _ := imported(3)
+	s := storetest.NewMemory()
+	if err := importer(t, refusing{s}).Import(t.Context(), e, trials, nil); !errors.Is(err, ErrInvalid) {
+		t.Errorf("got %v, want %v", err, ErrInvalid)
+	}
+	if left, err := s.List(t.Context()); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
+func TestPlausible(t *testing.T) {
+	for name, want := range map[string]bool{
+		"": false, "7": false, "a": true, "run-7": true, "-a": false, "a-": false, "A": false, "a b": false, "\x1b[31m": false,
+		strings.Repeat("a", 63): true, strings.Repeat("a", 64): false,
+	} {
+		if got := plausible(name); got != want {
+			t.Errorf("%q: got %t, want %t", name, got, want)
+		}
+	}
+}
