@@ -12,8 +12,8 @@ import (
 
 // distribution is Optuna's form of a parameter.
 type distribution struct {
-	text   string   // as its JSON names it
-	values []string // of a list: the texts of its values
+	text   json.RawMessage // its JSON, as text in JSON
+	values []string        // of a list: the texts of its values
 }
 
 // inner returns a value as the journal has it: a number, of a list its place.
@@ -47,10 +47,13 @@ func distributions(s *experiment.Spec) (map[string]distribution, error) {
 			attributes["choices"] = choices(p)
 		}
 		text, err := json.Marshal(map[string]any{"name": name, "attributes": attributes})
+		if err == nil {
+			text, err = json.Marshal(string(text))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("parameter %s: %w", p.Name, err)
 		}
-		out[p.Name] = distribution{string(text), p.Values}
+		out[p.Name] = distribution{text, p.Values}
 	}
 	return out, nil
 }

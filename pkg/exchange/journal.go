@@ -62,18 +62,18 @@ const workerID = "tuned"
 
 // createTrial is the record of a trial that is written as a whole.
 type createTrial struct {
-	Op            int                        `json:"op_code"`
-	Worker        string                     `json:"worker_id"`
-	Study         int                        `json:"study_id"`
-	Start         *string                    `json:"datetime_start"`
-	Complete      *string                    `json:"datetime_complete,omitempty"`
-	State         int                        `json:"state"`
-	Value         *float64                   `json:"value"`
-	Values        []float64                  `json:"values"`
-	Distributions map[string]string          `json:"distributions"`
-	Params        map[string]json.RawMessage `json:"params"` // Optuna's inner form: a choice is its index
-	UserAttrs     map[string]any             `json:"user_attrs"`
-	SystemAttrs   map[string]any             `json:"system_attrs"`
+	Op            int            `json:"op_code"`
+	Worker        string         `json:"worker_id"`
+	Study         int            `json:"study_id"`
+	Start         *string        `json:"datetime_start"`
+	Complete      *string        `json:"datetime_complete,omitempty"`
+	State         int            `json:"state"`
+	Value         *float64       `json:"value"`
+	Values        []float64      `json:"values"`
+	Distributions members        `json:"distributions"`
+	Params        members        `json:"params"` // Optuna's inner form: a choice is its index
+	UserAttrs     map[string]any `json:"user_attrs"`
+	SystemAttrs   map[string]any `json:"system_attrs"`
 }
 
 // writeJournal writes the file of Optuna's JournalFileBackend. A trial that Optuna could take for the
@@ -139,7 +139,7 @@ func (j *journal) write(record any, more string) {
 func (j *journal) trial(t *experiment.Trial) {
 	spec := &j.Experiment.Spec
 	c := createTrial{
-		Op: opCreateTrial, Worker: workerID, Distributions: map[string]string{}, Params: map[string]json.RawMessage{},
+		Op: opCreateTrial, Worker: workerID, Distributions: members{}, Params: members{},
 		UserAttrs: j.userAttrs(t), SystemAttrs: map[string]any{},
 	}
 	for _, p := range t.Assignment {
@@ -149,7 +149,7 @@ func (j *journal) trial(t *experiment.Trial) {
 			j.err = fmt.Errorf("trial %s: parameter %q: %q is not of the search space", t.Name, p.Name, p.Value)
 			return
 		}
-		c.Distributions[p.Name], c.Params[p.Name] = d.text, inner
+		c.Distributions, c.Params = append(c.Distributions, member{p.Name, d.text}), append(c.Params, member{p.Name, inner})
 	}
 	var values []float64
 	c.State, values = j.state(t)

@@ -19,8 +19,8 @@ type Study struct {
 	Trials     []experiment.Trial // by number, which counts from 1 without gaps
 	// Measured are the measurements by trial number: those of its last attempt, in the order of time.
 	Measured map[uint64][]experiment.Measurement
-	// Left tells of each trial of the source that is not among Trials, and why. Readers alone set it.
-	Left []string
+	// Notes tell what of a source was left out or guessed, and why. Readers alone set them.
+	Notes []string
 }
 
 // The formats, as flags and routes name them.

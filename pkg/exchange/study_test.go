@@ -71,7 +71,7 @@ func mixed(t testing.TB) *Study {
 	drop := func(pairs []string) []string { pairs[3] = "0.3"; return pairs }
 	trials := []experiment.Trial{
 		trial(1, experiment.TrialSucceeded, []string{"loss", "0.30000000000000004", "time", "12"}, drop(at("0.1", "sgd", "momentum", "0.9"))...),
-		trial(2, experiment.TrialSucceeded, []string{"loss", "0.1", "time", "7"}, drop(at("1e-05", "größe \"x\", y"))...),
+		trial(2, experiment.TrialSucceeded, []string{"loss", "0.1", "time", "7"}, drop(at("0.00001", "größe \"x\", y"))...),
 		trial(3, experiment.TrialFailed, nil, drop(at("0.2", "1.0"))...),
 		trial(4, experiment.TrialSucceeded, []string{"loss", "NaN", "time", "1"}, drop(at("0.3", "=2+3"))...),
 		trial(5, experiment.TrialEarlyStopped, []string{"loss", "0.7", "time", "2"}, drop(at("0.4", "1", "momentum", "0"))...),

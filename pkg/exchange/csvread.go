@@ -1,0 +1,279 @@
+package exchange
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// table is a CSV as text, each cell with its place.
+type table struct {
+	*Options
+	header []string
+	rows   [][]string
+	lines  []int    // on which the rows begin
+	use    []string // what each column stands for: "number", "params.lr", "metrics.loss"; "" is nothing
+	faults experiment.Faults
+
+	numbers map[uint64]int // of the trials, and the lines on which they are
+}
+
+func (c *table) fault(row int, column, format string, args ...any) {
+	f := experiment.Fault{Path: column, Type: experiment.Invalid, Detail: fmt.Sprintf(format, args...), Line: 1, Column: 1}
+	if row >= 0 {
+		f.Line = c.lines[row]
+	}
+	if k := slices.Index(c.header, column); k >= 0 {
+		f.Column = k + 1
+	}
+	c.faults = append(c.faults, f)
+}
+
+// readCSV reads a table with a row per trial: ours, or one whose columns Options describe.
+func readCSV(r io.Reader, o *Options) (*Study, error) {
+	c := &table{Options: o, numbers: map[uint64]int{}}
+	if err := c.read(r); err != nil {
+		return nil, fmt.Errorf("read %s: %w", o.File, err)
+	}
+	s := &Study{Experiment: &experiment.Experiment{}}
+	rows := len(c.faults)
+	c.assign()
+	if spec := c.spec(); len(c.faults) == rows { // else cells have no meaning
+		s.Experiment.Spec = *spec
+		s.Trials = c.trials(spec)
+	}
+	if len(c.faults) > 0 {
+		for i := range c.faults {
+			c.faults[i].File = o.File
+		}
+		return nil, limited(c.faults)
+	}
+	if c.Spec == nil {
+		s.Notes = guesses(s.Experiment.Spec.Parameters)
+	}
+	for k, title := range c.header {
+		if c.use[k] == "" && !derived(title) {
+			s.Notes = append(s.Notes, fmt.Sprintf("column %q stands for nothing and is left out", title))
+		}
+	}
+	if renumber(s.Trials) {
+		s.Notes = append(s.Notes, "the numbers of the trials have gaps: they are numbered anew")
+	}
+	return s, nil
+}
+
+// read takes the text apart. Spreadsheets write ; and tabs for commas in some countries.
+func (c *table) read(r io.Reader) error {
+	in := bufio.NewReader(r)
+	if bom, _ := in.Peek(3); string(bom) == "\uFEFF" {
+		_, _ = in.Discard(3) // they are there
+	}
+	head, _ := in.Peek(4096) // as much as there is
+	first, _, _ := strings.Cut(string(head), "\n")
+	reader := csv.NewReader(in)
+	for _, comma := range ";\t" {
+		if !strings.Contains(first, ",") && strings.ContainsRune(first, comma) {
+			reader.Comma = comma
+		}
+	}
+	var err error
+	if c.header, err = reader.Read(); errors.Is(err, io.EOF) {
+		return errors.New("it is empty")
+	} else if err != nil {
+		return err
+	}
+	for {
+		row, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, csv.ErrFieldCount) {
+			return err
+		}
+		line, _ := reader.FieldPos(0)
+		if err != nil {
+			c.faults = append(c.faults, experiment.Fault{Line: line, Column: 1, Detail: fmt.Sprintf("want %d cells, got %d", len(c.header), len(row))})
+			continue
+		}
+		for k := range row {
+			row[k] = plain(row[k])
+		}
+		c.rows, c.lines = append(c.rows, row), append(c.lines, line)
+	}
+}
+
+// derived reports whether a column of ours follows from others.
+func derived(title string) bool {
+	return slices.Contains([]string{"seconds", "feasible", "front", "best"}, title)
+}
+
+// aliases are what Optuna's trials_dataframe calls columns.
+var aliases = map[string]string{"datetime_start": "started", "datetime_complete": "finished"}
+
+// assign decides what each column stands for.
+func (c *table) assign() {
+	c.use = make([]string, len(c.header))
+	for title := range c.Columns {
+		if !slices.Contains(c.header, title) {
+			c.fault(-1, title, "there is no such column; there are %s", strings.Join(c.header, ", "))
+		}
+	}
+	for k, title := range c.header {
+		use := c.meaning(title)
+		if other := slices.Index(c.use[:k], use); use != "" && other >= 0 {
+			c.fault(-1, title, "stands for %s, as column %q does", use, c.header[other])
+			continue
+		}
+		c.use[k] = use
+	}
+}
+
+func (c *table) meaning(title string) string {
+	if use, given := c.Columns[title]; given {
+		return c.target(title, use)
+	}
+	known := append(slices.Clone(columnsBefore), columnsAfter[:3]...)
+	switch {
+	case slices.Contains(known, title), strings.HasPrefix(title, parameterPrefix), strings.HasPrefix(title, metricPrefix):
+		return c.wanted(title)
+	case slices.Contains(c.parameterNames(), title):
+		return parameterPrefix + title
+	case slices.Contains(c.metricNames(), title):
+		return metricPrefix + title
+	case aliases[title] != "":
+		return aliases[title]
+	}
+	for _, prefix := range []string{"params_", "values_"} {
+		if name, ok := strings.CutPrefix(title, prefix); ok && prefix == "params_" {
+			return c.wanted(parameterPrefix + name)
+		} else if ok {
+			return c.wanted(metricPrefix + name)
+		}
+	}
+	return ""
+}
+
+// target checks what a flag says a column stands for.
+func (c *table) target(title, use string) string {
+	known := append(slices.Clone(columnsBefore), columnsAfter[:3]...)
+	if !slices.Contains(known, use) && !strings.HasPrefix(use, parameterPrefix) && !strings.HasPrefix(use, metricPrefix) {
+		c.fault(-1, title, "cannot stand for %q; want params.NAME, metrics.NAME or one of %s", use, strings.Join(known, ", "))
+		return ""
+	}
+	return use
+}
+
+// wanted drops columns of parameters and metrics that the given spec does not have.
+func (c *table) wanted(use string) string {
+	if c.Spec == nil {
+		return use
+	}
+	if name, ok := strings.CutPrefix(use, parameterPrefix); ok && !slices.Contains(c.parameterNames(), name) {
+		return ""
+	}
+	if name, ok := strings.CutPrefix(use, metricPrefix); ok && !slices.Contains(c.metricNames(), name) {
+		return ""
+	}
+	return use
+}
+
+// parameterNames are those that are known before the cells are looked at.
+func (c *table) parameterNames() []string {
+	if c.Spec == nil {
+		return c.Parameters
+	}
+	var names []string
+	for _, p := range c.Spec.Parameters {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func (c *table) metricNames() (names []string) {
+	if c.Spec == nil {
+		for _, o := range c.Objectives {
+			names = append(names, o.MetricName)
+		}
+		return names
+	}
+	return append(c.Spec.Needed(), c.Spec.Objective.AdditionalMetricNames...)
+}
+
+// spec returns the one given, or makes one of the columns.
+func (c *table) spec() *experiment.Spec {
+	if c.Spec != nil {
+		for _, name := range c.parameterNames() {
+			c.needs(parameterPrefix+name, "parameter "+name)
+		}
+		for _, name := range c.Spec.Needed() {
+			c.needs(metricPrefix+name, "metric "+name)
+		}
+		return c.Spec
+	}
+	for _, name := range c.Parameters {
+		c.needs(parameterPrefix+name, "parameter "+name)
+	}
+	for _, o := range c.Objectives {
+		c.needs(metricPrefix+o.MetricName, "metric "+o.MetricName)
+	}
+	if len(c.Objectives) == 0 {
+		c.fault(-1, "", "nothing says which metric is the objective: give the experiment with --spec, or --objective minimize=METRIC")
+		return nil
+	}
+	spec := objectiveSpec(c.Objectives)
+	var columns [][]*string
+	for k, use := range c.use {
+		if name, ok := strings.CutPrefix(use, parameterPrefix); ok {
+			columns = append(columns, c.column(k))
+			spec.Parameters = append(spec.Parameters, guess(name, columns[len(columns)-1]))
+		} else if name, ok := strings.CutPrefix(use, metricPrefix); ok && !slices.Contains(c.metricNames(), name) {
+			spec.Objective.AdditionalMetricNames = append(spec.Objective.AdditionalMetricNames, name)
+		}
+	}
+	for _, i := range conditions(spec.Parameters, columns) {
+		name := spec.Parameters[i].Name
+		c.fault(-1, c.header[slices.Index(c.use, parameterPrefix+name)],
+			"some trials have no value of it, and no other parameter tells when: give the search space with --spec")
+	}
+	return spec
+}
+
+// objectiveSpec is a spec without parameters.
+func objectiveSpec(objectives []experiment.FurtherObjective) *experiment.Spec {
+	s := &experiment.Spec{
+		Objective: &experiment.Objective{ObjectiveMetricName: objectives[0].MetricName, Type: objectives[0].Type},
+		Algorithm: &experiment.Algorithm{AlgorithmName: "bayesianoptimization"},
+	}
+	if len(objectives) > 1 {
+		s.Tuned = &experiment.Extension{Objectives: objectives[1:]}
+	}
+	return s
+}
+
+func (c *table) needs(use, what string) {
+	if !slices.Contains(c.use, use) {
+		name := strings.SplitN(use, ".", 2)[1]
+		f := experiment.Fault{
+			Line: 1, Column: 1, Path: name, Type: experiment.Required, Nearest: experiment.Nearest(name, c.header),
+			Detail: "no column stands for " + what + "; --column TITLE=" + use + " names one",
+		}
+		c.faults = append(c.faults, f)
+	}
+}
+
+// column returns the cells of one column, nil where they are empty.
+func (c *table) column(k int) []*string {
+	out := make([]*string, len(c.rows))
+	for i, row := range c.rows {
+		if row[k] != "" {
+			out[i] = &row[k]
+		}
+	}
+	return out
+}

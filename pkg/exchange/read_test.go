@@ -1,0 +1,204 @@
+package exchange
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// reread reads what was written.
+func reread(t testing.TB, format string, text []byte, o Options) *Study {
+	t.Helper()
+	o.File, o.Name, o.Namespace = "file", "again", "default"
+	s, err := Read(bytes.NewReader(text), format, o)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", format, err, text)
+	}
+	return s
+}
+
+// brief is what every format keeps of a trial.
+type brief struct {
+	Number  uint64
+	Name    string
+	State   experiment.TrialState
+	Pairs   []experiment.Pair
+	Metrics map[string]string
+	Best    bool
+	Front   *bool
+	Took    float64
+}
+
+func briefs(s *Study) []brief {
+	out := make([]brief, len(s.Trials))
+	for i, v := range s.verdicts() {
+		t := &s.Trials[i]
+		out[i] = brief{t.Number, t.Name, t.State, t.Assignment, map[string]string{}, v.best, v.front, 0}
+		out[i].Took, _ = seconds(t)
+		for _, m := range s.metrics() {
+			if text := s.metricText(t, m); text != "" && !strings.HasPrefix(m, "constraint_") {
+				out[i].Metrics[m] = text
+			}
+		}
+	}
+	return out
+}
+
+func TestRoundTrip(t *testing.T) {
+	front := &Study{Experiment: read(t, frontYAML)}
+	for i, v := range [][3]string{{"0.5", "1", "9"}, {"0.6", "2", "10"}, {"0.9", "9", "10.5"}, {"0.3", "0.5", "1"}} {
+		front.Trials = append(front.Trials, trial(uint64(i+1), "Succeeded", []string{"acc", v[0], "cost", v[1], "mem", v[2]}, "x", "0.5"))
+	}
+	for name, s := range map[string]*Study{"mixed": mixed(t), "front": front} {
+		want := briefs(s)
+		for i := range want {
+			if !want[i].State.Final() {
+				want[i].State, want[i].Took = experiment.TrialKilled, 0
+			}
+		}
+		for _, format := range Readable {
+			t.Run(name+"/"+format, func(t *testing.T) {
+				text := written(t, format, s)
+				if got, err := Detect(text[:min(64, len(text))]); got != format {
+					t.Errorf("detected %q (%v)", got, err)
+				}
+				again := reread(t, format, text, Options{Spec: &s.Experiment.Spec})
+				got := briefs(again)
+				if format == Journal { // has microseconds alone
+					for i := range got {
+						want[i].Took = got[i].Took
+					}
+				}
+				if diff := cmp.Diff(got, want); diff != "" {
+					t.Errorf("trials (-got +want):\n%s", diff)
+				}
+				if e := again.Experiment; e.Metadata.Name != "again" || !e.External() || *e.Spec.MaxTrialCount != int32(len(s.Trials)) {
+					t.Errorf("experiment: %+v", e)
+				}
+				if format == JSON {
+					if diff := cmp.Diff(len(again.Measured[1]), len(s.Measured[1])); diff != "" {
+						t.Errorf("measurements (-got +want):\n%s", diff)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestCurveSurvives has steps, NaN and an infinity.
+func TestCurveSurvives(t *testing.T) {
+	s := mixed(t)
+	for _, format := range []string{JSON, Journal} {
+		again := reread(t, format, written(t, format, s), Options{})
+		var got []string
+		for _, m := range again.Measured[1] {
+			got = append(got, m.Metric+" "+exact(float64(m.Step))+" "+exact(m.Value)+" "+m.Text)
+		}
+		want := []string{"loss 0 0.9 0.9", "loss 10 NaN NaN", "loss 20 +Inf +Inf", "loss 30 0.30000000000000004 0.30000000000000004"}
+		if diff := cmp.Diff(got, want); diff != "" {
+			t.Errorf("%s (-got +want):\n%s", format, diff)
+		}
+	}
+}
+
+// TestOptunaWritesJournal reads what the real Optuna wrote, see testdata/make.py.
+func TestOptunaWritesJournal(t *testing.T) {
+	file := t.TempDir() + "/study.log"
+	optuna(t, "make.py", file)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(bytes.NewReader(text), Journal, Options{File: "f"}); err == nil || !strings.Contains(err.Error(), `name one with --study, of ["grown" "two"]`) {
+		t.Errorf("two studies: %v", err)
+	}
+	grown := reread(t, Journal, text, Options{Study: "grown"})
+	var got []string
+	for _, p := range grown.Experiment.Spec.Parameters {
+		f := p.FeasibleSpace
+		line := strings.Join([]string{p.Name, p.ParameterType, f.Min, f.Max, f.Step, f.Distribution, strings.Join(f.List, "|")}, " ")
+		if p.ActiveWhen != nil {
+			line += " when " + p.ActiveWhen.Parameter + " " + strings.Join(p.ActiveWhen.Values, "|")
+		}
+		got = append(got, line)
+	}
+	want := []string{
+		"lr double 1e-05 0.1  logUniform ", "batch discrete    uniform 16|32|64", "width int 1 100  uniform ", "depth int 2 8 2 uniform ",
+		"fixed discrete    uniform 3", "flag categorical    uniform True|False|None|1", "kind categorical    uniform a|ü",
+		"momentum double 0 1  uniform  when kind ü",
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("search space (-got +want):\n%s", diff)
+	}
+	got = nil
+	for _, b := range briefs(grown) {
+		line := string(b.State) + " " + b.Metrics["acc"]
+		if b.Best {
+			line += " best"
+		}
+		got = append(got, line)
+	}
+	want = []string{"Succeeded 0.5", "Succeeded 0.75 best", "EarlyStopped ", "Failed ", "Killed ", "Succeeded +Inf"}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("trials (-got +want):\n%s", diff)
+	}
+	if diff := cmp.Diff(grown.Notes, []string{
+		`momentum is taken to be active while kind is one of ["ü"]: no trial says otherwise`,
+		"trial 4 of the study is left out: it never had a value of batch",
+	}); diff != "" {
+		t.Errorf("notes (-got +want):\n%s", diff)
+	}
+	if n := len(grown.Measured[3]); n != 2 {
+		t.Errorf("the pruned trial has %d intermediate values, want 2", n)
+	}
+	two := reread(t, Journal, text, Options{Study: "two"})
+	if diff := cmp.Diff(two.Experiment.Spec.Objectives(), []experiment.FurtherObjective{{MetricName: "value_0", Type: "minimize"}, {MetricName: "value_1", Type: "maximize"}}); diff != "" {
+		t.Errorf("objectives (-got +want):\n%s", diff)
+	}
+	if c := two.Experiment.Spec.Constraints(); len(c) != 1 || *c[0].Max != 0 {
+		t.Errorf("constraints: %v", c)
+	}
+	want = []string{"0 false", "1 true", "2 true"}
+	got = nil
+	for i, b := range briefs(two) {
+		got = append(got, exact(float64(i))+" "+boolText(b.Front))
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("front (-got +want):\n%s", diff)
+	}
+}
+
+func TestFaultsOfCSV(t *testing.T) {
+	text := "number,params.lr,params.drop,params.layers,params.width,params.batch,params.opt,params.momentum,metrics.loss,state,started\n" +
+		"1,0.1,0.3,3,96,32.5,sgd,0.9,0.5,Succeeded,2026-01-01T00:00:00Z\n" +
+		"2,7,0.35,3.5,96,33,SGD,,x,complet,yesterday\n" +
+		"2,abc,0.3,3,96,1000,sgd,,,Succeeded,\n" +
+		"4,0.1\n"
+	_, err := Read(strings.NewReader(text), CSV, Options{File: "t.csv", Name: "n", Namespace: "default", Spec: &mixed(t).Experiment.Spec})
+	var faults experiment.Faults
+	if !errors.As(err, &faults) {
+		t.Fatal(err)
+	}
+	want := `t.csv:3:2: params.lr: 7 is outside [0.00001, 1]
+t.csv:3:3: params.drop: 0.35 is off the grid of step 0.2; the nearest value is 0.3
+t.csv:3:4: params.layers: 3.5 is off the grid of step 1; the nearest value is 4
+t.csv:3:6: params.batch: "33" is not in the list
+t.csv:3:7: params.opt: "SGD" is not in the list
+t.csv:3:9: metrics.loss: want a number, got "x"
+t.csv:3:10: state: "complet" is no state; want one of Succeeded, Failed, Killed, EarlyStopped, MetricsUnavailable
+t.csv:3:11: started: want a time such as 2026-03-01T12:00:00Z, got "yesterday"
+t.csv:4:1: number: line 3 has trial 2, too
+t.csv:4:2: params.lr: "abc" is no decimal number
+t.csv:4:8: params.momentum: it has no value, and is active while opt is sgd
+t.csv:4:10: state: it is Succeeded, and has no value of loss
+t.csv:5:1: want 11 cells, got 2`
+	if got := faults.Error(); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
