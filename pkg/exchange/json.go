@@ -34,10 +34,12 @@ type documentTrial struct {
 	Measurements []experiment.Measurement `json:"measurements,omitempty"`
 }
 
-// writeJSON writes all of a study but how its trials run on this machine.
+// writeJSON writes all of a study but how its trials run on this machine, and whom it tells: the address
+// of a webhook may be a secret.
 func writeJSON(w io.Writer, s *Study) error {
 	e := *s.Experiment
 	e.Local, e.Revision = experiment.Local{}, 0
+	silence(&e.Spec)
 	d := document{Format: jsonFormat, Version: jsonVersion, Experiment: &e, Trials: make([]documentTrial, len(s.Trials))}
 	verdicts := s.verdicts()
 	for i := range s.Trials {
@@ -63,6 +65,15 @@ func writeJSON(w io.Writer, s *Study) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(&d)
+}
+
+// silence takes the webhooks away.
+func silence(s *experiment.Spec) {
+	if s.Tuned != nil && len(s.Tuned.Webhooks) > 0 {
+		quiet := *s.Tuned
+		quiet.Webhooks = nil
+		s.Tuned = &quiet
+	}
 }
 
 func finite(v float64) *float64 {

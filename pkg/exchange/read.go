@@ -91,9 +91,10 @@ func (s *Study) finish(o *Options) experiment.Faults {
 	e := s.Experiment
 	e.APIVersion, e.Kind = "kubeflow.org/v1beta1", "Experiment"
 	e.Metadata = experiment.Metadata{Name: o.Name, Namespace: o.Namespace, Labels: e.Metadata.Labels, Annotations: e.Metadata.Annotations}
-	e.Local, e.Status, e.Revision = experiment.Local{}, experiment.Status{}, 0
+	e.Local, e.Status, e.Control, e.Revision = experiment.Local{}, experiment.Status{}, experiment.Control{}, 0
 	spec := &e.Spec
 	spec.TrialTemplate, spec.MetricsCollectorSpec, spec.MaxFailedTrialCount = nil, nil, nil
+	silence(spec)
 	spec.MaxTrialCount = new(int32(len(s.Trials)))
 	experiment.SetDefaults(e)
 	var faults experiment.Faults

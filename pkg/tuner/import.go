@@ -33,7 +33,7 @@ const (
 // store.ErrInvalid: a trial has not ended or is too large, or their number is not the budget; nothing is
 // stored then.
 func (t *Tuner) Import(ctx context.Context, e *experiment.Experiment, trials []experiment.Trial, measured map[uint64][]experiment.Measurement) error {
-	m := &importing{Tuner: t, trials: slices.Clone(trials), measured: measured}
+	m := &importing{Tuner: t, trials: slices.Clone(trials), measured: measured, note: e.Note}
 	if err := m.all(ctx, e); err != nil {
 		return fmt.Errorf("import experiment %s: %w", e.Key(), err)
 	}
@@ -46,6 +46,7 @@ type importing struct {
 	e        *experiment.Experiment // as it is stored
 	trials   []experiment.Trial
 	measured map[uint64][]experiment.Measurement
+	note     experiment.Note // on the experiment
 	stored   []experiment.Trial
 	tally    experiment.Tally // of those stored
 }
@@ -193,6 +194,17 @@ func (m *importing) run(ctx context.Context) error {
 	return m.complete(ctx)
 }
 
+// remark adds the note on a trial, or on the experiment as number 0.
+func remark(c *store.Change, number uint64, n experiment.Note) {
+	if n.Text == "" && len(n.Tags) == 0 {
+		return
+	}
+	if c.Notes == nil {
+		c.Notes = map[uint64]experiment.Note{}
+	}
+	c.Notes[number] = n
+}
+
 // announce stores the next trials, those without measurements as they ended.
 func (m *importing) announce(ctx context.Context) error {
 	var change store.Change
@@ -208,6 +220,7 @@ func (m *importing) announce(ctx context.Context) error {
 		if len(m.measured[t.Number]) > 0 {
 			t = announced(t)
 		}
+		remark(&change, t.Number, t.Note)
 		change.Create = append(change.Create, t)
 		m.tally.Add(&m.e.Spec, &t)
 	}
@@ -229,6 +242,7 @@ func (m *importing) settle(ctx context.Context) error {
 		}
 		m.tally.Update(&m.e.Spec, m.stored[i].State, &t)
 		m.stored[i] = t
+		remark(&change, t.Number, t.Note)
 		change.Update = append(change.Update, t)
 	}
 	if len(change.Update) == 0 {
@@ -254,9 +268,11 @@ func (m *importing) complete(ctx context.Context) error {
 	}
 	m.e.Status = experiment.NewStatus(start)
 	m.e.Status = m.tally.Next(m.e, false, end)
-	return m.commit(ctx, store.Change{Events: []experiment.Event{{
+	change := store.Change{Events: []experiment.Event{{
 		Time: now, Reason: "ExperimentImported", Message: fmt.Sprintf("%d trials were imported", len(m.trials)),
-	}}})
+	}}}
+	remark(&change, 0, m.note)
+	return m.commit(ctx, change)
 }
 
 // commit makes a change durable, with the status that follows from the trials that are stored.

@@ -68,6 +68,7 @@ func imported(n int) (e *experiment.Experiment, trials []experiment.Trial, measu
 	e = wanted(1, int32(n))
 	e.Local = experiment.Local{}
 	e.Metadata.Name = "told"
+	e.Note = experiment.Note{Text: "from elsewhere"}
 	measured = map[uint64][]experiment.Measurement{}
 	for i := range n {
 		v := fmt.Sprint(1 / float64(i+2))
@@ -78,6 +79,7 @@ func imported(n int) (e *experiment.Experiment, trials []experiment.Trial, measu
 		}
 		switch i % 10 {
 		case 3:
+			trial.Note = experiment.Note{Text: "look at this", Tags: []string{"odd"}}
 			measured[trial.Number] = []experiment.Measurement{{Seq: 1, Metric: "loss", Value: 2, Text: "2"}}
 		case 7:
 			trial.State, trial.Observation = experiment.TrialFailed, experiment.Observation{}
@@ -108,6 +110,9 @@ func TestImport(t *testing.T) {
 	want := experiment.TrialName("told", got.Metadata.UID, n)
 	if best := got.Status.CurrentOptimalTrial; best == nil || best.BestTrialName != want || stored[n-1].Name != want {
 		t.Errorf("best: %+v, want %s", best, want)
+	}
+	if got.Note.Text != "from elsewhere" || stored[3].Note.Text != "look at this" || stored[4].Note.Text != "" {
+		t.Errorf("notes: %+v, %+v, %+v", got.Note, stored[3].Note, stored[4].Note)
 	}
 	ms, err := s.Measurements(t.Context(), experiment.Stream{Experiment: e.Key(), Number: 4, Attempt: 1, Source: "tell"}, 0)
 	if err != nil || len(ms) != 1 {
