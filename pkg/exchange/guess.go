@@ -9,8 +9,18 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
-// wide is the ratio of the ends from which on positive numbers are taken to lie on a logarithmic scale.
-const wide = 1000
+// logarithmicScale reports whether positive numbers, the least and the greatest given, lie on a logarithmic scale: they are a factor
+// of 100 apart, and their median is nearer to the middle of that scale than to that of a linear one.
+func logarithmicScale(values []float64, low, high float64) bool {
+	if !(low > 0) || high/low < 100 {
+		return false
+	}
+	slices.Sort(values)
+	median := values[len(values)/2]
+	onLog := math.Log(median/low) / math.Log(high/low)
+	onLine := (median - low) / (high - low)
+	return math.Abs(onLog-0.5) < math.Abs(onLine-0.5)
+}
 
 // guess makes a parameter of the values that trials had, nil where one had none: whole numbers are an
 // int, numbers a double, both between the least and the greatest of them, anything else is a category.
@@ -19,6 +29,7 @@ func guess(name string, values []*string) experiment.ParameterSpec {
 	whole, number := true, true
 	low, high := math.Inf(1), math.Inf(-1)
 	var list []string
+	var seen []float64
 	for _, text := range values {
 		if text == nil {
 			continue
@@ -30,6 +41,7 @@ func guess(name string, values []*string) experiment.ParameterSpec {
 		number = number && err == nil && finite(v) != nil
 		whole = whole && number && v == math.Trunc(v) && math.Abs(v) <= 1<<53
 		low, high = math.Min(low, v), math.Max(high, v)
+		seen = append(seen, v)
 	}
 	switch {
 	case !number:
@@ -45,7 +57,7 @@ func guess(name string, values []*string) experiment.ParameterSpec {
 		p.ParameterType = "double"
 		p.FeasibleSpace.Min, p.FeasibleSpace.Max = exact(low), exact(high)
 	}
-	if low > 0 && high/low >= wide {
+	if logarithmicScale(seen, low, high) {
 		p.FeasibleSpace.Distribution = "logUniform"
 	}
 	return p

@@ -1,0 +1,302 @@
+// Package report writes an experiment as one HTML page to mail, print or attach: it needs no script and no
+// network, and shows the same numbers as the command line.
+package report
+
+import (
+	"cmp"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+// Input is what a report is about.
+type Input struct {
+	Experiment *experiment.Experiment
+	Trials     []experiment.Trial // by number
+	Model      *tuner.Model       // nil: there is none
+	NoModel    string             // why
+	Now        time.Time          // of the report
+}
+
+// Bounds of what is shown, so that a page of thousands of trials stays small.
+const (
+	maxRows  = 200 // of the table
+	maxLines = 300 // of the parallel coordinates
+	maxPlots = 24  // parameters that are plotted
+)
+
+//go:embed page.html
+var pageText string
+
+//go:embed style.css
+var style string
+
+var page = template.Must(template.New("page").Parse(pageText))
+
+// Write writes the page.
+func Write(w io.Writer, in Input) error {
+	p, err := newReport(&in)
+	if err != nil {
+		return err
+	}
+	return page.Execute(w, p)
+}
+
+// report is what the template shows.
+type report struct {
+	Style     template.CSS
+	Title     string
+	Namespace string
+	State     string
+	Reason    string
+	Message   string
+	Facts     []pair
+	Best      *best
+	NoBest    string
+	Front     *front
+	Wide      *plot // history, twice: for wide screens and for narrow ones
+	Narrow    *plot
+	History   string // what to know of it
+	Outputs   []output
+	NoModel   string
+	At        string
+	Parallel  *plot
+	Lines     string
+	Failures  []failure
+	Table     table
+	YAML      string
+	Made      string
+
+	*Input
+	spec *experiment.Spec
+}
+
+type pair struct{ Name, Value string }
+
+// best is the best trial.
+type best struct {
+	Trial      string
+	Number     uint64
+	Metric     string
+	Value      string
+	Brief      string
+	Goal       string
+	Metrics    []pair // the further ones
+	Parameters []pair
+}
+
+func newReport(in *Input) (*report, error) {
+	e := in.Experiment
+	r := &report{
+		Style: template.CSS(style), //nolint:gosec // a file of ours
+		Title: e.Metadata.Name, Namespace: e.Metadata.Namespace, State: string(e.Status.State()),
+		Made: in.Now.UTC().Format("2006-01-02 15:04 UTC"), Input: in, spec: &e.Spec,
+	}
+	if n := len(e.Status.Conditions); n > 0 {
+		r.Reason, r.Message = e.Status.Conditions[n-1].Reason, e.Status.Conditions[n-1].Message
+	}
+	r.Facts = r.facts()
+	r.findBest()
+	r.Front = r.newFront()
+	r.history()
+	r.model()
+	r.parallel()
+	r.Failures = failures(in.Trials)
+	r.Table = r.newTable()
+	text, err := manifest(e)
+	r.YAML = text
+	return r, err
+}
+
+// manifest is the experiment as a person would write it. The address of a webhook may be a secret.
+func manifest(e *experiment.Experiment) (string, error) {
+	shown := experiment.Experiment{
+		APIVersion: e.APIVersion, Kind: e.Kind, Spec: e.Spec,
+		Metadata: experiment.Metadata{Name: e.Metadata.Name, Namespace: e.Metadata.Namespace, Labels: e.Metadata.Labels, Annotations: e.Metadata.Annotations},
+	}
+	if t := shown.Spec.Tuned; t != nil && len(t.Webhooks) > 0 {
+		quiet := *t
+		quiet.Webhooks = nil
+		shown.Spec.Tuned = &quiet
+	}
+	text, err := yaml.Marshal(&shown)
+	if err != nil {
+		return "", fmt.Errorf("write experiment as YAML: %w", err)
+	}
+	return string(text), nil
+}
+
+func (r *report) facts() []pair {
+	counts := map[experiment.TrialState]int{}
+	for i := range r.Trials {
+		counts[r.Trials[i].State]++
+	}
+	var words []string
+	for _, s := range []experiment.TrialState{
+		experiment.TrialSucceeded, experiment.TrialEarlyStopped, experiment.TrialFailed, experiment.TrialMetricsUnavailable,
+		experiment.TrialKilled, experiment.TrialRunning, experiment.TrialPending,
+	} {
+		if n := counts[s]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	trials := strconv.Itoa(len(r.Trials))
+	if limit := r.spec.MaxTrialCount; limit != nil {
+		trials += fmt.Sprintf(" of %d", *limit)
+	}
+	if len(words) > 0 {
+		trials += ": " + strings.Join(words, ", ")
+	}
+	facts := []pair{{"Trials", trials}}
+	if r.spec.Algorithm != nil {
+		facts = append(facts, pair{"Algorithm", r.spec.Algorithm.AlgorithmName})
+	}
+	for _, o := range r.spec.Objectives() {
+		facts = append(facts, pair{"Objective", o.Type + " " + o.MetricName})
+	}
+	for i := range r.spec.Constraints() {
+		facts = append(facts, pair{"Constraint", constraintText(&r.spec.Constraints()[i])})
+	}
+	if s := r.Experiment.Status; s.StartTime != nil {
+		end := r.Now
+		if s.CompletionTime != nil {
+			end = *s.CompletionTime
+		}
+		facts = append(facts, pair{"Began", s.StartTime.UTC().Format("2006-01-02 15:04:05 UTC")},
+			pair{"Took", max(0, end.Sub(*s.StartTime)).Round(time.Millisecond).String()})
+	}
+	return facts
+}
+
+func constraintText(c *experiment.Constraint) string {
+	text := c.MetricName
+	if c.Min != nil {
+		text = exact(*c.Min) + " ≤ " + text
+	}
+	if c.Max != nil {
+		text += " ≤ " + exact(*c.Max)
+	}
+	return text
+}
+
+func (r *report) findBest() {
+	o := r.spec.Objective
+	t, ok := experiment.Best(r.Trials, r.spec)
+	if !ok {
+		r.NoBest = "No trial has a usable value of " + o.ObjectiveMetricName + " yet."
+		if len(r.spec.Constraints()) > 0 {
+			r.NoBest = "No trial has a usable value of each objective and keeps the constraints yet."
+		}
+		return
+	}
+	r.Best = &best{Trial: t.Name, Number: t.Number, Metric: o.ObjectiveMetricName, Value: exact(r.value(&t, o.ObjectiveMetricName))}
+	r.Best.Brief = brief(r.Best.Value)
+	if o.Goal != nil {
+		r.Best.Goal = "goal " + exact(*o.Goal) + ", not reached"
+		if experiment.GoalReached(o, r.value(&t, o.ObjectiveMetricName)) {
+			r.Best.Goal = "goal " + exact(*o.Goal) + ", reached"
+		}
+	}
+	for _, name := range o.AdditionalMetricNames {
+		r.Best.Metrics = append(r.Best.Metrics, pair{name, r.metric(&t, name)})
+	}
+	for _, p := range t.Assignment {
+		r.Best.Parameters = append(r.Best.Parameters, pair{p.Name, p.Value})
+	}
+}
+
+// value is a trial's value of a metric; NaN when there is none.
+func (r *report) value(t *experiment.Trial, metric string) float64 { return r.spec.ValueOf(t)(metric) }
+
+// metric is a trial's value of a metric as text; "" when there is none.
+func (r *report) metric(t *experiment.Trial, name string) string {
+	if v, ok := t.Observation.Value(name, r.spec.Objective); ok {
+		return exact(v)
+	}
+	return ""
+}
+
+// result is a trial's value of a metric where it counts; false for one that failed or is not finite.
+func (r *report) result(t *experiment.Trial, metric string) (float64, bool) {
+	if t.State != experiment.TrialSucceeded && t.State != experiment.TrialEarlyStopped {
+		return 0, false
+	}
+	v := r.value(t, metric)
+	return v, finite(v)
+}
+
+func (r *report) feasible(t *experiment.Trial) bool { return r.spec.Feasible(r.spec.ValueOf(t)) }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+func exact(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// brief is a text, of a number with many digits its first.
+func brief(text string) string {
+	if v, err := strconv.ParseFloat(text, 64); err == nil && len(text) > 8 {
+		return strconv.FormatFloat(v, 'g', 6, 64)
+	}
+	return text
+}
+
+func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+
+// failure is a group of trials that ended without a usable result for what looks like the same cause.
+type failure struct {
+	Title   string
+	Reason  string
+	Message string // of the first
+	Trials  string
+}
+
+// failures groups trials by state, reason and message, whose digits and trial name may differ.
+func failures(trials []experiment.Trial) (out []failure) {
+	type group struct {
+		first   *experiment.Trial
+		numbers []string
+	}
+	var groups []*group
+	index := map[string]*group{}
+	for i := range trials {
+		t := &trials[i]
+		if t.State != experiment.TrialFailed && t.State != experiment.TrialMetricsUnavailable && t.Reason != tuner.ReasonDiverged {
+			continue
+		}
+		key := string(t.State) + "\x00" + t.Reason + "\x00" + strings.Map(letter, strings.ReplaceAll(t.Message, t.Name, "*"))
+		g := index[key]
+		if g == nil {
+			g = &group{first: t}
+			index[key], groups = g, append(groups, g)
+		}
+		g.numbers = append(g.numbers, strconv.FormatUint(t.Number, 10))
+	}
+	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(len(b.numbers), len(a.numbers)) })
+	for _, g := range groups {
+		f := failure{Reason: g.first.Reason, Message: g.first.Message, Trials: strings.Join(g.numbers[:min(20, len(g.numbers))], ", ")}
+		if more := len(g.numbers) - 20; more > 0 {
+			f.Trials += fmt.Sprintf(" and %d more", more)
+		}
+		f.Title = fmt.Sprintf("%d × %s", len(g.numbers), g.first.State)
+		out = append(out, f)
+	}
+	return out
+}
+
+// letter drops digits.
+func letter(r rune) rune {
+	if r >= '0' && r <= '9' {
+		return -1
+	}
+	return r
+}

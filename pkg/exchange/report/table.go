@@ -1,0 +1,101 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// table lists trials.
+type table struct {
+	Header []string
+	Rows   []row
+	Note   string
+}
+
+// row is a trial. Class says how it stands out.
+type row struct {
+	Class string
+	Cells []string
+}
+
+// newTable lists all trials by number, or of many the best ones first.
+func (r *report) newTable() table {
+	metrics := r.spec.Needed()
+	for _, m := range r.spec.Objective.AdditionalMetricNames {
+		if !slices.Contains(metrics, m) {
+			metrics = append(metrics, m)
+		}
+	}
+	t := table{Header: append([]string{"number", "state"}, metrics...)}
+	for _, p := range r.spec.Parameters {
+		t.Header = append(t.Header, p.Name)
+	}
+	t.Header = append(t.Header, "took", "trial", "reason")
+	for _, trial := range r.listed() {
+		t.Rows = append(t.Rows, r.row(trial, metrics))
+	}
+	t.Note = "Numbers are shortened"
+	if more := len(r.Trials) - len(t.Rows); more > 0 {
+		t.Note = fmt.Sprintf("The best %d of %d trials; numbers are shortened", len(t.Rows), len(r.Trials))
+	}
+	t.Note += ". All of it: tuned export " + r.Title
+	return t
+}
+
+func (r *report) listed() (out []*experiment.Trial) {
+	if len(r.Trials) <= maxRows {
+		for i := range r.Trials {
+			out = append(out, &r.Trials[i])
+		}
+		return out
+	}
+	out = r.ranked()
+	with := map[uint64]bool{}
+	for _, t := range out {
+		with[t.Number] = true
+	}
+	for i := range r.Trials {
+		if len(out) >= maxRows {
+			break
+		}
+		if !with[r.Trials[i].Number] {
+			out = append(out, &r.Trials[i])
+		}
+	}
+	return out[:maxRows]
+}
+
+func (r *report) row(t *experiment.Trial, metrics []string) row {
+	out := row{Cells: []string{strconv.FormatUint(t.Number, 10), string(t.State)}}
+	switch {
+	case r.Best != nil && r.Best.Number == t.Number:
+		out.Class = "best"
+	case t.State == experiment.TrialFailed || t.State == experiment.TrialMetricsUnavailable:
+		out.Class = "bad"
+	}
+	for _, m := range metrics {
+		out.Cells = append(out.Cells, brief(r.metric(t, m)))
+	}
+	out.Cells = append(out.Cells, r.cells(t)...)
+	took := ""
+	if !t.Started.IsZero() && !t.Finished.Before(t.Started) {
+		took = t.Finished.Sub(t.Started).Round(time.Millisecond).String()
+	}
+	return row{out.Class, append(out.Cells, took, t.Name, t.Reason)}
+}
+
+// cells are the values of a trial's parameters, empty where one is not active.
+func (r *report) cells(t *experiment.Trial) (out []string) {
+	for _, p := range r.spec.Parameters {
+		text, _ := valueOf(t, p.Name)
+		if p.ParameterType == "double" {
+			text = brief(text)
+		}
+		out = append(out, text)
+	}
+	return out
+}
