@@ -20,7 +20,7 @@ const reasonImporting = "ImportInterrupted"
 
 // Bounds on what one commit of an import holds; a store refuses what is too large for one.
 const (
-	importTrials = 100
+	importTrials = 500
 	importBytes  = 256 << 10
 )
 

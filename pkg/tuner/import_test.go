@@ -63,7 +63,7 @@ func importer(t *testing.T, s store.Store) *Tuner {
 	return tn
 }
 
-// imported is an experiment of n trials to import, of which each tenth has a curve.
+// imported is an experiment of n trials to import, of which each fiftieth has a curve.
 func imported(n int) (e *experiment.Experiment, trials []experiment.Trial, measured map[uint64][]experiment.Measurement) {
 	e = wanted(1, int32(n))
 	e.Local = experiment.Local{}
@@ -77,11 +77,11 @@ func imported(n int) (e *experiment.Experiment, trials []experiment.Trial, measu
 			Assignment:  []experiment.Pair{{Name: "x", Value: "0.5"}},
 			Observation: experiment.Observation{Metrics: []experiment.Metric{{Name: "loss", Min: v, Max: v, Latest: v}}},
 		}
-		switch i % 10 {
-		case 3:
+		switch {
+		case i%50 == 3:
 			trial.Note = experiment.Note{Text: "look at this", Tags: []string{"odd"}}
 			measured[trial.Number] = []experiment.Measurement{{Seq: 1, Metric: "loss", Value: 2, Text: "2"}}
-		case 7:
+		case i%10 == 7:
 			trial.State, trial.Observation = experiment.TrialFailed, experiment.Observation{}
 		}
 		trials = append(trials, trial)
@@ -90,7 +90,7 @@ func imported(n int) (e *experiment.Experiment, trials []experiment.Trial, measu
 }
 
 func TestImport(t *testing.T) {
-	const n = 250
+	const n = 1100
 	s := storetest.NewMemory()
 	e, trials, measured := imported(n)
 	if err := importer(t, s).Import(t.Context(), e, trials, measured); err != nil {
@@ -132,7 +132,7 @@ func TestImport(t *testing.T) {
 // TestImportInterrupted kills an import at each of its writes: what is stored is sound and failed, and the
 // same import completes it; another one does not.
 func TestImportInterrupted(t *testing.T) {
-	const n = 120
+	const n = 520
 	e, trials, measured := imported(n)
 	for left := 0; ; left++ {
 		s := storetest.NewMemory()

@@ -17,15 +17,20 @@ func (r *report) history() {
 		return
 	}
 	r.Wide, r.Narrow = r.course(newPlot(880, 300)), r.course(newPlot(360, 260))
-	for i := range r.Trials {
-		r.Wide.Dots = append(r.Wide.Dots, r.dot(&r.Trials[i], r.Wide))
+	if len(r.Trials) <= maxNamed {
+		for i := range r.Trials {
+			r.Wide.Dots = append(r.Wide.Dots, r.dot(&r.Trials[i], r.Wide))
+		}
+		r.Wide.Marks = slices.DeleteFunc(r.Wide.Marks, func(m mark) bool { return strings.HasPrefix(m.Class, "dots") })
 	}
-	r.Wide.Marks = slices.DeleteFunc(r.Wide.Marks, func(m mark) bool { return strings.HasPrefix(m.Class, "dots") })
 	r.History = "The line is the best value so far"
 	if len(r.spec.Constraints()) > 0 {
 		r.History += " of trials that keep the constraints; others are hollow"
 	}
 	r.History += "; marks at the bottom are trials without a result."
+	if len(r.Trials) > maxPoints {
+		r.History += fmt.Sprintf(" Plots show about %d trials, evenly spaced.", maxPoints)
+	}
 }
 
 func (r *report) course(p *plot) *plot {
@@ -48,7 +53,7 @@ func (r *report) course(p *plot) *plot {
 		c.steps = append(c.steps, [2]float64{p.Right, c.steps[len(c.steps)-1][1]})
 	}
 	var below strings.Builder
-	for _, at := range c.without {
+	for _, at := range thin(c.without, maxPoints) {
 		below.WriteString("M" + length(at) + " " + length(p.Bottom) + "v-6")
 	}
 	p.add("without", below.String())

@@ -160,12 +160,24 @@ func length(v float64) string {
 // crowd is how many points are drawn small and pale.
 const crowd = 300
 
-// addDots adds a path of points.
+// addDots adds a path of points, of many evenly spaced ones.
 func (p *plot) addDots(class string, points [][2]float64) {
 	if len(points) > crowd {
 		class += " crowd"
 	}
-	p.add(class, dots(points))
+	p.add(class, dots(thin(points, maxPoints)))
+}
+
+// thin keeps at most so many of all, evenly spaced.
+func thin[T any](all []T, most int) []T {
+	if len(all) <= most {
+		return all
+	}
+	out := make([]T, most)
+	for k := range out {
+		out[k] = all[k*len(all)/most]
+	}
+	return out
 }
 
 // dots is a path of points, which a round line cap makes visible.

@@ -31,9 +31,11 @@ type Input struct {
 
 // Bounds of what is shown, so that a page of thousands of trials stays small.
 const (
-	maxRows  = 200 // of the table
-	maxLines = 300 // of the parallel coordinates
-	maxPlots = 24  // parameters that are plotted
+	maxRows   = 200  // of the table
+	maxLines  = 300  // of the parallel coordinates
+	maxPlots  = 24   // parameters that are plotted
+	maxPoints = 2000 // of a plot
+	maxNamed  = 1000 // trials that say which they are when they are pointed at
 )
 
 //go:embed page.html

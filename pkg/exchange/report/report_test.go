@@ -192,11 +192,16 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestSize has the thousand trials in twenty parameters that a page must hold below a megabyte.
+// TestSize has the thousand trials in twenty parameters that a page must hold below a megabyte, and shows that it
+// does not grow with more.
 func TestSize(t *testing.T) {
-	in := study(t, 1000, 20, several)
-	if n := len(written(t, in)); n >= 1<<20 {
-		t.Errorf("%d bytes, want less than %d", n, 1<<20)
+	for _, tt := range []struct{ trials, parameters int }{{1000, 20}, {20000, 6}} {
+		in := study(t, tt.trials, tt.parameters, several)
+		n := len(written(t, in))
+		t.Logf("%d trials in %d parameters: %d bytes", tt.trials, tt.parameters, n)
+		if n >= 1<<20 {
+			t.Errorf("%d trials in %d parameters: %d bytes, want less than %d", tt.trials, tt.parameters, n, 1<<20)
+		}
 	}
 }
 
