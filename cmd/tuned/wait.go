@@ -74,7 +74,11 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 	case condition == "deleted" && status.Code(err) == codes.NotFound:
 		last = nil
 	case err != nil && waiting.Err() != nil && ctx.Err() == nil:
-		return exit{exitTimeout, fmt.Errorf("wait for %s: after %v it is not so that %s%s", key, timeout, condition, standing(last))}
+		stands := "; there was no answer yet"
+		if last != nil {
+			stands = standing(last)
+		}
+		return exit{exitTimeout, fmt.Errorf("wait for %s: after %v it is not so that %s%s", key, timeout, condition, stands)}
 	case err != nil:
 		return fmt.Errorf("wait for %s: %w", key, err)
 	}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/exchange"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+func (a *app) exportCommand() *cobra.Command {
+	var p place
+	var format, file string
+	c := &cobra.Command{
+		Use:   "export NAME",
+		Short: "Write an experiment's trials for other tools",
+		Long: `Write an experiment's trials for other tools: as csv or parquet for spreadsheets and data
+frames, as json with everything that is known of it, or as optuna-journal, a file that Optuna
+and its dashboard open. "tuned import" reads all but parquet.`,
+		Args:              words(1, 1, "NAME"),
+		ValidArgsFunction: p.completeNames,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := a.export(c.Context(), &p, args[0], format, file); err != nil {
+				return fmt.Errorf("export %s: %w", args[0], err)
+			}
+			return nil
+		},
+	}
+	p.flags(c, a.getenv)
+	formatFlag(c, &format, exchange.Formats...)
+	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to write, in place of standard output")
+	return c
+}
+
+func (a *app) export(ctx context.Context, p *place, name, format, file string) error {
+	if out, ok := a.stdout.(*os.File); ok && file == "" && format == exchange.Parquet && term.IsTerminal(int(out.Fd())) {
+		return usage("%s is no text; give -f FILE, or send it elsewhere", format)
+	}
+	s, err := p.study(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, note := range s.Notes {
+		fmt.Fprintf(a.stderr, "warning: %s\n", note)
+	}
+	return a.writeTo(file, func(w io.Writer) error { return exchange.Write(w, format, s) })
+}
+
+// study returns an experiment with its trials and their measurements.
+func (p *place) study(ctx context.Context, name string) (*exchange.Study, error) {
+	var s *exchange.Study
+	err := p.reading(ctx, func(c *client) error {
+		w, err := c.whole(ctx, p.key(name))
+		if err != nil {
+			return err
+		}
+		s = &exchange.Study{Experiment: w.Experiment, Trials: w.trials, Measured: map[uint64][]experiment.Measurement{}}
+		for i := range s.Trials {
+			t := &s.Trials[i]
+			ms, err := c.measurements(ctx, w.Key(), t.Name)
+			if err != nil {
+				return fmt.Errorf("read measurements of %s: %w", t.Name, err)
+			}
+			slices.SortStableFunc(ms, func(x, y experiment.Measurement) int {
+				return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Step, y.Step))
+			})
+			s.Measured[t.Number] = ms
+		}
+		return nil
+	})
+	return s, err
+}
+
+// measurements returns those of a trial's current attempt, by source.
+func (c *client) measurements(ctx context.Context, key experiment.Key, trial string) (all []experiment.Measurement, err error) {
+	request := &tunedv1.ListMeasurementsRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial, PageSize: 10000}
+	for {
+		response, err := c.ListMeasurements(ctx, request)
+		if err != nil {
+			return nil, rpcError(err)
+		}
+		for _, m := range response.GetMeasurements() {
+			all = append(all, experiment.Measurement{
+				Seq: m.GetSeq(), Time: instant(m.GetTime()), Step: m.GetStep(), Metric: m.GetMetric(),
+				Text: m.GetText(), Value: experiment.ParseValue(m.GetText()),
+			})
+		}
+		if request.PageToken = response.GetNextPageToken(); request.GetPageToken() == "" {
+			return all, nil
+		}
+	}
+}
+
+// writeTo lets f write a file, which is there as a whole or not at all; "" and "-" are standard output.
+func (a *app) writeTo(file string, f func(io.Writer) error) (err error) {
+	if file == "" || file == "-" {
+		out := bufio.NewWriter(a.stdout)
+		return errors.Join(f(out), out.Flush())
+	}
+	next, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(next.Name()) // the first error counts
+		}
+	}()
+	out := bufio.NewWriter(next)
+	if err := errors.Join(f(out), out.Flush(), next.Chmod(0o644), next.Close()); err != nil {
+		return err
+	}
+	return os.Rename(next.Name(), file)
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	"github.com/tuned-hpo/tuned/pkg/exchange"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/store/badger"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/local"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
+)
+
+// importFlags are those of the import command.
+type importFlags struct {
+	place
+	name, format, spec, study string
+	objectives, parameters    []string
+	columns                   []string
+}
+
+func (a *app) importCommand() *cobra.Command {
+	var f importFlags
+	c := &cobra.Command{
+		Use:   "import FILE --name NAME",
+		Short: "Make an experiment of trials that another tool ran",
+		Long: `Make an experiment of trials that another tool ran, or that "tuned export" wrote: of its json,
+of a csv with a row per trial, or of the journal of an Optuna study. The experiment has ended; it
+can be looked at, and others can learn from it by spec.tuned.warmStart. What a csv does not say,
+the search space and the objective, comes from an experiment file (--spec) or is guessed from its cells.
+FILE is - for standard input.`,
+		Args: words(1, 1, "FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.importFile(c.Context(), &f, args[0])
+		},
+	}
+	f.flags(c, a.getenv)
+	flags := c.Flags()
+	flags.StringVar(&f.name, "name", "", "name of the new experiment")
+	flags.StringVar(&f.format, "from", "", "format of the file, found out unless given: "+strings.Join(exchange.Readable, ", "))
+	flags.StringVar(&f.spec, "spec", "", "experiment `FILE` with the search space and the objective of a csv")
+	flags.StringVar(&f.study, "study", "", "name of the Optuna study, where the journal has several")
+	flags.StringArrayVar(&f.objectives, "objective", nil, "what a csv without --spec optimizes, `TYPE=METRIC`, as in minimize=loss; may be repeated. Of an Optuna study it names the metrics")
+	flags.StringSliceVar(&f.parameters, "parameters", nil, "columns of a csv without --spec that are parameters, separated by commas")
+	flags.StringArrayVar(&f.columns, "column", nil, "what a column of a csv stands for, `TITLE=params.NAME`, metrics.NAME, number, name, state, ...; may be repeated")
+	return c
+}
+
+func (a *app) importFile(ctx context.Context, f *importFlags, file string) error {
+	o, err := a.importOptions(f, file)
+	if err != nil {
+		return err
+	}
+	s, err := a.readStudy(file, f.format, o)
+	if err != nil {
+		if faults := experiment.Faults(nil); errors.As(err, &faults) {
+			return usage("import %s: nothing was imported:\n%w", named(file), faults)
+		}
+		return usage("import %s: %w", named(file), err)
+	}
+	for _, note := range s.Notes {
+		fmt.Fprintf(a.stderr, "note: %s\n", visible(note))
+	}
+	if err := f.store(ctx, s); err != nil {
+		return err
+	}
+	w, err := f.whole(ctx, f.name)
+	if err != nil {
+		return fmt.Errorf("look at what was imported: %w", err)
+	}
+	r := newResult(w.Experiment, w.trials, "", time.Time{})
+	fmt.Fprintf(a.stdout, "%s imported: %s\n", w.Key(), r.trialText())
+	r.chosen.print(a.stdout)
+	return nil
+}
+
+// importOptions reads what the flags say of the file.
+func (a *app) importOptions(f *importFlags, file string) (o exchange.Options, err error) {
+	o = exchange.Options{
+		File: named(file), Name: f.name, Namespace: f.namespace, Parameters: f.parameters,
+		Study: f.study, Columns: map[string]string{},
+	}
+	if f.name == "" {
+		return o, usage("import %s: --name NAME is required", named(file))
+	}
+	if f.format != "" && !slices.Contains(exchange.Readable, f.format) {
+		return o, usage("--from %s: no such format; want one of %s", f.format, strings.Join(exchange.Readable, ", "))
+	}
+	for _, text := range f.columns {
+		i := strings.LastIndex(text, "=") // a title may have one, too
+		if i <= 0 {
+			return o, usage("--column %q: want TITLE=WHAT", text)
+		}
+		o.Columns[text[:i]] = text[i+1:]
+	}
+	for _, text := range f.objectives {
+		direction, metric, ok := strings.Cut(text, "=")
+		if !ok || metric == "" || direction != "minimize" && direction != "maximize" {
+			return o, usage("--objective %q: want minimize=METRIC or maximize=METRIC", text)
+		}
+		o.Objectives = append(o.Objectives, experiment.FurtherObjective{MetricName: metric, Type: direction})
+	}
+	if f.spec != "" {
+		o.Spec, err = a.specOf(f.spec)
+	}
+	return o, err
+}
+
+// specOf reads an experiment's spec; the name of the experiment does not matter, nor does how it would run.
+func (a *app) specOf(file string) (*experiment.Spec, error) {
+	text, err := readInput(file, a.stdin)
+	if err != nil {
+		return nil, err
+	}
+	r := experiment.Read(named(file), text, options(false, true, ""))
+	faults := slices.DeleteFunc(r.Faults, func(x experiment.Fault) bool { return strings.HasPrefix(x.Path, "metadata.") })
+	if len(faults) > 0 {
+		return nil, badExperiment(file, faults)
+	}
+	return &r.Experiment.Spec, nil
+}
+
+// readStudy reads a file, in the given format or in that it seems to have.
+func (a *app) readStudy(file, format string, o exchange.Options) (*exchange.Study, error) {
+	in := a.stdin
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer opened.Close()
+		in = opened
+	}
+	buffered := bufio.NewReader(in)
+	if format == "" {
+		head, err := buffered.Peek(64)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		if format, err = exchange.Detect(head); err != nil {
+			return nil, err
+		}
+	}
+	return exchange.Read(buffered, format, o)
+}
+
+// store stores what was read. It needs the data directory for itself, which it makes if there is none.
+func (f *importFlags) store(ctx context.Context, s *exchange.Study) (err error) {
+	if f.dataDir == "" {
+		return usage("find data directory: it is empty; give --data-dir, or set HOME or XDG_STATE_HOME")
+	}
+	d := dataDir(absolute(f.dataDir))
+	if err := d.create(); err != nil {
+		return err
+	}
+	st, err := openStore(ctx, d, badger.Options{})
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	runner, err := local.New(local.Config{Dir: d.trials()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, runner.Close()) }()
+	t, err := tuner.New(tuner.Config{Store: st, Runner: runner, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
+	if err != nil {
+		return err
+	}
+	err = t.Import(ctx, s.Experiment, s.Trials, s.Measured)
+	if errors.Is(err, store.ErrInvalid) {
+		return usage("%w", err)
+	}
+	return err
+}
