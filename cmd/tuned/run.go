@@ -137,7 +137,7 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 		if err := a.interrupt(ctx, d.tuner, s, second); err != nil {
 			return err
 		}
-		if s, err = d.tuner.Snapshot(e.Key()); err != nil {
+		if s, err = d.tuner.Load(context.WithoutCancel(ctx), e.Key()); err != nil {
 			return fmt.Errorf("run experiment: %w", err)
 		}
 		return a.conclude(s, d.dir, mode)

@@ -59,8 +59,10 @@ spec:
 		{"no parameter", `{firstPoints: [{lr: 0.5, kind: a, x: 1}]}`, []string{"spec.tuned.firstPoints[0].x"}},
 		{"incomplete, out of range", `{firstPoints: [{lr: 0.5}, {lr: 7, kind: a}]}`, []string{"spec.tuned.firstPoints[0]", "spec.tuned.firstPoints[1]"}},
 		{"more than there are trials", `{firstPoints: [{lr: 1, kind: a}, {lr: 1, kind: b}, {lr: 1, kind: a}]}`, []string{"spec.tuned.firstPoints"}},
-		{"webhooks", `{webhooks: [{url: "file:///etc/passwd"}, {url: "http://"}, {url: "http://x", secretFile: /k}]}`,
-			[]string{"spec.tuned.webhooks[0].url", "spec.tuned.webhooks[1].url", "spec.tuned.webhooks[2].secretFile"}},
+		{
+			"webhooks", `{webhooks: [{url: "file:///etc/passwd"}, {url: "http://"}, {url: "http://x", secretFile: /k}]}`,
+			[]string{"spec.tuned.webhooks[0].url", "spec.tuned.webhooks[1].url", "spec.tuned.webhooks[2].secretFile"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

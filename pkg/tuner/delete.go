@@ -62,7 +62,7 @@ func (d *driver) demolish(ctx context.Context) error {
 	d.log.Info().Msg("experiment deleted")
 	d.feed.publish(Change{Key: d.key, Deleted: true})
 	d.Tuner.mu.Lock()
-	delete(d.Tuner.drivers, d.key)
+	delete(d.drivers, d.key)
 	d.Tuner.mu.Unlock()
 	d.notify()
 	return errGone

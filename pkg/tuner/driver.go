@@ -391,7 +391,7 @@ func (d *driver) fail(ctx context.Context, reason, message string) error {
 func (d *driver) notify() {
 	d.Tuner.mu.Lock()
 	defer d.Tuner.mu.Unlock()
-	for w := range d.Tuner.watchers[d.key] {
+	for w := range d.watchers[d.key] {
 		select {
 		case w <- struct{}{}:
 		default:

@@ -105,10 +105,10 @@ func (t *Tuner) driver(key experiment.Key) *driver {
 func (d *driver) retire() bool {
 	d.Tuner.mu.Lock()
 	defer d.Tuner.mu.Unlock()
-	if d.users > 0 || d.Tuner.drivers[d.key] != d {
+	if d.users > 0 || d.drivers[d.key] != d {
 		return false
 	}
-	delete(d.Tuner.drivers, d.key)
+	delete(d.drivers, d.key)
 	return true
 }
 

@@ -86,7 +86,7 @@ func TestFeedResumes(t *testing.T) {
 	n := experiments * (1 + 2*trials) // created; handed out and told
 	head := take(t, part, 7)
 	leave()
-	for range part { //nolint:revive // until it is closed
+	for range part { // until it is closed
 	}
 	group.Wait()
 	all := take(t, whole, n)

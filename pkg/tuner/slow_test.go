@@ -302,12 +302,12 @@ func TestDriversAtRestEnd(t *testing.T) {
 func (r *rig) atRest() {
 	r.t.Helper()
 	for {
-		r.Tuner.mu.Lock()
+		r.mu.Lock()
 		var some *driver
 		for _, d := range r.drivers {
 			some = d
 		}
-		r.Tuner.mu.Unlock()
+		r.mu.Unlock()
 		if some == nil {
 			return
 		}

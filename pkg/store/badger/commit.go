@@ -51,26 +51,9 @@ type encodedTrial struct {
 }
 
 func encodeChange(key experiment.Key, c *store.Change) (out *encodedChange, err error) {
-	out = &encodedChange{revision: c.Revision}
-	if c.Spec != nil {
-		if out.spec, err = encodeJSON(c.Spec); err != nil {
-			return nil, fmt.Errorf("spec: %w", err)
-		}
-	}
-	if c.Local != nil {
-		if out.local, err = encodeJSON(c.Local); err != nil {
-			return nil, fmt.Errorf("local: %w", err)
-		}
-	}
-	if c.Status != nil {
-		if out.status, err = encodeJSON(c.Status); err != nil {
-			return nil, fmt.Errorf("status: %w", err)
-		}
-	}
-	if c.Control != nil {
-		if out.control, err = encodeJSON(c.Control); err != nil {
-			return nil, fmt.Errorf("control: %w", err)
-		}
+	out = &encodedChange{revision: c.Revision, notes: make(map[uint64][]byte, len(c.Notes))}
+	if err := out.experiment(c); err != nil {
+		return nil, err
 	}
 	if out.create, err = encodeTrials(c.Create); err != nil {
 		return nil, err
@@ -92,13 +75,35 @@ func encodeChange(key experiment.Key, c *store.Change) (out *encodedChange, err 
 		}
 		out.appended = append(out.appended, a)
 	}
-	out.notes = make(map[uint64][]byte, len(c.Notes))
 	for number, note := range c.Notes {
 		if out.notes[number], err = encodeJSON(&note); err != nil {
 			return nil, fmt.Errorf("note of trial %d: %w", number, err)
 		}
 	}
 	return out, nil
+}
+
+// experiment encodes what changes of the experiment's own records.
+func (out *encodedChange) experiment(c *store.Change) (err error) {
+	for _, part := range []struct {
+		name  string
+		given bool
+		value any
+		to    *[]byte
+	}{
+		{"spec", c.Spec != nil, c.Spec, &out.spec},
+		{"local", c.Local != nil, c.Local, &out.local},
+		{"status", c.Status != nil, c.Status, &out.status},
+		{"control", c.Control != nil, c.Control, &out.control},
+	} {
+		if !part.given {
+			continue
+		}
+		if *part.to, err = encodeJSON(part.value); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
 }
 
 func encodeAppend(key experiment.Key, a *store.Appended) (out encodedAppend, err error) {

@@ -70,24 +70,7 @@ func testAppendedCommit(t *testing.T, r *rig) {
 		},
 	})
 	r.must(err)
-	for _, test := range []struct {
-		name string
-		a    store.Appended
-		want error
-	}{
-		{"final trial", store.Appended{Number: 1, Attempt: 1, Source: "agent", Measurements: measurements(7, 7)}, store.ErrConflict},
-		{"unknown trial", store.Appended{Number: 4, Attempt: 1, Source: "agent", Measurements: measurements(1, 1)}, store.ErrNotFound},
-		{"another attempt", store.Appended{Number: 2, Attempt: 2, Source: "agent", Measurements: measurements(1, 1)}, store.ErrConflict},
-		{"gap to what is there", store.Appended{Number: 2, Attempt: 1, Source: "agent", Measurements: measurements(2, 2)}, store.ErrConflict},
-		{"gap within", store.Appended{Number: 2, Attempt: 1, Source: "agent", Measurements: append(measurements(1, 1), measurements(3, 3)...)}, store.ErrInvalid},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			r := &rig{Store: r.Store, t: t}
-			_, err := r.Commit(ctx, keyA, store.Change{Revision: 3, Append: []store.Appended{test.a}, Events: []experiment.Event{{Reason: "Never"}}})
-			r.wantErr("commit", err, test.want)
-			r.unchanged(3)
-		})
-	}
+	testRefusedAppended(t, r)
 	for range 2 {
 		for stream, last := range map[experiment.Stream]uint64{streamA: 6, told: 30_000, created: 1} {
 			ms, err := r.Measurements(ctx, stream, 0)
@@ -105,5 +88,27 @@ func testAppendedCommit(t *testing.T, r *rig) {
 		if f.Invariant == "I3" || f.Invariant == "I8" {
 			t.Errorf("check: %s", f)
 		}
+	}
+}
+
+// testRefusedAppended refuses measurements that do not continue what testAppendedCommit has stored.
+func testRefusedAppended(t *testing.T, r *rig) {
+	for _, test := range []struct {
+		name string
+		a    store.Appended
+		want error
+	}{
+		{"final trial", store.Appended{Number: 1, Attempt: 1, Source: "agent", Measurements: measurements(7, 7)}, store.ErrConflict},
+		{"unknown trial", store.Appended{Number: 4, Attempt: 1, Source: "agent", Measurements: measurements(1, 1)}, store.ErrNotFound},
+		{"another attempt", store.Appended{Number: 2, Attempt: 2, Source: "agent", Measurements: measurements(1, 1)}, store.ErrConflict},
+		{"gap to what is there", store.Appended{Number: 2, Attempt: 1, Source: "agent", Measurements: measurements(2, 2)}, store.ErrConflict},
+		{"gap within", store.Appended{Number: 2, Attempt: 1, Source: "agent", Measurements: append(measurements(1, 1), measurements(3, 3)...)}, store.ErrInvalid},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &rig{Store: r.Store, t: t}
+			_, err := r.Commit(ctx, keyA, store.Change{Revision: 3, Append: []store.Appended{test.a}, Events: []experiment.Event{{Reason: "Never"}}})
+			r.wantErr("commit", err, test.want)
+			r.unchanged(3)
+		})
 	}
 }

@@ -184,20 +184,7 @@ func (m *Memory) Commit(ctx context.Context, key experiment.Key, c store.Change)
 
 func (k *kept) apply(key experiment.Key, c *store.Change) error {
 	k.revision++
-	body := decode[experiment.Experiment](k.body)
-	if c.Spec != nil {
-		body.Spec = *c.Spec
-	}
-	if c.Local != nil {
-		body.Local = *c.Local
-	}
-	k.body = encode(body)
-	if c.Status != nil {
-		k.status = encode(c.Status)
-	}
-	if c.Control != nil {
-		k.control = encode(c.Control)
-	}
+	k.change(c)
 	created := uint64(len(k.trials))
 	for i := range c.Create {
 		t := &c.Create[i]
@@ -227,6 +214,24 @@ func (k *kept) apply(key experiment.Key, c *store.Change) error {
 		k.notes[number] = encode(note)
 	}
 	return nil
+}
+
+// change replaces the experiment's own records.
+func (k *kept) change(c *store.Change) {
+	body := decode[experiment.Experiment](k.body)
+	if c.Spec != nil {
+		body.Spec = *c.Spec
+	}
+	if c.Local != nil {
+		body.Local = *c.Local
+	}
+	k.body = encode(body)
+	if c.Status != nil {
+		k.status = encode(c.Status)
+	}
+	if c.Control != nil {
+		k.control = encode(c.Control)
+	}
 }
 
 // append continues a stream; only trials with numbers up to created were there before the change.

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,7 +54,7 @@ func (l *log) Read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil
 		}
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return 0, err
 		}
 		info, err := l.file.Stat()
@@ -85,8 +86,8 @@ func (r *Runner) Purge(_ context.Context, key experiment.Key) error {
 	if left > 0 {
 		return fmt.Errorf("purge %s: %d workloads are left", key, left)
 	}
-	if err := checkNames(key, target{"any", 1}); err != nil {
-		return nil // nothing ever ran under such a name
+	if ran := checkNames(key, target{"any", 1}) == nil; !ran {
+		return nil // nor can anything run under such a name
 	}
 	if err := r.root.RemoveAll(filepath.Join(key.Namespace, key.Name)); err != nil {
 		return fmt.Errorf("purge %s: %w", key, err)
