@@ -135,13 +135,31 @@ func (o order) compare(a, b place) int {
 	return cmp.Or(by, cmp.Compare(a.At, b.At))
 }
 
-// least returns the n first of places that come after a place, in order, and how many come after it.
-func (o order) least(all []place, after place, some bool, n int) (first []place, left int) {
-	if some {
-		all = slices.DeleteFunc(all, func(p place) bool { return o.compare(p, after) <= 0 })
+// first collects the first places behind one, in order, of any number of them.
+type first struct {
+	order
+	after place
+	some  bool // after counts
+	size  int
+
+	places []place
+	behind int // how many come behind after
+}
+
+// add takes in a place.
+func (f *first) add(p place) {
+	if f.some && f.compare(p, f.after) <= 0 {
+		return
 	}
-	if o.field != "number" || o.descending {
-		slices.SortFunc(all, o.compare)
+	f.behind++
+	f.places = append(f.places, p)
+	if len(f.places) > 2*f.size { // seldom enough to cost no more than a comparison each
+		f.cut()
 	}
-	return all[:min(n, len(all))], len(all)
+}
+
+// cut keeps the first ones.
+func (f *first) cut() {
+	slices.SortFunc(f.places, f.compare)
+	f.places = f.places[:min(f.size, len(f.places))]
 }

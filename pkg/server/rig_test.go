@@ -64,15 +64,14 @@ func newRig(t *testing.T, budget int32) *rig {
 // newRigOf serves one experiment.
 func newRigOf(t *testing.T, submitted *experiment.Experiment, adjust ...func(*server.Config)) *rig {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx := t.Context()
 	memory := storetest.NewMemory()
 	tn, err := tuner.New(tuner.Config{Store: memory, Runner: idle{}, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	driven := make(chan error, 1)
-	go func() { driven <- tn.Run(ctx) }()
 	r := &rig{tuner: tn, store: memory}
+	r.drive(t)
 	if submitted != nil {
 		e, err := tn.Submit(ctx, submitted)
 		if err != nil {
@@ -88,17 +87,25 @@ func newRigOf(t *testing.T, submitted *experiment.Experiment, adjust ...func(*se
 		f(&c)
 	}
 	r.serve(t, c)
+	return r
+}
+
+// drive runs the tuner until the test ends, and the server that is started later has ended.
+func (r *rig) drive(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	driven := make(chan error, 1)
+	go func() { driven <- r.tuner.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-driven; err != nil {
 			t.Errorf("tuner: %v", err)
 		}
 	})
-	return r
 }
 
 // serve starts the server and its clients.
-func (r *rig) serve(t *testing.T, c server.Config) {
+func (r *rig) serve(t testing.TB, c server.Config) {
 	t.Helper()
 	r.server, r.socket = server.New(c), filepath.Join(t.TempDir(), "s")
 	unix, err := net.Listen("unix", r.socket)
@@ -132,7 +139,7 @@ func (r *rig) serve(t *testing.T, c server.Config) {
 }
 
 // dial connects to a server.
-func dial(t *testing.T, address string) *grpc.ClientConn {
+func dial(t testing.TB, address string) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

@@ -76,12 +76,13 @@ func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*
 	response := &tunedv1.ListTrialsResponse{}
 	err = u.Tuner.Inspect(ctx, key, func(s *tuner.Snapshot) error {
 		e = s.Experiment
-		places, left := selected(s, f, by, after, some, size, &response.Total)
-		for _, p := range places {
+		found := first{order: by, after: after, some: some, size: size}
+		response.Total = found.among(s, f)
+		for _, p := range found.places {
 			page = append(page, s.Trials[p.At-1])
 		}
-		if left > len(places) {
-			last := places[len(places)-1]
+		if found.behind > len(found.places) {
+			last := found.places[len(found.places)-1]
 			last.List = list
 			response.NextPageToken = last.token()
 		}
@@ -93,26 +94,25 @@ func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*
 	return response, u.failure(ctx, err, scope{key: key})
 }
 
-// selected returns where the trials of a page stand. Nothing is looked at twice: by number, a page begins
-// where the one before ends.
-func selected(s *tuner.Snapshot, f filter, by order, after place, some bool, size int, total *uint32) (first []place, left int) {
-	spec := &s.Experiment.Spec
-	if len(f) == 0 && by == (order{field: "number"}) {
-		*total = uint32(len(s.Trials))
-		rest := s.Trials[min(int(after.At), len(s.Trials)):]
-		for i := range rest[:min(size, len(rest))] {
-			first = append(first, place{At: rest[i].Number})
+// among finds the first trials of those that a filter lets through, and returns how many these are. Nothing
+// is looked at twice: by number, a page begins where the one before ends.
+func (f *first) among(s *tuner.Snapshot, filter filter) (total uint32) {
+	if len(filter) == 0 && f.order == (order{field: "number"}) {
+		rest := s.Trials[min(int(f.after.At), len(s.Trials)):]
+		f.behind = len(rest)
+		for i := range rest[:min(f.size, len(rest))] {
+			f.places = append(f.places, place{At: rest[i].Number})
 		}
-		return first, len(rest)
+		return uint32(len(s.Trials))
 	}
-	var all []place
 	for i := range s.Trials {
-		if t := &s.Trials[i]; f.trial(spec, t) {
-			all = append(all, by.of(spec, t))
+		if t := &s.Trials[i]; filter.trial(&s.Experiment.Spec, t) {
+			total++
+			f.add(f.of(&s.Experiment.Spec, t))
 		}
 	}
-	*total = uint32(len(all))
-	return by.least(all, after, some, size)
+	f.cut()
+	return total
 }
 
 // EnqueueTrial adds a trial with given parameters.

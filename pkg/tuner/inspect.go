@@ -2,6 +2,8 @@ package tuner
 
 import (
 	"context"
+	"sync"
+	"weak"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
@@ -32,4 +34,28 @@ func (t *Tuner) Experiment(ctx context.Context, key experiment.Key) (*experiment
 // LookUp returns a trial, by name or number, and its experiment. store.ErrNotFound.
 func (t *Tuner) LookUp(ctx context.Context, key experiment.Key, trial string) (*experiment.Experiment, experiment.Trial, error) {
 	return t.lookUp(ctx, key, trial)
+}
+
+// rested is the experiment at rest that was read last. Who reads it page by page has it loaded once, and the
+// garbage collector takes it when it needs the room.
+type rested struct {
+	mu     sync.Mutex
+	reader weak.Pointer[driver]
+}
+
+// get returns the reader of a stored experiment, nil unless it is as the store has it.
+func (r *rested) get(e *experiment.Experiment) *driver {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.reader.Value()
+	if d == nil || d.key != e.Key() || d.e.Metadata.UID != e.Metadata.UID || d.e.Revision != e.Revision {
+		return nil
+	}
+	return d
+}
+
+func (r *rested) put(d *driver) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reader = weak.Make(d)
 }

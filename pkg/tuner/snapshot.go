@@ -51,8 +51,19 @@ func (t *Tuner) reader(ctx context.Context, key experiment.Key) (*driver, error)
 	if d := t.driver(key); d != nil {
 		return d, nil
 	}
+	e, err := t.Store.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if d := t.rested.get(e); d != nil {
+		return d, nil
+	}
 	d := t.newDriver(key)
-	return d, d.load(ctx)
+	if err := d.load(ctx); err != nil {
+		return nil, err
+	}
+	t.rested.put(d)
+	return d, nil
 }
 
 // List returns all stored experiments, ordered by key.

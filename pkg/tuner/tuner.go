@@ -53,6 +53,7 @@ type Tuner struct {
 	failed chan error    // first error of a driver
 	fresh  chan struct{} // capacity 1: a driver waits to be launched
 	models models
+	rested rested
 	feed   *feed
 
 	mu       sync.Mutex
