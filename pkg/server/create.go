@@ -84,7 +84,7 @@ func (u *users) read(r *tunedv1.CreateExperimentRequest) (e *experiment.Experime
 
 // unprepared says why an experiment cannot be run here, or that none may be created now (tuner.ErrConflict).
 func unprepared(err error) error {
-	if faults := (experiment.Faults)(nil); errors.As(err, &faults) {
+	if faults := experiment.Faults(nil); errors.As(err, &faults) {
 		return faulty(faults)
 	}
 	if errors.Is(err, tuner.ErrConflict) {

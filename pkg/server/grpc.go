@@ -21,7 +21,6 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.MaxHeaderListSize(uint32(s.Limits.Header)),
 		grpc.MaxConcurrentStreams(s.Limits.Streams),
 		grpc.ConnectionTimeout(s.Limits.Greeting),
-		grpc.SharedWriteBuffer(true),
 		grpc.WriteBufferSize(4<<10),
 		grpc.ReadBufferSize(0),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),

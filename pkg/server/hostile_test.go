@@ -66,8 +66,12 @@ func (r *rig) rawCall(t *testing.T, path, token string) codes.Code {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	fields := [][2]string{
-		{":method", "POST"}, {":scheme", "http"}, {":path", path},
-		{":authority", r.tcp}, {"content-type", "application/grpc"}, {"te", "trailers"},
+		{":method", "POST"},
+		{":scheme", "http"},
+		{":path", path},
+		{":authority", r.tcp},
+		{"content-type", "application/grpc"},
+		{"te", "trailers"},
 	}
 	if token != "" {
 		fields = append(fields, [2]string{"authorization", "Bearer " + token})

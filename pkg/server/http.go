@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	stdlog "log"
+	stdlog "log" //nolint:depguard // package http takes no other logger
 	"mime"
 	"net"
 	"net/http"

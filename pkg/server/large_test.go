@@ -24,7 +24,9 @@ func BenchmarkListTrials(b *testing.B) {
 	for _, driven := range []bool{true, false} {
 		r := largeRig(b, 100_000, driven)
 		for _, tt := range []struct{ name, filter, order string }{
-			{"by number", "", ""}, {"by value", "", "value"}, {"by parameter", "", "param.x desc"},
+			{"by number", "", ""},
+			{"by value", "", "value"},
+			{"by parameter", "", "param.x desc"},
 			{"filtered", "state=Succeeded AND value<0.5 AND param.x>0.1", "value"},
 		} {
 			b.Run(fmt.Sprintf("driven=%v/%s", driven, tt.name), func(b *testing.B) {

@@ -32,7 +32,11 @@ type step struct {
 // walk calls each operation once at least, in an order in which each can succeed.
 func walk() []step {
 	steps := []step{
-		{operation: "Healthy"}, {operation: "Ready"}, {operation: "GetOpenAPI"}, {operation: "GetVersion"}, {operation: "ListAlgorithms"},
+		{operation: "Healthy"},
+		{operation: "Ready"},
+		{operation: "GetOpenAPI"},
+		{operation: "GetVersion"},
+		{operation: "ListAlgorithms"},
 		{operation: "CreateExperiment", body: walked},
 		{operation: "CreateExperiment2", body: walked}, // the same again
 		{operation: "EnqueueTrial", body: `{"assignments": [{"name": "x", "value": "0.5"}, {"name": "y", "value": "0.25"}], "requestId": "e", "note": "a guess"}`},
@@ -56,11 +60,16 @@ func walk() []step {
 		{operation: "ListTrials", query: "pageSize=2&filter=state%3DSucceeded&orderBy=value"},
 		{operation: "ListEvents", query: "pageSize=3"},
 		{operation: "AnnotateExperiment", body: `{"note": "**mine**", "tags": {"tags": ["b", "a"]}}`},
-		{operation: "ListExperiments", query: "filter=tag%3Da"}, {operation: "ListExperiments2"},
+		{operation: "ListExperiments", query: "filter=tag%3Da"},
+		{operation: "ListExperiments2"},
 		{operation: "ExtendExperiment", body: `{"budget": {"maxTrials": 50, "maxDuration": "3600s"}}`},
-		{operation: "PauseExperiment"}, {operation: "GetExperiment"}, {operation: "ResumeExperiment"},
+		{operation: "PauseExperiment"},
+		{operation: "GetExperiment"},
+		{operation: "ResumeExperiment"},
 		{operation: "StopExperiment", body: `{"drain": true}`},
-		{operation: "WatchAll"}, {operation: "WatchNamespace"}, {operation: "WatchExperiment"},
+		{operation: "WatchAll"},
+		{operation: "WatchNamespace"},
+		{operation: "WatchExperiment"},
 		{operation: "DeleteExperiment"},
 	}...)
 }

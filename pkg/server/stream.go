@@ -30,9 +30,9 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) {
 	}
 	request := &tunedv1.WatchRequest{Namespace: r.PathValue("namespace"), Experiment: r.PathValue("experiment"), After: after}
 	out := s.newHTTPStream(w, r, "text/event-stream", writeEvent)
-	stopped := out.beating()
+	stopped := out.beating(r.Context())
 	defer stopped()
-	s.streamOver(out, tunedv1.TuningService_Watch_FullMethodName, func(stream grpc.ServerStream) error {
+	s.streamOver(out, tunedv1.TuningService_Watch_FullMethodName, func(stream grpc.ServerStream) error { //nolint:contextcheck // the stream has it
 		return (&users{Server: s}).Watch(request, &grpc.GenericServerStream[tunedv1.WatchRequest, tunedv1.WatchResponse]{ServerStream: stream})
 	})
 }
@@ -55,7 +55,7 @@ func (s *Server) log(w http.ResponseWriter, r *http.Request) {
 		Follow: follow, TailBytes: tail,
 	}
 	out := s.newHTTPStream(w, r, "text/plain; charset=utf-8", writeLog)
-	s.streamOver(out, tunedv1.TuningService_GetLog_FullMethodName, func(stream grpc.ServerStream) error {
+	s.streamOver(out, tunedv1.TuningService_GetLog_FullMethodName, func(stream grpc.ServerStream) error { //nolint:contextcheck // the stream has it
 		return (&users{Server: s}).GetLog(request, &grpc.GenericServerStream[tunedv1.GetLogRequest, tunedv1.GetLogResponse]{ServerStream: stream})
 	})
 }
@@ -121,8 +121,8 @@ func (o *httpStream) begin() {
 }
 
 // beating sends a comment from time to time, once the stream has begun. The returned function ends that.
-func (o *httpStream) beating() func() {
-	ctx, cancel := context.WithCancel(o.r.Context())
+func (o *httpStream) beating(ctx context.Context) func() {
+	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

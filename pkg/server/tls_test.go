@@ -53,7 +53,9 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- r.server.ServeTLS(listener, &tls.Config{Certificates: []tls.Certificate{certificate}}) }()
+	go func() {
+		served <- r.server.ServeTLS(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
+	}()
 	t.Cleanup(func() {
 		_ = r.server.Shutdown(t.Context())
 		if err := <-served; err != nil {

@@ -140,7 +140,9 @@ func TestRepeatedCalls(t *testing.T) {
 		{path + "/trials/1/tell", `{"metrics": {"loss": 1}}`},
 		{path + "/tell", `{"assignments": [{"name": "x", "value": "0.1"}, {"name": "y", "value": "0.2"}], "requestId": "t", "metrics": {"loss": 2}}`},
 		{path + "/annotate", `{"note": "n"}`},
-		{path + "/pause", ""}, {path + "/resume", ""}, {path + "/stop", ""},
+		{path + "/pause", ""},
+		{path + "/resume", ""},
+		{path + "/stop", ""},
 	}
 	for _, c := range calls {
 		first := r.do(t, http.MethodPost, c.path, c.body, as(userToken)...)

@@ -36,7 +36,7 @@ func (r *rig) events(t *testing.T, path string, fields ...string) (next func() s
 	for i := 0; i < len(fields); i += 2 {
 		request.Header.Set(fields[i], fields[i+1])
 	}
-	response, err := r.client.Transport.RoundTrip(request)
+	response, err := r.client.Transport.RoundTrip(request) //nolint:bodyclose // closeIt does
 	if err != nil {
 		t.Fatal(err)
 	}
