@@ -87,7 +87,7 @@ func TestEveryRouteAnswersAsDescribed(t *testing.T) {
 		route.walked = true
 	}
 	for name, route := range operations {
-		if !route.walked {
+		if !route.walked && route.PathItem.Extensions["x-joined"] == nil { // those are of the daemon, see test/api
 			t.Errorf("%s %s (%s) was not walked", route.Method, route.Path, name)
 		}
 	}

@@ -1489,7 +1489,8 @@ type WatchRequest struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Namespace  string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`   // "" for all that the caller may see
 	Experiment string                 `protobuf:"bytes,2,opt,name=experiment,proto3" json:"experiment,omitempty"` // "" for all of the namespace
-	// Where to go on: the id of the last response that was seen; "" from now on.
+	// Where to go on: the last id that was seen; "" from now on, with a reset first, so that who lists then
+	// misses nothing.
 	After         string `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1546,10 +1547,10 @@ func (x *WatchRequest) GetAfter() string {
 	return ""
 }
 
-// WatchResponse is one change.
+// WatchResponse is a part of one change. Changes may come twice, the later time with the later state.
 type WatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // of the change, with its last part alone: who goes on after it has seen all of them
 	// Types that are valid to be assigned to Change:
 	//
 	//	*WatchResponse_Experiment
