@@ -121,11 +121,11 @@ func (a *authority) admit(ctx context.Context, method string, request any) error
 		return errUnauthenticated
 	}
 	switch {
-	case r.access == byHello && c.token == "":
-		return nil // the stream's first message is looked at by hello
+	case r.access == byHello:
+		return nil // what counts is the stream's first message, which hello looks at
 	case a.isUser(c):
 		return a.limit(r, a.calls, "user")
-	case r.access == forTrials || r.access == byHello:
+	case r.access == forTrials:
 		return a.admitTrial(ctx, r, c, request)
 	}
 	return errUnauthenticated

@@ -6,8 +6,12 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -19,6 +23,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/internal/testenv"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
@@ -247,6 +252,60 @@ func TestTokenOfATrialThatIsOver(t *testing.T) {
 	for _, request := range [][2]string{{http.MethodGet, "/should-stop"}, {http.MethodGet, ""}, {http.MethodPost, "/report"}} {
 		if got := r.do(t, request[0], path+request[1], "", own...); got.StatusCode != http.StatusUnauthorized {
 			t.Errorf("%s %s of a trial that is gone: got %s", request[0], request[1], got.Status)
+		}
+	}
+}
+
+// TestWhoMayReport: what opens a stream of measurements is the token in its first message, whatever header
+// comes with it.
+func TestWhoMayReport(t *testing.T) {
+	r := newRig(t, 3)
+	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
+	foreign := r.ask(t, 1, "").GetTrials()[0].GetName()
+	agents := tunedv1.NewAgentServiceClient(dial(t, r.tcp))
+	for _, header := range r.credentials(trial, foreign) {
+		for _, shown := range append(r.credentials(trial, foreign), credential{name: "nothing"}) {
+			ctx := t.Context()
+			if header.header != "" {
+				ctx = metadata.AppendToOutgoingContext(ctx, "authorization", header.header)
+			}
+			stream, err := agents.Report(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hello := r.hello(trial, 1)
+			hello.Token = strings.TrimPrefix(shown.header, "Bearer ")
+			_ = stream.Send(&tunedv1.ReportRequest{Hello: hello})
+			_ = stream.CloseSend()
+			_, err = stream.Recv()
+			if allowed, want := err == nil, shown.name == "trial" && !malformed(header); allowed != want {
+				t.Errorf("header %s, hello with %s: got %v, want allowed %v", header.name, shown.name, err, want)
+			}
+		}
+	}
+}
+
+// malformed are headers that are refused as such.
+func malformed(c credential) bool { return c.name == "user's, as Basic" || c.name == "empty" }
+
+// TestPeersOfOtherUsers: the socket trusts its own user alone, even where others can reach it.
+func TestPeersOfOtherUsers(t *testing.T) {
+	curl := testenv.Program(t, "curl")
+	if os.Geteuid() != 0 {
+		testenv.Skip(t, "only root can act as another user")
+	}
+	r := newRigOf(t, nil)
+	for _, path := range []string{filepath.Dir(filepath.Dir(r.socket)), filepath.Dir(r.socket), r.socket} {
+		if err := os.Chmod(path, 0o777); err != nil { // so that it is the server that says no
+			t.Fatal(err)
+		}
+	}
+	for uid, want := range map[uint32]string{0: "200", 65534: "401"} {
+		c := exec.CommandContext(t.Context(), curl, "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", r.socket, "http://localhost/api/v1/version")
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		c.Dir = "/"
+		if out, err := c.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("user %d: got %s, %v; want %s", uid, out, err, want)
 		}
 	}
 }
