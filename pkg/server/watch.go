@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -36,34 +38,89 @@ func (u *users) Watch(r *tunedv1.WatchRequest, stream grpc.ServerStreamingServer
 		return u.failure(ctx, err, scope{})
 	}
 	w := watcher{users: u, send: stream.Send, last: map[experiment.Key]uint64{}}
-	for c := range changes {
-		if !c.Reset && (r.GetNamespace() != "" && r.GetNamespace() != c.Key.Namespace || r.GetExperiment() != "" && r.GetExperiment() != c.Key.Name) {
-			continue
-		}
-		if err := w.tell(ctx, &c); err != nil {
-			return u.ended(stream.Context(), err, scope{key: c.Key})
-		}
+	err = w.follow(ctx, changes, func(c *tuner.Change) bool {
+		return c.Reset || (r.GetNamespace() == "" || r.GetNamespace() == c.Key.Namespace) && (r.GetExperiment() == "" || r.GetExperiment() == c.Key.Name)
+	})
+	if err == nil {
+		err = context.Cause(ctx) // which ends the feed
 	}
-	return u.ended(stream.Context(), context.Cause(ctx), scope{})
+	return u.ended(stream.Context(), err, scope{})
 }
+
+// gathering is how long changes are gathered, so that a client gets many of one experiment as one.
+const gathering = 50 * time.Millisecond
 
 // watcher turns changes into messages for one client.
 type watcher struct {
 	*users
 	send func(*tunedv1.WatchResponse) error
 	last map[experiment.Key]uint64 // number of the last event that was sent
+
+	gathered []*tuner.Change // at most one of an experiment, the one that changed last at the end
 }
 
-// tell sends what one change is about. Only the last message has an id, so that a client that goes on
-// after it has seen all of them.
-func (w *watcher) tell(ctx context.Context, c *tuner.Change) error {
-	messages, err := w.messages(ctx, c)
-	if err != nil {
-		return err
+// follow sends what the wanted changes are about, until there are no more.
+func (w *watcher) follow(ctx context.Context, changes <-chan tuner.Change, wanted func(*tuner.Change) bool) error {
+	timer := time.NewTimer(gathering)
+	defer timer.Stop()
+	for {
+		select {
+		case c, ok := <-changes:
+			if !ok {
+				return nil
+			}
+			if !wanted(&c) {
+				continue
+			}
+			if len(w.gathered) == 0 {
+				timer.Reset(gathering)
+			}
+			w.gather(&c)
+			if !c.Reset && !c.Deleted {
+				continue
+			}
+		case <-timer.C:
+		}
+		if err := w.tell(ctx); err != nil {
+			return err
+		}
 	}
-	for i, m := range messages {
-		if i == len(messages)-1 {
-			m.Id = c.ID
+}
+
+// gather adds a change to what was gathered.
+func (w *watcher) gather(c *tuner.Change) {
+	i := slices.IndexFunc(w.gathered, func(g *tuner.Change) bool { return g.Key == c.Key })
+	if i < 0 || c.Reset || c.Deleted {
+		w.gathered = append(w.gathered, c)
+		return
+	}
+	g := w.gathered[i]
+	for _, number := range c.Trials {
+		if !slices.Contains(g.Trials, number) {
+			g.Trials = append(g.Trials[:len(g.Trials):len(g.Trials)], number)
+		}
+	}
+	g.Experiment, g.Events = g.Experiment || c.Experiment, g.Events+c.Events
+	w.gathered = append(slices.Delete(w.gathered, i, i+1), g) // so that the last one has the last ID
+	g.ID = c.ID
+}
+
+// tell sends what was gathered. Only the last message has an id, so that a client that goes on after it
+// has seen all of them.
+func (w *watcher) tell(ctx context.Context) error {
+	var all []*tunedv1.WatchResponse
+	id := ""
+	for _, c := range w.gathered {
+		messages, err := w.messages(ctx, c)
+		if err != nil {
+			return err
+		}
+		all, id = append(all, messages...), c.ID
+	}
+	w.gathered = nil
+	for i, m := range all {
+		if i == len(all)-1 {
+			m.Id = id
 		}
 		if err := w.send(m); err != nil {
 			return err
