@@ -8,6 +8,7 @@ import (
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 // agents implements AgentService.
@@ -37,19 +38,8 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 		return err
 	}
 	for batch := first.GetMeasurements(); ; {
-		if len(batch) > 0 {
-			if err := a.guard.pace(stream.Context(), reporter, len(batch)); err != nil {
-				return a.failure(stream.Context(), err, over)
-			}
-			acked, err := a.Tuner.Append(stream.Context(), s, measurements(batch))
-			if err != nil {
-				return a.failure(stream.Context(), err, over)
-			}
-			failpoint.Hit("server.stored")
-			if err := stream.Send(&tunedv1.ReportResponse{AckedSeq: acked}); err != nil {
-				return err
-			}
-			failpoint.Hit("server.acked")
+		if err := a.store(stream, reporter, s, batch); err != nil {
+			return a.failure(stream.Context(), err, over)
 		}
 		request, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -60,6 +50,26 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 		}
 		batch = request.GetMeasurements()
 	}
+}
+
+// store makes a batch durable and acknowledges it.
+func (a *agents) store(stream tunedv1.AgentService_ReportServer, r tuner.Reporter, s experiment.Stream, batch []*tunedv1.Measurement) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	if err := a.guard.pace(stream.Context(), r, len(batch)); err != nil {
+		return err
+	}
+	acked, err := a.Tuner.Append(stream.Context(), s, measurements(batch))
+	if err != nil {
+		return err
+	}
+	failpoint.Hit("server.stored")
+	if err := stream.Send(&tunedv1.ReportResponse{AckedSeq: acked}); err != nil {
+		return err
+	}
+	failpoint.Hit("server.acked")
+	return nil
 }
 
 // greeting receives the first message of a stream, which must come soon: only then is it known whose it is.
