@@ -92,7 +92,9 @@ func Restart(e *Experiment, now time.Time) (Status, error) {
 
 // restart takes a completed experiment back to where it has not ended.
 func (s *Status) restart(reason, message string, now time.Time) {
-	s.Conditions = slices.DeleteFunc(slices.Clone(s.Conditions), func(c Condition) bool { return c.Type == Succeeded || c.Type == Failed })
+	s.Conditions = slices.DeleteFunc(slices.Clone(s.Conditions), func(c Condition) bool {
+		return c.Type == Succeeded || c.Type == Failed || c.Type == Restarting // of an earlier time
+	})
 	s.CompletionTime = nil
 	s.set(Restarting, "True", reason, message, now)
 }

@@ -201,6 +201,13 @@ func TestLifeWithRestart(t *testing.T) {
 	step("Created=True(Created) Restarting=True(Restarting) Running=True(Running)", done, trialOf(2, TrialRunning))
 	step("Created=True(Created) Restarting=True(Restarting) Running=False(Running) Succeeded=True(MaxTrialsReached)",
 		done, trialOf(2, TrialFailed))
+	e.Spec.MaxTrialCount = limit(3)
+	if e.Status, err = Restart(e, epoch.Add(19*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if e.Status.State() != Restarting { // a second time as well as the first one
+		t.Errorf("got %s, want it to be restarting", history(e.Status))
+	}
 }
 
 func TestRestartRefused(t *testing.T) {
