@@ -37,7 +37,6 @@ type EventKind string
 const (
 	EventCreated     EventKind = "created"
 	EventRunning     EventKind = "running"
-	EventRestarted   EventKind = "restarted"
 	EventPaused      EventKind = "paused"
 	EventResumed     EventKind = "resumed"
 	EventStopped     EventKind = "stopped"
@@ -48,7 +47,7 @@ const (
 )
 
 var eventKinds = []EventKind{
-	EventCreated, EventRunning, EventRestarted, EventPaused, EventResumed, EventStopped,
+	EventCreated, EventRunning, EventPaused, EventResumed, EventStopped,
 	EventSucceeded, EventFailed, EventGoalReached, EventTrialFailed,
 }
 
@@ -59,7 +58,6 @@ const ReasonCreated = reasonCreated
 var kinds = map[string]EventKind{
 	reasonCreated:       EventCreated,
 	reasonRunning:       EventRunning,
-	reasonRestarting:    EventRestarted,
 	"ExperimentPaused":  EventPaused,
 	reasonResumed:       EventResumed,
 	reasonStopped:       EventStopped,
