@@ -133,17 +133,22 @@ func (d *daemon) open(ctx context.Context, a *app, c *config, r role) error {
 		return err
 	}
 	d.onClose(runner.Close)
+	if err := d.openTuner(ctx, a, c, st, runner); err != nil {
+		return err
+	}
+	return d.openServer(c, r, secret)
+}
+
+// openTuner makes the tuner, which drives nothing yet, and those who are told of what it does.
+func (d *daemon) openTuner(ctx context.Context, a *app, c *config, st *badger.Store, runner *local.Runner) error {
 	observed, err := d.observe(ctx, a, c, st, runner)
 	if err != nil {
 		return err
 	}
 	d.tuner, err = tuner.New(tuner.Config{
-		Store: observed, Runner: runner, Algorithms: builtin.Registry(), Now: time.Now, Log: log, Suggested: d.observers.suggested,
+		Store: observed, Runner: runner, Algorithms: builtin.Registry(), Now: time.Now, Log: d.log, Suggested: d.observers.suggested,
 	})
-	if err != nil {
-		return err
-	}
-	return d.openServer(c, r, secret)
+	return err
 }
 
 // openServer makes the server, which serves nothing yet.

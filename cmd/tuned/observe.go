@@ -43,7 +43,7 @@ func (d *daemon) observe(ctx context.Context, a *app, c *config, st *badger.Stor
 		if o.tracer, err = trace.New(ctx, settings, version, time.Now, d.log); err != nil {
 			return nil, err
 		}
-		d.onClose(func() error { d.closeTracer(); return nil })
+		d.onClose(func() error { d.closeTracer(context.WithoutCancel(ctx)); return nil })
 		all = append(all, o.tracer)
 	}
 	return observe.New(ctx, st, time.Now, all...)
@@ -71,8 +71,8 @@ func (d *daemon) openSender(c *config, st *badger.Store) (*webhook.Sender, error
 }
 
 // closeTracer sends the last traces. That they cannot be sent is logged, and is no failure of the daemon.
-func (d *daemon) closeTracer() {
-	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+func (d *daemon) closeTracer(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastAnswers)
 	defer cancel()
 	if err := d.observers.tracer.Close(ctx); err != nil {
 		d.log.Warn().Err(err).Msg("the last traces were not sent")

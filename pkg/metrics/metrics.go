@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -37,7 +36,7 @@ type Config struct {
 type Metrics struct {
 	Config
 	katib
-	suggestion, fit, queue, trial, write        *prometheus.HistogramVec
+	suggestion, queue, trial, write             *prometheus.HistogramVec
 	suggestions, duplicates, suggestionFailures *prometheus.CounterVec
 	restarts, deliveries                        *prometheus.CounterVec
 	measurements                                prometheus.Counter
@@ -50,7 +49,6 @@ type Metrics struct {
 func New(c Config) (*Metrics, error) {
 	m := &Metrics{Config: c, katib: newKatib(), count: map[experiment.Key]count{}}
 	m.suggestion = histogram("tuned_suggestion_duration_seconds", "Time that one question to an algorithm took.", short, "algorithm")
-	m.fit = histogram("tuned_fit_duration_seconds", "Time that one fit of an algorithm's model took, as a part of a question to it.", short, "algorithm")
 	m.queue = histogram("tuned_trial_queue_duration_seconds", "Time from a trial's suggestion to its start.", long)
 	m.trial = histogram("tuned_trial_duration_seconds", "Time from a trial's start to its end, by the state that it ended in.", long, "state")
 	m.write = histogram("tuned_store_write_duration_seconds", "Time until a write was durable.", short, "operation")
@@ -65,11 +63,12 @@ func New(c Config) (*Metrics, error) {
 	m.start()
 	var faults []error
 	for _, collector := range []prometheus.Collector{
-		m.suggestion, m.fit, m.queue, m.trial, m.write, m.suggestions, m.duplicates, m.suggestionFailures,
+		m.suggestion, m.queue, m.trial, m.write, m.suggestions, m.duplicates, m.suggestionFailures,
 		m.restarts, m.deliveries, m.measurements,
 		m.experimentCreated, m.experimentSucceeded, m.experimentFailed, m.experimentDeleted,
 		m.trialCreated, m.trialSucceeded, m.trialFailed, m.trialUnavailable, m.trialDeleted,
-		build(c.Version), gauges{m},
+		build(c.Version),
+		gauges{m},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		faults = append(faults, c.Registerer.Register(collector))
@@ -126,11 +125,6 @@ func (m *Metrics) Suggested(s tuner.Suggested) {
 	if s.Failed {
 		failures.Inc()
 	}
-}
-
-// Fitted counts a fit of an algorithm's model.
-func (m *Metrics) Fitted(algorithm string, took time.Duration) {
-	m.fit.WithLabelValues(algorithm).Observe(took.Seconds())
 }
 
 // Delivered counts an attempt to deliver an event to a webhook: "delivered", "failed" when it is to be

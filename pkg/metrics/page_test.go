@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,7 +27,6 @@ func full(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(t, storetest.NewMemory())
 	r.told("told")
-	r.metrics.Fitted("bayesianoptimization", time.Second)
 	e := wanted("run", 1, 4)
 	e.Local.Command = []string{"train"}
 	r.settle(e)

@@ -137,8 +137,10 @@ func steps() []step {
 			"trial 1 of default/e: nothing to Pending", "trial 2 of default/e: nothing to Pending",
 			"changed default/e from 0 trials to 2", "2 events of default/e",
 		}},
-		{"start", commit(store.Change{Revision: 2, Update: []experiment.Trial{trial(2, experiment.TrialRunning)}}),
-			[]string{"trial 2 of default/e: Pending to Running", "changed default/e from 2 trials to 2"}},
+		{
+			"start", commit(store.Change{Revision: 2, Update: []experiment.Trial{trial(2, experiment.TrialRunning)}}),
+			[]string{"trial 2 of default/e: Pending to Running", "changed default/e from 2 trials to 2"},
+		},
 		{"first measurements", appended(2, 1, 3), []string{"measured 2 agent from 1, 3"}},
 		{"sent again, and more", appended(2, 2, 5), []string{"measured 2 agent from 4, 2"}},
 		{"sent again", appended(2, 1, 5), nil},

@@ -79,7 +79,7 @@ func httpSink(t *testing.T) (*sink, Settings) {
 func grpcSink(t *testing.T) (*sink, Settings) {
 	t.Helper()
 	s := &sink{}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed with the test
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func must(t *testing.T, err error) {
 }
 
 // traced runs an experiment of three trials and returns what the collector got.
-func traced(t *testing.T, s *sink, settings Settings) (*experiment.Experiment, []experiment.Trial) {
+func traced(t *testing.T, settings Settings) (*experiment.Experiment, []experiment.Trial) {
 	t.Helper()
 	tracer, err := New(t.Context(), settings, "v1", time.Now, zerolog.New(zerolog.NewTestWriter(t)))
 	must(t, err)
@@ -242,7 +242,7 @@ func TestTraces(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) (*sink, Settings){"http": httpSink, "grpc": grpcSink} {
 		t.Run(name, func(t *testing.T) {
 			s, settings := start(t)
-			e, trials := traced(t, s, settings)
+			e, trials := traced(t, settings)
 			traces := map[string][]*otlp.Span{}
 			for _, span := range s.spans {
 				traces[string(span.GetTraceId())] = append(traces[string(span.GetTraceId())], span)
@@ -338,8 +338,11 @@ func TestResolve(t *testing.T) {
 		{"config", Settings{Endpoint: "http://c"}, nil, Settings{Endpoint: "http://c", Protocol: "http/protobuf"}, true},
 		{"environment", Settings{}, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, Settings{Protocol: "http/protobuf"}, true},
 		{
-			"grpc", Settings{}, map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-			Settings{Protocol: "grpc"}, true,
+			"grpc",
+			Settings{},
+			map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+			Settings{Protocol: "grpc"},
+			true,
 		},
 		{"by name", Settings{}, map[string]string{"OTEL_TRACES_EXPORTER": "otlp"}, Settings{Protocol: "http/protobuf"}, true},
 		{"disabled", Settings{Endpoint: "http://c"}, map[string]string{"OTEL_SDK_DISABLED": "true"}, Settings{Endpoint: "http://c", Protocol: "http/protobuf"}, false},

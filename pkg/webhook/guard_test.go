@@ -82,7 +82,7 @@ type nameserver struct {
 
 func newNameserver(t *testing.T, addresses ...string) (*nameserver, Resolver) {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // it is closed with the test
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

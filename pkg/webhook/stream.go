@@ -36,7 +36,7 @@ type occurrence struct {
 func (s *Sender) work(ctx context.Context, st *stream) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(st.ctx, cancel)()
+	defer context.AfterFunc(st.ctx, cancel)() //nolint:contextcheck // it ends with either of the two
 	for failures := 0; !s.rest(st); {
 		err := s.tell(ctx, st)
 		if err == nil {

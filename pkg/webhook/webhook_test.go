@@ -244,8 +244,15 @@ func TestNoSecretIsLogged(t *testing.T) {
 	l.begin()
 	var n int
 	for _, h := range []experiment.Webhook{
-		{URLFile: "url", SecretFile: "key"}, {URLFile: "dead"}, {URLFile: "userinfo"}, {URLFile: "nonsense"}, {URL: r.URL + "/?t=canary"},
-		{URL: r.URL, SecretFile: "badkey"}, {URL: r.URL, SecretFile: "empty"}, {URL: r.URL, SecretFile: "missing"}, {URL: r.URL, SecretEnv: "TUNED_WEBHOOK_K"},
+		{URLFile: "url", SecretFile: "key"},
+		{URLFile: "dead"},
+		{URLFile: "userinfo"},
+		{URLFile: "nonsense"},
+		{URL: r.URL + "/?t=canary"},
+		{URL: r.URL, SecretFile: "badkey"},
+		{URL: r.URL, SecretFile: "empty"},
+		{URL: r.URL, SecretFile: "missing"},
+		{URL: r.URL, SecretEnv: "TUNED_WEBHOOK_K"},
 	} {
 		n++
 		l.create(string(rune('a'+n)), h)
