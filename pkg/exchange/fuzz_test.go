@@ -70,6 +70,15 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
+// FuzzSQLite has a study with pages of 512 bytes in its corpus, so that a row overflows.
+func FuzzSQLite(f *testing.F) {
+	f.Add([]byte("SQLite format 3\x00"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := Read(bytes.NewReader(text), SQLite, Options{File: "f", Name: "n", Namespace: "d"})
+		sound(t, s, err)
+	})
+}
+
 func FuzzJSON(f *testing.F) {
 	f.Add(written(f, JSON, mixed(f)))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -21,23 +21,18 @@ type Options struct {
 	Objectives []experiment.FurtherObjective // of a CSV without Spec
 	Parameters []string                      // columns of a CSV without Spec, beside those named as ours are
 	Columns    map[string]string             // what columns of a CSV stand for, by their titles; see docs/exchange.md
-	Study      string                        // of a journal with several
+	Study      string                        // of an Optuna storage with several
 }
 
 // Readable are the formats that Read knows.
-var Readable = []string{CSV, JSON, Journal}
-
-// sqliteMagic is how a file of SQLite begins.
-const sqliteMagic = "SQLite format 3\x00"
+var Readable = []string{CSV, JSON, Journal, SQLite}
 
 // Detect tells the format of a file by its first bytes: 64 are enough.
 func Detect(head []byte) (format string, err error) {
 	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\uFEFF")), " \t\r\n")
 	switch {
 	case bytes.HasPrefix(head, []byte(sqliteMagic)):
-		return "", fmt.Errorf("it is a SQLite database: let Optuna copy the study into a journal with\n" +
-			"  optuna.copy_study(from_study_name=\"NAME\", from_storage=\"sqlite:///FILE.db\",\n" +
-			"    to_storage=JournalStorage(JournalFileBackend(\"study.log\")))")
+		return SQLite, nil
 	case bytes.HasPrefix(head, []byte("PAR1")):
 		return "", fmt.Errorf("parquet cannot be imported; export the trials as json or csv instead")
 	case bytes.HasPrefix(text, []byte(`{"op_code"`)), bytes.HasPrefix(text, []byte("{")) && bytes.Contains(text, []byte(`"op_code"`)):
@@ -61,6 +56,8 @@ func Read(r io.Reader, format string, o Options) (*Study, error) {
 		s, err = readJSON(r, o.File)
 	case Journal:
 		s, err = readJournal(r, &o)
+	case SQLite:
+		s, err = readSQLite(r, &o)
 	default:
 		return nil, fmt.Errorf("no format %q that can be read; want one of %q", format, Readable)
 	}

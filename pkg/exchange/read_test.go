@@ -62,7 +62,7 @@ func TestRoundTrip(t *testing.T) {
 				want[i].State, want[i].Took = experiment.TrialKilled, 0
 			}
 		}
-		for _, format := range Readable {
+		for _, format := range []string{CSV, JSON, Journal} {
 			t.Run(name+"/"+format, func(t *testing.T) {
 				text := written(t, format, s)
 				if got, err := Detect(text[:min(64, len(text))]); got != format {
@@ -107,18 +107,34 @@ func TestCurveSurvives(t *testing.T) {
 	}
 }
 
-// TestOptunaWritesJournal reads what the real Optuna wrote, see testdata/make.py.
-func TestOptunaWritesJournal(t *testing.T) {
-	file := t.TempDir() + "/study.log"
-	optuna(t, "make.py", file)
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+// TestOptunaWrites reads what the real Optuna wrote, see testdata/make.py.
+func TestOptunaWrites(t *testing.T) {
+	for _, format := range []string{Journal, SQLite} {
+		t.Run(format, func(t *testing.T) {
+			file := t.TempDir() + "/study"
+			optuna(t, "make.py", file, format)
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := Detect(text[:64]); got != format {
+				t.Errorf("detected %q (%v)", got, err)
+			}
+			isMade(t, format, text)
+			if format == SQLite {
+				hasLong(t, text)
+			}
+		})
 	}
-	if _, err := Read(bytes.NewReader(text), Journal, Options{File: "f"}); err == nil || !strings.Contains(err.Error(), `name one with --study, of ["grown" "two"]`) {
+}
+
+// isMade asserts that a file has what testdata/make.py made.
+func isMade(t *testing.T, format string, text []byte) {
+	t.Helper()
+	if _, err := Read(bytes.NewReader(text), format, Options{File: "f"}); err == nil || !strings.Contains(err.Error(), `name one with --study, of ["grown" "two" "long"]`) {
 		t.Errorf("two studies: %v", err)
 	}
-	grown := reread(t, Journal, text, Options{Study: "grown"})
+	grown := reread(t, format, text, Options{Study: "grown"})
 	var got []string
 	for _, p := range grown.Experiment.Spec.Parameters {
 		f := p.FeasibleSpace
@@ -157,7 +173,7 @@ func TestOptunaWritesJournal(t *testing.T) {
 	if n := len(grown.Measured[3]); n != 2 {
 		t.Errorf("the pruned trial has %d intermediate values, want 2", n)
 	}
-	two := reread(t, Journal, text, Options{Study: "two"})
+	two := reread(t, format, text, Options{Study: "two"})
 	if diff := cmp.Diff(two.Experiment.Spec.Objectives(), []experiment.FurtherObjective{{MetricName: "value_0", Type: "minimize"}, {MetricName: "value_1", Type: "maximize"}}); diff != "" {
 		t.Errorf("objectives (-got +want):\n%s", diff)
 	}
@@ -171,6 +187,30 @@ func TestOptunaWritesJournal(t *testing.T) {
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("front (-got +want):\n%s", diff)
+	}
+}
+
+// hasLong asserts that a database has what is in several levels of pages, and values that do not fit into one.
+func hasLong(t *testing.T, text []byte) {
+	t.Helper()
+	d, err := openDatabase(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind := text[(d.tables["trial_params"].root-1)*d.page]; kind != 5 {
+		t.Errorf("the root of trial_params is of kind %d: it shows no levels", kind)
+	}
+	long := reread(t, SQLite, text, Options{Study: "long"})
+	if n := len(long.Trials); n != 60 {
+		t.Fatalf("got %d trials, want 60", n)
+	}
+	for i := range long.Trials {
+		if got, want := long.Trials[i].Assignment[0].Value, exact(float64(i)/2048); got != want {
+			t.Fatalf("trial %d: got %s, want %s", i, got, want)
+		}
+	}
+	if list := long.Experiment.Spec.Parameters[1].FeasibleSpace.List; len(list) != 2 || len(list[1]) != 9000 {
+		t.Errorf("the long choice: %d choices", len(list))
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package exchange carries experiments to other tools and back: it writes and reads them as CSV,
-// JSON, Parquet and the journal of an Optuna study. It knows readers and writers alone, no files.
+// JSON, Parquet and the journal of an Optuna study, and reads Optuna's SQLite files as well. It knows readers and writers alone, no files.
 package exchange
 
 import (
@@ -29,6 +29,7 @@ const (
 	JSON    = "json"
 	Parquet = "parquet"
 	Journal = "optuna-journal"
+	SQLite  = "optuna-sqlite" // is read alone
 )
 
 // Formats are the formats that Write knows.

@@ -1,13 +1,19 @@
-"""make FILE: lets Optuna write a journal with two studies."""
+"""make FILE FORMAT: lets Optuna write studies to a journal or a SQLite file."""
 
 import sys
 
 import optuna
+import sqlalchemy
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-storage = JournalStorage(JournalFileBackend(sys.argv[1]))
+if sys.argv[2] == "optuna-sqlite":
+    storage = optuna.storages.RDBStorage("sqlite:///" + sys.argv[1])
+    sqlalchemy.event.listen(storage.engine, "connect", lambda c, _: c.execute("PRAGMA synchronous=OFF"))
+    storage.engine.dispose()  # so that all connections are new
+else:
+    storage = JournalStorage(JournalFileBackend(sys.argv[1]))
 
 study = optuna.create_study(study_name="grown", storage=storage, direction="maximize")
 study._storage.set_study_system_attr(study._study_id, "study:metric_names", ["acc"])
@@ -45,6 +51,16 @@ for values, excess in [((0.0, 9.0), 0.5), ((1.0, 2.0), -1.0), ((2.0, 3.0), 0.0)]
     t = two.ask({"x": optuna.distributions.FloatDistribution(0, 1, step=0.25)})
     two._storage.set_trial_system_attr(t._trial_id, "constraints", [excess])
     two.tell(t, values)
+
+long = optuna.create_study(study_name="long", storage=storage)
+space = {
+    "x": optuna.distributions.FloatDistribution(0, 1),
+    "y": optuna.distributions.CategoricalDistribution(["short", 9000 * "y"]),
+}
+if sys.argv[2] == "optuna-sqlite":  # a journal has no pages
+    for i in range(60):
+        values = {"x": i / 2048, "y": space["y"].choices[i % 2]}
+        long.add_trial(optuna.create_trial(params=values, distributions=space, value=i))
 
 gone = optuna.create_study(study_name="gone", storage=storage)
 optuna.delete_study(study_name="gone", storage=storage)
