@@ -31,10 +31,7 @@ and its dashboard open. "tuned import" reads all but parquet.`,
 		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.export(c.Context(), &p, args[0], format, file); err != nil {
-				return fmt.Errorf("export %s: %w", args[0], err)
-			}
-			return nil
+			return doing("export "+args[0], a.export(c.Context(), &p, args[0], format, file))
 		},
 	}
 	p.flags(c, a.getenv)
@@ -51,9 +48,6 @@ func (a *app) export(ctx context.Context, p *place, name, format, file string) e
 	if err != nil {
 		return err
 	}
-	for _, note := range s.Notes {
-		fmt.Fprintf(a.stderr, "warning: %s\n", note)
-	}
 	return a.writeTo(file, func(w io.Writer) error { return exchange.Write(w, format, s) })
 }
 
@@ -61,30 +55,27 @@ func (a *app) export(ctx context.Context, p *place, name, format, file string) e
 func (p *place) study(ctx context.Context, name string) (*exchange.Study, error) {
 	var s *exchange.Study
 	err := p.reading(ctx, func(c *client) error {
-		w, err := c.whole(ctx, p.key(name))
+		key := p.key(name)
+		w, err := c.whole(ctx, key)
 		if err != nil {
 			return err
 		}
 		s = &exchange.Study{Experiment: w.Experiment, Trials: w.trials, Measured: map[uint64][]experiment.Measurement{}}
+		s.Experiment.Note = experiment.Note{Text: w.message.GetNote(), Tags: w.message.GetTags()}
 		for i := range s.Trials {
 			t := &s.Trials[i]
-			ms, err := c.measurements(ctx, w.Key(), t.Name)
-			if err != nil {
+			if s.Measured[t.Number], err = c.measurements(ctx, key, t); err != nil {
 				return fmt.Errorf("read measurements of %s: %w", t.Name, err)
 			}
-			slices.SortStableFunc(ms, func(x, y experiment.Measurement) int {
-				return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Step, y.Step))
-			})
-			s.Measured[t.Number] = ms
 		}
 		return nil
 	})
 	return s, err
 }
 
-// measurements returns those of a trial's current attempt, by source.
-func (c *client) measurements(ctx context.Context, key experiment.Key, trial string) (all []experiment.Measurement, err error) {
-	request := &tunedv1.ListMeasurementsRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial, PageSize: 10000}
+// measurements returns those of a trial's last attempt, in the order of time.
+func (c *client) measurements(ctx context.Context, key experiment.Key, t *experiment.Trial) (all []experiment.Measurement, err error) {
+	request := &tunedv1.ListMeasurementsRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: t.Name, PageSize: 10000}
 	for {
 		response, err := c.ListMeasurements(ctx, request)
 		if err != nil {
@@ -97,9 +88,13 @@ func (c *client) measurements(ctx context.Context, key experiment.Key, trial str
 			})
 		}
 		if request.PageToken = response.GetNextPageToken(); request.GetPageToken() == "" {
-			return all, nil
+			break
 		}
 	}
+	slices.SortStableFunc(all, func(x, y experiment.Measurement) int {
+		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Step, y.Step))
+	})
+	return all, nil
 }
 
 // writeTo lets f write a file, which is there as a whole or not at all; "" and "-" are standard output.

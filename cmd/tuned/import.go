@@ -19,7 +19,6 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/store/badger"
-	"github.com/tuned-hpo/tuned/pkg/trialrunner/local"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
@@ -36,9 +35,9 @@ func (a *app) importCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import FILE --name NAME",
 		Short: "Make an experiment of trials that another tool ran",
-		Long: `Make an experiment of trials that another tool ran, or that "tuned export" wrote: of its json,
-of a csv with a row per trial, or of the journal of an Optuna study. The experiment has ended; it
-can be looked at, and others can learn from it by spec.tuned.warmStart. What a csv does not say,
+		Long: `Make an experiment of trials that another tool ran, or that "tuned export" wrote: of its json, of a csv
+with a row per trial, or of the storage of an Optuna study, its journal or SQLite file. The experiment has
+ended; it can be looked at, and others can learn from it by spec.tuned.warmStart. What a csv does not say,
 the search space and the objective, comes from an experiment file (--spec) or is guessed from its cells.
 FILE is - for standard input.`,
 		Args: words(1, 1, "FILE"),
@@ -46,12 +45,13 @@ FILE is - for standard input.`,
 			return a.importFile(c.Context(), &f, args[0])
 		},
 	}
-	f.flags(c, a.getenv)
+	f.dataFlag(c, a.getenv)
 	flags := c.Flags()
+	flags.StringVarP(&f.namespace, "namespace", "n", defaultNamespace, "namespace of the new experiment")
 	flags.StringVar(&f.name, "name", "", "name of the new experiment")
 	flags.StringVar(&f.format, "from", "", "format of the file, found out unless given: "+strings.Join(exchange.Readable, ", "))
 	flags.StringVar(&f.spec, "spec", "", "experiment `FILE` with the search space and the objective of a csv")
-	flags.StringVar(&f.study, "study", "", "name of the Optuna study, where the journal has several")
+	flags.StringVar(&f.study, "study", "", "name of the Optuna study, where the file has several")
 	flags.StringArrayVar(&f.objectives, "objective", nil, "what a csv without --spec optimizes, `TYPE=METRIC`, as in minimize=loss; may be repeated. Of an Optuna study it names the metrics")
 	flags.StringSliceVar(&f.parameters, "parameters", nil, "columns of a csv without --spec that are parameters, separated by commas")
 	flags.StringArrayVar(&f.columns, "column", nil, "what a column of a csv stands for, `TITLE=params.NAME`, metrics.NAME, number, name, state, ...; may be repeated")
@@ -73,15 +73,12 @@ func (a *app) importFile(ctx context.Context, f *importFlags, file string) error
 	for _, note := range s.Notes {
 		fmt.Fprintf(a.stderr, "note: %s\n", visible(note))
 	}
-	if err := f.store(ctx, s); err != nil {
+	e, trials, err := f.store(ctx, s)
+	if err != nil {
 		return err
 	}
-	w, err := f.whole(ctx, f.name)
-	if err != nil {
-		return fmt.Errorf("look at what was imported: %w", err)
-	}
-	r := newResult(w.Experiment, w.trials, "", time.Time{})
-	fmt.Fprintf(a.stdout, "%s imported: %s\n", w.Key(), r.trialText())
+	r := newResult(e, trials, "", time.Time{})
+	fmt.Fprintf(a.stdout, "%s imported: %s\n", e.Key(), r.trialText())
 	r.chosen.print(a.stdout)
 	return nil
 }
@@ -156,32 +153,33 @@ func (a *app) readStudy(file, format string, o exchange.Options) (*exchange.Stud
 	return exchange.Read(buffered, format, o)
 }
 
-// store stores what was read. It needs the data directory for itself, which it makes if there is none.
-func (f *importFlags) store(ctx context.Context, s *exchange.Study) (err error) {
+// store stores what was read, and returns it as it is stored. It needs the data directory for itself, which it
+// makes if there is none.
+func (f *importFlags) store(ctx context.Context, s *exchange.Study) (e *experiment.Experiment, trials []experiment.Trial, err error) {
 	if f.dataDir == "" {
-		return usage("find data directory: it is empty; give --data-dir, or set HOME or XDG_STATE_HOME")
+		return nil, nil, usage("find data directory: it is empty; give --data-dir, or set HOME or XDG_STATE_HOME")
 	}
 	d := dataDir(absolute(f.dataDir))
 	if err := d.create(); err != nil {
-		return err
+		return nil, nil, err
 	}
 	st, err := openStore(ctx, d, badger.Options{})
 	if err != nil {
-		return fmt.Errorf("import: %w", err)
+		return nil, nil, doing("import", err)
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	runner, err := local.New(local.Config{Dir: d.trials()})
+	t, err := tuner.New(tuner.Config{Store: st, Runner: resting{dir: d}, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer func() { err = errors.Join(err, runner.Close()) }()
-	t, err := tuner.New(tuner.Config{Store: st, Runner: runner, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
-	if err != nil {
-		return err
+	if err := t.Import(ctx, s.Experiment, s.Trials, s.Measured); errors.Is(err, store.ErrInvalid) {
+		return nil, nil, usage("%w", err)
+	} else if err != nil {
+		return nil, nil, err
 	}
-	err = t.Import(ctx, s.Experiment, s.Trials, s.Measured)
-	if errors.Is(err, store.ErrInvalid) {
-		return usage("%w", err)
+	if e, err = st.Get(ctx, s.Experiment.Key()); err != nil {
+		return nil, nil, err
 	}
-	return err
+	trials, err = st.Trials(ctx, e.Key())
+	return e, trials, err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -26,10 +25,7 @@ with their reasons, the trials and the experiment as YAML.`,
 		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := a.report(c.Context(), &p, args[0], file); err != nil {
-				return fmt.Errorf("report on %s: %w", args[0], err)
-			}
-			return nil
+			return doing("report on "+args[0], a.report(c.Context(), &p, args[0], file))
 		},
 	}
 	p.flags(c, a.getenv)
