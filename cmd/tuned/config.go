@@ -181,9 +181,7 @@ func (c *config) readConfig(file string) error {
 // knownKeys reports the keys of a config file that config does not have, each with the nearest one.
 func knownKeys(text []byte) error {
 	var given map[string]any
-	if yaml.Unmarshal(text, &given) != nil {
-		return nil // reading it says what is wrong
-	}
+	_ = yaml.Unmarshal(text, &given) // reading it for good says what is wrong
 	var known []string
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[config]()) {
 		known = append(known, field.Tag.Get("json"))

@@ -250,7 +250,7 @@ func (p *place) token() (string, error) {
 type bearer string
 
 // GetRequestMetadata returns the header.
-func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) { //nolint:unparam // gRPC's interface has an error
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	if b == "" {
 		return nil, nil
 	}

@@ -98,29 +98,10 @@ func (d *daemon) serve(f func() error) {
 // open opens store, log, runner and tuner, in this order: whoever has the store has the rest of the
 // data directory.
 func (d *daemon) open(ctx context.Context, a *app, c *config, r role) error {
-	if err := d.dir.create(); err != nil {
-		return err
-	}
-	level, err := zerolog.ParseLevel(c.LogLevel)
+	st, err := d.openStore(ctx, c, r)
 	if err != nil {
 		return err
 	}
-	file := &logFile{path: d.dir.log()}
-	d.onClose(file.close)
-	var to io.Writer = file
-	if r.also != nil {
-		to = zerolog.MultiLevelWriter(file, r.also)
-	}
-	log := zerolog.New(to).Level(level).With().Timestamp().Logger()
-	st, err := openStore(ctx, d.dir, badger.Options{Log: log})
-	if err != nil {
-		return err
-	}
-	d.onClose(st.Close)
-	if err := file.open(); err != nil {
-		return err
-	}
-	d.log = log
 	if d.getenv, err = webhook.TakeEnvironment(); err != nil { // before a runner gives it to trials
 		return err
 	}
@@ -128,7 +109,7 @@ func (d *daemon) open(ctx context.Context, a *app, c *config, r role) error {
 	if err != nil {
 		return err
 	}
-	runner, err := d.openRunner(a, c, secret, log)
+	runner, err := d.openRunner(a, c, secret, d.log)
 	if err != nil {
 		return err
 	}
@@ -149,6 +130,30 @@ func (d *daemon) openTuner(ctx context.Context, a *app, c *config, st *badger.St
 		Store: observed, Runner: runner, Algorithms: builtin.Registry(), Now: time.Now, Log: d.log, Suggested: d.observers.suggested,
 	})
 	return err
+}
+
+// openStore opens the store and the log, which is not touched before the store is ours.
+func (d *daemon) openStore(ctx context.Context, c *config, r role) (*badger.Store, error) {
+	if err := d.dir.create(); err != nil {
+		return nil, err
+	}
+	level, err := zerolog.ParseLevel(c.LogLevel)
+	if err != nil {
+		return nil, err
+	}
+	file := &logFile{path: d.dir.log()}
+	d.onClose(file.close)
+	var to io.Writer = file
+	if r.also != nil {
+		to = zerolog.MultiLevelWriter(file, r.also)
+	}
+	d.log = zerolog.New(to).Level(level).With().Timestamp().Logger()
+	st, err := openStore(ctx, d.dir, badger.Options{Log: d.log})
+	if err != nil {
+		return nil, err
+	}
+	d.onClose(st.Close)
+	return st, file.open()
 }
 
 // openServer makes the server, which serves nothing yet.

@@ -247,7 +247,7 @@ func (d *doctor) checkDisk(dir string) {
 		d.fail(check, err.Error(), "give another --data-dir")
 		return
 	}
-	kind := fileSystem(int64(s.Type))
+	kind := fileSystem(s.Type)
 	free := s.Bavail * uint64(s.Bsize)
 	found := fmt.Sprintf("%s, %d MiB free", kind.name, free>>20)
 	switch {

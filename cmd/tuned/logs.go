@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -107,7 +108,7 @@ const longestColour = 32
 
 // Write implements io.Writer.
 func (q *quiet) Write(data []byte) (int, error) {
-	text := append(q.rest, data...)
+	text := slices.Concat(q.rest, data)
 	var out []byte
 	for len(text) > 0 {
 		if colour := harmless.Find(text); colour != nil {
@@ -125,7 +126,7 @@ func (q *quiet) Write(data []byte) (int, error) {
 		}
 		text = text[size:]
 	}
-	q.rest = append([]byte(nil), text...)
+	q.rest = slices.Clone(text)
 	if _, err := q.to.Write(out); err != nil {
 		return 0, err
 	}

@@ -21,7 +21,8 @@ func (a *app) followRemote(ctx context.Context, c *client, key experiment.Key, m
 		return fmt.Errorf("follow %s: %w", key, err)
 	}
 	defer r.end()
-	s, err := follow(ctx, r, key, a.newView(mode), time.Now)
+	look := func() (tuner.Snapshot, error) { return r.snapshot(ctx, key) }
+	s, err := follow(ctx, r.changed, look, a.newView(mode), time.Now)
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		fmt.Fprintf(a.stderr, "tuned: %s goes on in the daemon; tuned wait %[1]s waits for it, tuned stop %[1]s ends it\n", key.Name)
@@ -37,7 +38,6 @@ type remote struct {
 	*client
 	changed chan struct{} // capacity 1
 	cancel  context.CancelFunc
-	ctx     context.Context //nolint:containedctx // of the feed, which Snapshot reads beside: watched has no contexts
 	done    chan struct{}
 
 	mu     sync.Mutex
@@ -47,10 +47,10 @@ type remote struct {
 
 // begin opens the feed and reads the trials that there are.
 func (r *remote) begin(ctx context.Context, key experiment.Key) error {
-	r.ctx, r.cancel = context.WithCancel(ctx)
-	feed, err := r.watch(r.ctx, &tunedv1.WatchRequest{Namespace: key.Namespace, Experiment: key.Name})
+	ctx, r.cancel = context.WithCancel(ctx)
+	feed, err := r.watch(ctx, &tunedv1.WatchRequest{Namespace: key.Namespace, Experiment: key.Name})
 	if err == nil {
-		err = r.reload(key)
+		err = r.reload(ctx, key)
 	}
 	if err != nil {
 		r.cancel()
@@ -62,7 +62,7 @@ func (r *remote) begin(ctx context.Context, key experiment.Key) error {
 		for {
 			change, err := feed.Recv()
 			if err == nil {
-				err = r.take(key, change)
+				err = r.take(ctx, key, change)
 			}
 			if err != nil {
 				r.mu.Lock()
@@ -88,10 +88,10 @@ func (r *remote) end() {
 }
 
 // take brings the trials up to date with a change.
-func (r *remote) take(key experiment.Key, change *tunedv1.WatchResponse) error {
+func (r *remote) take(ctx context.Context, key experiment.Key, change *tunedv1.WatchResponse) error {
 	switch {
 	case change.GetReset_():
-		return r.reload(key)
+		return r.reload(ctx, key)
 	case change.GetDeleted() != nil:
 		return fmt.Errorf("experiment %s was deleted", key)
 	case change.GetTrial() != nil:
@@ -103,8 +103,8 @@ func (r *remote) take(key experiment.Key, change *tunedv1.WatchResponse) error {
 }
 
 // reload reads all trials.
-func (r *remote) reload(key experiment.Key) error {
-	list, err := r.client.trials(r.ctx, key)
+func (r *remote) reload(ctx context.Context, key experiment.Key) error {
+	list, err := r.client.trials(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -117,14 +117,9 @@ func (r *remote) reload(key experiment.Key) error {
 	return nil
 }
 
-// Watch yields after changes.
-func (r *remote) Watch(experiment.Key) (changes <-chan struct{}, cancel func()) {
-	return r.changed, func() {}
-}
-
-// Snapshot returns the experiment as it stands.
-func (r *remote) Snapshot(key experiment.Key) (s tuner.Snapshot, err error) {
-	m, err := r.get(r.ctx, key)
+// snapshot returns the experiment as it stands.
+func (r *remote) snapshot(ctx context.Context, key experiment.Key) (s tuner.Snapshot, err error) {
+	m, err := r.get(ctx, key)
 	if err != nil {
 		return s, err
 	}
@@ -132,7 +127,7 @@ func (r *remote) Snapshot(key experiment.Key) (s tuner.Snapshot, err error) {
 		return s, fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	if m.GetSettled() { // the feed may be behind, and this is the last look
-		if err := r.reload(key); err != nil {
+		if err := r.reload(ctx, key); err != nil {
 			return s, err
 		}
 	}

@@ -129,7 +129,10 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 		a.sayHowToAsk(e.Key(), d.dir)
 	}
 	a.sayWhatIsKnown(submitted)
-	s, err := follow(ctx, d.tuner, e.Key(), a.newView(mode), time.Now)
+	look := func() (tuner.Snapshot, error) { return d.tuner.Snapshot(e.Key()) }
+	changes, cancel := d.tuner.Watch(e.Key())
+	defer cancel()
+	s, err := follow(ctx, changes, look, a.newView(mode), time.Now)
 	switch cause := context.Cause(ctx); {
 	case err == nil:
 		return a.conclude(s, d.dir, mode)

@@ -50,8 +50,8 @@ func (f *machineFlags) register(c *cobra.Command, getenv func(string) string) {
 	f.registerSlots(c, getenv)
 }
 
-// config returns the settings: defaults, then the config file, then flags. They are not checked yet.
-func (f *machineFlags) config(given *pflag.FlagSet, getenv func(string) string) (config, error) {
+// settings returns the settings: defaults, then the config file, then flags. They are not checked yet.
+func (f *machineFlags) settings(given *pflag.FlagSet, getenv func(string) string) (config, error) {
 	c := defaultConfig(getenv)
 	if f.configFile != "" {
 		if err := c.readConfig(f.configFile); err != nil {
@@ -139,7 +139,7 @@ func (f *runFlags) checkProgress() error {
 
 // configure returns the settings: defaults, then the config file, then flags.
 func (f *runFlags) configure(given *pflag.FlagSet, getenv func(string) string) (config, error) {
-	c, err := f.machineFlags.config(given, getenv)
+	c, err := f.settings(given, getenv)
 	if err != nil {
 		return c, err
 	}

@@ -69,7 +69,7 @@ func (a *app) serveCommand() *cobra.Command {
 
 // configure returns the settings: defaults, then the config file, then flags.
 func (f *serveFlags) configure(given *pflag.FlagSet, getenv func(string) string) (config, error) {
-	c, err := f.machineFlags.config(given, getenv)
+	c, err := f.settings(given, getenv)
 	if err != nil {
 		return c, err
 	}

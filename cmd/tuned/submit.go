@@ -15,7 +15,7 @@ import (
 // submitFlags are the flags of the submit command.
 type submitFlags struct {
 	runFlags
-	place
+	at     place
 	wait   bool
 	dryRun bool
 	format string
@@ -39,7 +39,7 @@ Ctrl-C then leaves it to the daemon.`,
 		},
 	}
 	f.registerExperiment(c)
-	f.place.connectionFlags(c, a.getenv)
+	f.at.connectionFlags(c, a.getenv)
 	f.registerProgress(c)
 	c.Flags().BoolVar(&f.wait, "wait", false, "follow the experiment to its end")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "let the daemon check the experiment, and create nothing")
@@ -54,13 +54,13 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 	if f.wait && (f.format != "text" || f.dryRun) {
 		return usage("--wait: it prints the progress of what was submitted; leave out -o and --dry-run")
 	}
-	f.machineFlags.dataDir = f.place.dataDir
+	f.dataDir = f.at.dataDir
 	cfg, err := f.configure(c.Flags(), a.getenv)
 	if err != nil {
 		return err
 	}
 	if !c.Flags().Changed("data-dir") {
-		f.place.dataDir = cfg.DataDir // of the config file
+		f.at.dataDir = cfg.DataDir // of the config file
 	}
 	r, err := a.read(c.Flags(), &f.runFlags, &cfg, file, command)
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 	}
 	ctx, _, stop := interruptible(c.Context())
 	defer stop()
-	err = f.asking(ctx, func(c *client) error {
+	err = f.at.asking(ctx, func(c *client) error {
 		request, err := creation(r.Experiment)
 		if err != nil {
 			return err

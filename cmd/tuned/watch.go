@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
@@ -12,21 +11,14 @@ import (
 // little work even with very many trials.
 const refresh = 100 * time.Millisecond
 
-// watched is what following an experiment needs of a tuner.
-type watched interface {
-	Snapshot(key experiment.Key) (tuner.Snapshot, error)
-	Watch(key experiment.Key) (changes <-chan struct{}, cancel func())
-}
-
-// follow shows an experiment's progress until it is settled or ctx ends, and returns how it stood.
-func follow(ctx context.Context, w watched, key experiment.Key, v view, now func() time.Time) (tuner.Snapshot, error) {
-	changes, cancel := w.Watch(key)
-	defer cancel()
+// follow shows an experiment's progress until it is settled or ctx ends, and returns how it stood. changes yields
+// when there is something new for look to see.
+func follow(ctx context.Context, changes <-chan struct{}, look func() (tuner.Snapshot, error), v view, now func() time.Time) (tuner.Snapshot, error) {
 	defer v.end()
 	start := now()
 	show := v.begin
 	for {
-		s, err := w.Snapshot(key)
+		s, err := look()
 		if err != nil {
 			return s, err
 		}
