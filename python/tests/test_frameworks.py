@@ -1,0 +1,180 @@
+"""Each callback inside its real library: what a training reports, and that should_stop ends it."""
+import importlib.util
+import os
+
+import unittest
+import unittest.mock
+
+import rig
+import tuned
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+
+class Recorder:
+    """Stands where the reporter of a trial does: keeps the reports, and asks to stop after some."""
+
+    def __init__(self, stop_after=None):
+        self.reports, self.stop_after = [], stop_after
+
+    def put(self, points):
+        self.reports.append({p["metric"]: float(p["text"]) for p in points})
+        self.reports[-1]["step"] = points[0]["step"]
+
+    def should_stop(self):
+        return self.stop_after is not None and len(self.reports) >= self.stop_after
+
+
+def needs(*modules):
+    missing = [m for m in modules if importlib.util.find_spec(m) is None]
+    return unittest.skipIf(missing, "not installed: %s" % ", ".join(missing))
+
+
+class TestCallbacks(unittest.TestCase):
+    def record(self, train, stop_after=None):
+        """Runs train with a recorder and returns the reports."""
+        recorder = Recorder(stop_after)
+        with unittest.mock.patch.object(tuned, "_current", recorder), unittest.mock.patch.object(tuned, "_Reporter", Recorder):
+            train()
+        return recorder.reports
+
+    @needs("xgboost", "numpy")
+    def test_xgboost(self):
+        import numpy
+        import xgboost
+        x = numpy.random.default_rng(1).normal(size=(200, 3))
+        data = xgboost.DMatrix(x, x[:, 0] > 0)
+
+        def train():
+            xgboost.train({"objective": "binary:logistic", "eval_metric": ["logloss", "auc"], "nthread": 1}, data, 6,
+                          evals=[(data, "valid")], callbacks=[tuned.XGBoostCallback()], verbose_eval=False)
+
+        reports = self.record(train)
+        self.assertEqual([r["step"] for r in reports], [1, 2, 3, 4, 5, 6])
+        self.assertEqual(set(reports[0]), {"step", "valid-logloss", "valid-auc"})
+        self.assertLess(reports[-1]["valid-logloss"], reports[0]["valid-logloss"])
+        self.assertEqual(len(self.record(train, stop_after=2)), 2)
+
+    @needs("lightgbm", "numpy")
+    def test_lightgbm(self):
+        import lightgbm
+        import numpy
+        x = numpy.random.default_rng(1).normal(size=(200, 3))
+        data = lightgbm.Dataset(x, (x[:, 0] > 0).astype(int), free_raw_data=False)
+
+        def train():
+            lightgbm.train({"objective": "binary", "metric": ["binary_logloss", "auc"], "verbose": -1, "num_threads": 1}, data, 6,
+                           valid_sets=[data], valid_names=["valid"], callbacks=[tuned.LightGBMCallback()])
+
+        reports = self.record(train)
+        self.assertEqual([r["step"] for r in reports], [1, 2, 3, 4, 5, 6])
+        self.assertEqual(set(reports[0]), {"step", "valid binary_logloss", "valid auc"})
+        self.assertLess(reports[-1]["valid binary_logloss"], reports[0]["valid binary_logloss"])
+        self.assertEqual(len(self.record(train, stop_after=2)), 2)
+
+    @needs("keras", "numpy")
+    def test_keras(self):
+        import keras
+        import numpy
+        x = numpy.random.default_rng(1).normal(size=(64, 3)).astype("float32")
+
+        def train():
+            keras.utils.set_random_seed(1)
+            model = keras.Sequential([keras.layers.Dense(1)])
+            model.compile(optimizer=keras.optimizers.Adam(0.05), loss="mse")
+            model.fit(x, x[:, :1], epochs=4, validation_split=0.25, verbose=0, callbacks=[tuned.KerasCallback()])
+
+        reports = self.record(train)
+        self.assertEqual([r["step"] for r in reports], [1, 2, 3, 4])
+        self.assertEqual(set(reports[0]), {"step", "loss", "val_loss"})
+        self.assertLess(reports[-1]["val_loss"], reports[0]["val_loss"])
+        self.assertEqual(len(self.record(train, stop_after=2)), 2)
+
+    @needs("pytorch_lightning", "torch")
+    def test_lightning(self):
+        import pytorch_lightning
+        import torch
+
+        class Model(pytorch_lightning.LightningModule):
+            def __init__(self):
+                super().__init__()
+                self.layer = torch.nn.Linear(3, 1)
+
+            def _register_sharded_tensor_state_dict_hooks_if_available(self):
+                """Nothing is sharded here; Debian 12's PyTorch cannot import what is asked for."""
+
+            def training_step(self, batch, _):
+                loss = (self.layer(batch[0]) - batch[1]).square().mean()
+                self.log("train_loss", loss)
+                return loss
+
+            def validation_step(self, batch, _):
+                self.log("val_loss", (self.layer(batch[0]) - batch[1]).square().mean())
+
+            def configure_optimizers(self):
+                return torch.optim.Adam(self.parameters(), lr=0.05)
+
+        torch.manual_seed(1)
+        x = torch.randn(64, 3)
+        data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, x[:, :1]), batch_size=16)
+
+        def train():
+            with rig.tempfile.TemporaryDirectory() as folder:
+                trainer = pytorch_lightning.Trainer(max_epochs=4, default_root_dir=folder, callbacks=[tuned.LightningCallback()],
+                                                    logger=False, enable_checkpointing=False, enable_progress_bar=False, min_epochs=1)
+                trainer.fit(Model(), data, data)
+
+        reports = self.record(train)
+        self.assertEqual([r["step"] for r in reports], [1, 2, 3, 4])
+        self.assertEqual(set(reports[0]), {"step", "train_loss", "val_loss"})
+        self.assertLess(reports[-1]["val_loss"], reports[0]["val_loss"])
+        self.assertEqual(len(self.record(train, stop_after=2)), 2)
+
+    @needs("transformers", "torch", "accelerate")
+    def test_transformers(self):
+        import torch
+        import transformers
+        torch.manual_seed(1)
+        x = torch.randn(64, 3)
+        data = [{"x": row, "y": row[:1]} for row in x]
+
+        class Model(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.layer = torch.nn.Linear(3, 1)
+
+            def forward(self, x, y):
+                out = self.layer(x)
+                return {"loss": (out - y).square().mean(), "logits": out}
+
+        def train():
+            with rig.tempfile.TemporaryDirectory() as folder:
+                settings = transformers.TrainingArguments(
+                    folder, num_train_epochs=4, per_device_train_batch_size=16, evaluation_strategy="epoch", logging_strategy="epoch",
+                    save_strategy="no", report_to=[], learning_rate=0.05, label_names=["y"], disable_tqdm=True, no_cuda=True)
+                trainer = transformers.Trainer(Model(), settings, train_dataset=data, eval_dataset=data,
+                                               callbacks=[tuned.TransformersCallback()])
+                trainer.train()
+
+        with unittest.mock.patch("builtins.print"):
+            reports = self.record(train)
+            stopped = self.record(train, stop_after=2)
+        evals = [r for r in reports if "eval_loss" in r]
+        self.assertEqual([r["step"] for r in evals], [4, 8, 12, 16])
+        self.assertLess(evals[-1]["eval_loss"], evals[0]["eval_loss"])
+        self.assertLess(len(stopped), len(reports))
+
+
+class TestNames(unittest.TestCase):
+    def test_lazily(self):
+        """Importing tuned imports no training library; a name that is not there says so."""
+        code, out, _ = rig.run("import sys, tuned; print([m for m in ('keras', 'torch', 'numpy', 'xgboost') if m in sys.modules])",
+                               dict(os.environ, PYTHONPATH=rig.PYTHON))
+        self.assertEqual((code, out), (0, "[]\n"))
+        with self.assertRaises(AttributeError):
+            tuned.NoSuchCallback
+        self.assertNotIn("float", vars(tuned))
+
+
+if __name__ == "__main__":
+    unittest.main()

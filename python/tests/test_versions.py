@@ -1,0 +1,74 @@
+"""tuned.py is one file, of the standard library alone, for Python 3.8 and later."""
+import ast
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+import rig
+
+SOURCE = os.path.join(rig.PYTHON, "tuned.py")
+CALLBACKS = {"keras", "lightning", "pytorch_lightning", "transformers", "xgboost", "lightgbm"}
+
+
+def interpreters():
+    """Every Python 3.8 and later that is at hand, by version."""
+    found = {"%d.%d" % sys.version_info[:2]: sys.executable}
+    for minor in range(8, 16):
+        version = "3.%d" % minor
+        paths = glob.glob(os.path.expanduser("~/.pyenv/versions/%s.*/bin/python3" % version)) + [shutil.which("python" + version)]
+        for path in filter(None, paths):
+            if subprocess.run([path, "-V"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
+                found.setdefault(version, path)
+    return found
+
+
+class TestVersions(unittest.TestCase):
+    def test_every_interpreter(self):
+        """It can be imported and used under each interpreter, isolated and without installed packages."""
+        script = """if True:
+            import sys
+            sys.path.insert(0, sys.argv[1])
+            before = set(sys.modules)
+            import tuned
+            assert tuned.params(x=1) == {"x": 1}
+            tuned.report(step=1, loss=0.5)
+            assert tuned.float(0, 1).manifest["parameterType"] == "double"
+            foreign = [n for n, m in list(sys.modules.items()) if n not in before and n != "tuned" and "site-packages" in (getattr(m, "__file__", None) or "")]
+            assert not foreign, foreign
+        """
+        for version, path in sorted(interpreters().items()):
+            with self.subTest(version):
+                done = subprocess.run([path, "-I", "-S", "-W", "error", "-B", "-c", script, rig.PYTHON], stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, universal_newlines=True,
+                                      env={k: v for k, v in os.environ.items() if not k.startswith("TUNED_")})
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "step=1 loss=0.5\n", ""))
+
+    def test_grammar(self):
+        """It is written in the grammar of 3.8 and imports no more than the standard library, but for the callbacks."""
+        with open(SOURCE, encoding="utf-8") as file:
+            text = file.read()
+        tree = ast.parse(text, feature_version=(3, 8))
+        imported = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.split(".")[0])
+        if hasattr(sys, "stdlib_module_names"):
+            self.assertEqual(imported - set(sys.stdlib_module_names), CALLBACKS)
+        self.assertFalse(re.search(r"\b(removeprefix|removesuffix|math\.lcm|zoneinfo|tomllib|functools\.cache\b)", text))
+
+    def test_callbacks_are_short(self):
+        with open(SOURCE, encoding="utf-8") as file:
+            tree = ast.parse(file.read())
+        lengths = {n.name: n.end_lineno - n.lineno + 1 for n in tree.body if isinstance(n, ast.FunctionDef) and n.name.endswith("_callback")}
+        self.assertEqual(len(lengths), 5)
+        self.assertLessEqual(max(lengths.values()), 30, lengths)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,78 @@
+// Package pyclient_test runs the tests of python/tuned.py, which are in Python, against the real daemon.
+package pyclient_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/tuned-hpo/tuned/internal/testenv"
+)
+
+var bin string // folder of the built programs
+
+func TestMain(m *testing.M) { os.Exit(build(m)) }
+
+func build(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "tuned-pyclient-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin = dir
+	cmd := exec.Command("go", "build", "-o", dir, "./cmd/tuned", "./cmd/trial-agent")
+	cmd.Dir = filepath.Join("..", "..")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// ran matches the end of what unittest prints.
+var ran = regexp.MustCompile(`(?m)^Ran (\d+) tests? in`)
+
+// unittest runs a module of python/tests, which must have some test and skip none.
+func unittest(t *testing.T, python, module string) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), python, "-W", "ignore", "-m", "unittest", module)
+	c.Dir = filepath.Join("..", "..", "python", "tests")
+	c.Env = append(os.Environ(), "TUNED_BIN="+bin, "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=..")
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	err := c.Run()
+	count := ran.FindStringSubmatch(out.String())
+	if err != nil || count == nil || count[1] == "0" || strings.Contains(out.String(), "skipped=") {
+		t.Fatalf("%s: %v\n%s", module, err, out.String())
+	}
+	t.Logf("%s: %s tests", module, count[1])
+}
+
+func TestClient(t *testing.T) {
+	python := testenv.Program(t, "python3")
+	for _, module := range []string{"test_trial", "test_study", "test_versions", "test_docs"} {
+		t.Run(module, func(t *testing.T) {
+			unittest(t, python, module)
+		})
+	}
+}
+
+// TestLibraries runs each callback inside its real library, and installs the client as a package.
+func TestLibraries(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "./python", "--installed").Output()
+	if err != nil {
+		testenv.Skip(t, "the training libraries are not installed: run test/pyclient/python")
+	}
+	python := filepath.Join(strings.TrimSpace(string(out)), "python3")
+	for _, module := range []string{"test_frameworks", "test_package"} {
+		t.Run(module, func(t *testing.T) {
+			unittest(t, python, module)
+		})
+	}
+}
