@@ -47,6 +47,9 @@ TOKEN_AGE = 60.0  # seconds after which a token's file is read again
 class Error(Exception):
     """The daemon refused a call. code is stable, such as EXPERIMENT_NOT_FOUND; see docs/errors.md."""
 
+    refused = False  # nobody listens at all
+    retry_after = 0.0  # seconds that the daemon asks to wait
+
     def __init__(self, message, code="", status=0):
         super().__init__(message)
         self.code, self.status = code, status
@@ -54,9 +57,6 @@ class Error(Exception):
 
 class Unreachable(Error):
     """No daemon answers, or it cannot answer now: trying again may help."""
-
-    refused = False  # nobody listens at all
-    retry_after = 0.0  # seconds that the daemon asks to wait
 
 
 class StudyEnded(Error):
@@ -321,19 +321,24 @@ class _Reporter:
                 answer = self._stream.send(self._flight, 0)
                 self.stop, self._answered = bool(answer["shouldStop"]), time.monotonic()
                 return True
-            except Unreachable as e:
-                _warn("away", "%s; reports wait" % e)
-                if self._closing and (e.refused or time.monotonic() > self._closing):
-                    return False
-                with self._wake:
-                    self._wake.wait_for(lambda: self._closing, max(delay * random.uniform(0.8, 1.2), e.retry_after))
-                delay = min(2 * delay, 5.0) if not self._closing else 0.1
-                if self._closing:
-                    time.sleep(0.05)
-            except Error:
-                if refused:
+            except Error as e:
+                if isinstance(e, Unreachable) or e.status == 401:  # the token may be renewed
+                    _warn("away", "%s; reports wait" % e)
+                    if self._closing and (e.refused or time.monotonic() > self._closing):
+                        return False
+                    self._pause(max(delay * random.uniform(0.8, 1.2), e.retry_after))
+                    delay = min(2 * delay, 5.0)
+                elif refused:
                     raise
-                refused = True  # once more, numbered anew
+                else:
+                    refused = True  # once more, numbered anew
+
+    def _pause(self, seconds):
+        if self._closing:
+            time.sleep(0.1)
+            return
+        with self._wake:
+            self._wake.wait_for(lambda: self._closing, seconds)
 
     def close(self):
         """Sends what waits, for LAST_FLUSH seconds at most. What is left is printed, for a collector to find."""
@@ -568,6 +573,8 @@ class Trial:
 
     def should_stop(self):
         """Whether the evaluation should end early: raise TrialPruned then, or return what there is."""
+        if self._study._interrupted:
+            return True
         if self._answer is None:
             return bool(self._study._call("GET", "trials", self.name, "should-stop")["shouldStop"])
         return bool(self._answer["shouldStop"])
@@ -684,22 +691,24 @@ class Study:
 
         It returns a value as tell takes it. What it raises is told as the trial's failure, TrialPruned ends the trial
         with its last report. Ctrl-C stops the trials that are out, and is raised again."""
-        tickets, self._interrupted = iter(range(n_trials) if n_trials is not None else iter(int, 1)), False
-        lock, faults = threading.Lock(), []
+        lock, faults, taken = threading.Lock(), [], 0
+        self._interrupted = False
+
+        def take():
+            nonlocal taken
+            with lock:
+                taken += 1
+                return not self._interrupted and (n_trials is None or taken <= n_trials)
 
         def work():
             try:
-                while not self._interrupted:
-                    with lock:
-                        if next(tickets, None) is None:
-                            return
+                while take():
                     trial = self._wait_for_trial()
                     if trial is None:
                         return
                     self._evaluate(objective, trial)
                     if not quiet:
-                        with lock:
-                            print(self._line(trial), flush=True)
+                        print(self._line(trial), flush=True)
             except BaseException as e:
                 self._interrupted = True
                 faults.append(e)
@@ -708,11 +717,15 @@ class Study:
         for thread in threads:
             thread.start()
         try:
-            work() if not threads else [thread.join() for thread in threads]
+            for thread in threads:
+                thread.join()
         except KeyboardInterrupt:
-            self._interrupted = True  # threads end with the trials that they evaluate
-            [thread.join() for thread in threads]
+            self._interrupted = True  # the threads end after the trials that they evaluate
+            for thread in threads:
+                thread.join()
             raise
+        if not threads:
+            work()
         if faults:
             raise faults[0]
         return self.best

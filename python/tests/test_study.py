@@ -129,7 +129,7 @@ class TestStudy(rig.DaemonTest):
                     if trial.number >= 3:
                         print("out", flush=True)
                         until = time.time() + 60
-                        while time.time() < until and not study._interrupted:
+                        while time.time() < until and not trial.should_stop():
                             time.sleep(0.01)
                     return trial["x"]
                 study.optimize(objective, n_jobs=int(sys.argv[3]), quiet=True)

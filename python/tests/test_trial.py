@@ -206,17 +206,12 @@ class TestReport(rig.DaemonTest):
         token = os.path.join(daemon.dir, "token")
         with open(token, "w") as file:
             file.write("an old one")
-        process = rig.begin("""if True:
-            import sys, tuned
-            tuned._warn = print
-            tuned.report(step=1, loss=1)
-            while not tuned._current._thread.join(0) and not tuned._warned and sys.stdin.readline() == "more\\n":
-                tuned.report(step=2, loss=2)
-        """, dict(daemon.env(trial), TUNED_SERVER=url, TUNED_TOKEN_FILE=token))
-        self.assertIn("needs a token", process.stdout.readline())
+        process = rig.begin("import sys, tuned; tuned.report(step=1, loss=1); sys.stdin.readline(); tuned.report(step=2, loss=2)",
+                            dict(daemon.env(trial), TUNED_SERVER=url, TUNED_TOKEN_FILE=token))
+        self.assertIn("needs a token", process.stderr.readline())
         os.replace(os.path.join(daemon.data, "token"), token)
-        process.communicate("more\n")
-        self.assertEqual(self.measurements(trial)[-1], (2, "loss", "2.0"))
+        process.communicate("go\n")
+        self.assertEqual([m[0] for m in self.measurements(trial)], [1, 2])
 
     def test_over_http_to_elsewhere(self):
         """A token is not shown where it could be read on its way; training goes on all the same."""
