@@ -146,6 +146,7 @@ func (d *driver) run(ctx context.Context) error {
 			d.backoff = min(max(2*d.backoff, firstRetry), lastRetry)
 			d.log.Warn().Err(err).Dur("retry_in", d.backoff).Msg("step put off")
 			d.troubled(err.Error())
+			d.refuse(err)
 			timer.Reset(d.backoff)
 		}
 	}

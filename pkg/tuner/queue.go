@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
 // job creates trials for somebody. Jobs are served one after the other, and not while the algorithm
@@ -81,4 +82,16 @@ func (d *driver) serve(ctx context.Context) (any bool, err error) {
 		}
 	}
 	return any, nil
+}
+
+// refuse answers the jobs that wait when there is no space to do them, as they would be answered if
+// their turn had come.
+func (d *driver) refuse(err error) {
+	if !errors.Is(err, store.ErrFull) {
+		return
+	}
+	for _, j := range d.queue {
+		j.finish(nil, err)
+	}
+	d.queue = nil
 }
