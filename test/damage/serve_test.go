@@ -197,6 +197,15 @@ func sayMeasured(ctx context.Context, s *badger.Store, agents tunedv1.AgentServi
 	return say(greeting, err)
 }
 
+// user shows the user's token.
+type user struct{}
+
+func (user) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer of the user"}, nil
+}
+
+func (user) RequireTransportSecurity() bool { return false }
+
 // idle is a runner that has nothing to run.
 type idle struct{ trialrunner.Runner }
 
@@ -208,11 +217,15 @@ func serve(s store.Store) (conn *grpc.ClientConn, stop func(), err error) {
 		return nil, nil, err
 	}
 	listener := bufconn.Listen(1 << 20)
-	g := server.New(server.Config{Tuner: tn, Log: zerolog.Nop(), Token: func(key experiment.Key, uid, trial string, attempt int) string {
+	g := server.New(server.Config{Tuner: tn, UserToken: "of the user", Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop(), Token: func(key experiment.Key, uid, trial string, attempt int) string {
 		return trialrunner.Token(nil, key, uid, trial, attempt)
 	}})
 	go func() { _ = g.Serve(listener) }()
-	conn, err = grpc.NewClient("passthrough:///", grpc.WithTransportCredentials(insecure.NewCredentials()),
+	conn, err = grpc.NewClient("passthrough:///", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(user{}),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	return conn, func() { _ = conn.Close(); g.Stop() }, err
+	return conn, func() {
+		cut, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = errors.Join(conn.Close(), g.Shutdown(cut)) // the process ends
+	}, err
 }

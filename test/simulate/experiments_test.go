@@ -23,6 +23,7 @@ type trialled struct {
 	stored   bool // the daemon has said so
 	over     bool // it has ended, and nothing of it is under way
 	extended bool // its budget was raised
+	trials   int  // when last looked at
 	uid      string
 
 	works    []*work // in the order of their start
@@ -139,9 +140,12 @@ func (s *sim) created() (n int) {
 		return 0
 	}
 	for _, x := range s.experiments {
-		if snapshot, err := s.life.tuner.Snapshot(x.key); err == nil {
-			n += len(snapshot.Trials)
+		if !x.over {
+			if snapshot, err := s.life.tuner.Snapshot(x.key); err == nil {
+				x.trials = len(snapshot.Trials)
+			}
 		}
+		n += x.trials
 	}
 	return n
 }
@@ -150,8 +154,10 @@ func (s *sim) created() (n int) {
 func (s *sim) over() bool {
 	all := true
 	for _, x := range s.experiments {
-		snapshot, err := s.life.tuner.Snapshot(x.key)
-		x.over = err == nil && snapshot.Settled && len(x.alive()) == 0
+		if !x.over {
+			snapshot, err := s.life.tuner.Snapshot(x.key)
+			x.over, x.trials = err == nil && snapshot.Settled && len(x.alive()) == 0, max(x.trials, len(snapshot.Trials))
+		}
 		all = all && x.over
 	}
 	return all && len(s.experiments) > 0 && s.created() >= enough

@@ -29,6 +29,17 @@ func token(key experiment.Key, uid, trial string, attempt int) string {
 	return trialrunner.Token(secret, key, uid, trial, attempt)
 }
 
+const userToken = "of the user"
+
+// user shows the user's token.
+type user struct{}
+
+func (user) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + userToken}, nil
+}
+
+func (user) RequireTransportSecurity() bool { return false }
+
 // life is the daemon from one start to its death.
 type life struct {
 	sim    *sim
@@ -36,7 +47,7 @@ type life struct {
 	store  *gate
 	runner *handle
 	tuner  *tuner.Tuner
-	server *grpc.Server
+	server *server.Server
 	conn   *grpc.ClientConn
 	users  tunedv1.TuningServiceClient
 	agents tunedv1.AgentServiceClient
@@ -73,9 +84,12 @@ func (s *sim) boot() {
 
 func (l *life) serve() {
 	listener := bufconn.Listen(1 << 20)
-	l.server = server.New(server.Config{Tuner: l.tuner, Token: token, Log: zerolog.Nop()})
+	l.server = server.New(server.Config{
+		Tuner: l.tuner, Token: token, UserToken: userToken, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop(),
+		Limits: server.Limits{Age: 1e6 * time.Hour}, // it varies at random
+	})
 	go func() { l.served <- l.server.Serve(listener) }()
-	conn, err := grpc.NewClient("passthrough:///", grpc.WithTransportCredentials(insecure.NewCredentials()),
+	conn, err := grpc.NewClient("passthrough:///", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(user{}),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
 	if err != nil {
 		l.sim.broken("%v", err)
@@ -95,7 +109,7 @@ func (l *life) kill() {
 
 // stop ends the life as a daemon ends that is told to.
 func (l *life) stop() {
-	l.server.Stop()
+	l.hangUp()
 	l.cancel()
 	l.sim.rest()
 	if !l.ended() || l.result != nil && !errors.Is(l.result, errDead) && !errors.Is(l.result, errBroken) && !errors.Is(l.result, store.ErrFull) {
@@ -105,6 +119,13 @@ func (l *life) stop() {
 		l.sim.broken("close: %v", err)
 	}
 	l.dead.Store(true)
+}
+
+// hangUp cuts all connections.
+func (l *life) hangUp() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = l.server.Shutdown(ctx) // a second time, when it was stopped
 }
 
 // ended reports whether the daemon has ended by itself, which it must when its disk fails.
@@ -125,7 +146,7 @@ func (l *life) ended() bool {
 func (l *life) bury() {
 	l.dead.Store(true)
 	_ = l.conn.Close()
-	l.server.Stop()
+	l.hangUp()
 	l.cancel()
 	<-l.run
 	<-l.served

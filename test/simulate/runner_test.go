@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
+	"io/fs"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -221,6 +223,13 @@ func (h *handle) Remove(_ context.Context, key experiment.Key, trial string, att
 		w.removed = true
 	}
 	return nil
+}
+
+func (h *handle) Purge(context.Context, experiment.Key) error { return nil }
+func (h *handle) Leave(experiment.Key)                        {}
+
+func (h *handle) Log(context.Context, experiment.Key, string, int, int64, bool) (io.ReadCloser, error) {
+	return nil, fs.ErrNotExist
 }
 
 func (h *handle) Changed() <-chan experiment.Key { return h.changed }

@@ -245,7 +245,7 @@ func (s *sim) trouble() {
 		}
 	case 2:
 		if s.chance(60) {
-			s.full = time.Now().Add(time.Duration(s.random.Int64N(int64(s.pace))))
+			s.full = time.Now().Add(time.Duration(s.random.Int64N(int64(s.pace / 6))))
 			s.say("the disk is full until %s", s.full.Sub(s.begun))
 		}
 	case 3:

@@ -55,8 +55,9 @@ func read(path string) (m mutant, err error) {
 // replace makes one change: a path, and what stands for what.
 func (m *mutant) replace(part string) error {
 	path, edit, ok := strings.Cut(part, "\n<<<<\n")
-	was, is, ok2 := strings.Cut(edit, "\n====\n")
-	is, _, ok3 := strings.Cut(is, "\n>>>>")
+	was, is, ok2 := strings.Cut(edit, "\n====")
+	is, _, ok3 := strings.Cut(strings.TrimPrefix(is, "\n"), ">>>>")
+	is = strings.TrimSuffix(is, "\n")
 	if !ok || !ok2 || !ok3 {
 		return errors.New("want a path, <<<<, the source, ====, what replaces it, >>>>")
 	}
