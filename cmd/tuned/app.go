@@ -132,9 +132,10 @@ func (a *app) root() *cobra.Command {
 		root.AddCommand(commands...)
 	}
 	group("begin", a.runCommand(), a.serveCommand(), a.submitCommand(), a.validateCommand(), a.explainCommand())
-	group("look", a.getCommand(), a.describeCommand(), a.trialsCommand(), a.bestCommand(), a.modelCommand(), a.logsCommand(), a.waitCommand(), a.exportCommand(), a.reportCommand())
-	group("change", a.stopCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(), a.enqueueCommand(), a.deleteCommand(), a.importCommand(),
-		a.askCommand(), a.tellCommand())
+	group("look", a.getCommand(), a.describeCommand(), a.trialsCommand(), a.bestCommand(), a.modelCommand(), a.logsCommand(), a.waitCommand(),
+		a.exportCommand(), a.reportCommand())
+	group("change", a.stopCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(), a.enqueueCommand(), a.deleteCommand(),
+		a.askCommand(), a.tellCommand(), a.importCommand())
 	group("tend", a.doctorCommand(), a.fsckCommand(), a.manCommand(), a.versionCommand())
 	root.SetCompletionCommandGroupID("tend")
 	root.SetHelpCommandGroupID("tend")
