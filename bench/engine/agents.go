@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
-
-	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 )
 
 // How an agent reports: what a training program prints in a second, in one batch.
@@ -33,31 +31,18 @@ func (b *bench) agents(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	if _, err := s.create(user, tunedv1.NewTuningServiceClient(conn), spec(b.streams, b.streams)); err != nil {
-		return err
-	}
-	l := &load{daemon: s.daemon, streams: b.streams, size: agentBatch, pause: agentPause}
-	defer l.close()
-	for range b.streams {
-		agent, err := s.agentConn()
-		if err != nil {
-			return err
-		}
-		l.conns = append(l.conns, agent)
-	}
 	opening := time.Now()
-	if err := l.openAll(alive, user, conn); err != nil {
+	l, err := s.newLoad(alive, user, conn, b.streams, agentBatch)
+	if err != nil {
 		return err
 	}
+	defer l.close()
+	l.pause = agentPause
 	opened := time.Since(opening)
 	if err := l.run(b.agentLoad); err != nil {
 		return err
 	}
-	own, err := memoryOf(s.cmd.Process.Pid, "RssAnon")
-	if err != nil {
-		return err
-	}
-	peak, err := memoryOf(s.cmd.Process.Pid, "VmHWM")
+	own, peak, err := s.memory()
 	if err != nil {
 		return err
 	}

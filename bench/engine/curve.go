@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -32,33 +33,25 @@ func (b *bench) curve(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	users := tunedv1.NewTuningServiceClient(conn)
-	if _, err := s.create(user, users, spec(1, 1)); err != nil {
+	l, err := s.newLoad(alive, user, conn, 1, curveBatch)
+	if err != nil {
 		return err
 	}
-	l := &load{daemon: s.daemon, streams: 1, size: curveBatch}
 	defer l.close()
-	agent, err := s.agentConn()
+	before, _, err := s.memory()
 	if err != nil {
 		return err
 	}
-	l.conns = append(l.conns, agent)
-	if err := l.openAll(alive, user, conn); err != nil {
-		return err
+	r := l.reporters[0]
+	took, err := r.fill(uint64(b.points))
+	var reads []time.Duration
+	if err == nil {
+		reads, err = readCurve(user, tunedv1.NewTuningServiceClient(conn), r.trial, uint64(b.points))
 	}
-	before, err := memoryOf(s.cmd.Process.Pid, "RssAnon")
 	if err != nil {
 		return err
 	}
-	took, err := l.reporters[0].fill(uint64(b.points))
-	if err != nil {
-		return err
-	}
-	reads, err := readCurve(user, users, l.reporters[0].trial, uint64(b.points))
-	if err != nil {
-		return err
-	}
-	after, err := memoryOf(s.cmd.Process.Pid, "RssAnon")
+	after, _, err := s.memory()
 	if err != nil {
 		return err
 	}
@@ -66,10 +59,7 @@ func (b *bench) curve(ctx context.Context) error {
 		{Figure: "taken in", Value: float64(b.points) / took.Seconds(), Unit: "observations/s"},
 		mebibytes("RssAnon before", before), mebibytes("RssAnon after", after),
 	}, quantiles(reads)...)...)
-	if err := s.kill(); err != nil {
-		return err
-	}
-	return l.compare(ctx)
+	return errors.Join(s.kill(), l.compare(ctx))
 }
 
 // fill reports a number of measurements, one batch at a time.

@@ -153,7 +153,7 @@ func (r *reporter) report(until time.Time, size int, pause time.Duration) error 
 			return fmt.Errorf("%d acknowledged, want %d", ack.GetAckedSeq(), want)
 		}
 		r.acked = ack.GetAckedSeq()
-		time.Sleep(pause)
+		<-time.After(pause)
 	}
 }
 

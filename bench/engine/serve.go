@@ -46,7 +46,7 @@ func (b *bench) serve(ctx context.Context, data string, oneCore bool) (context.C
 	if err != nil {
 		return nil, nil, err
 	}
-	address, err := freePort()
+	address, err := freePort(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -84,11 +84,34 @@ func (s *service) agentConn() (*grpc.ClientConn, error) {
 		credentials.NewTLS(&tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS12})))
 }
 
-// create creates the experiment of spec.
-func (s *service) create(ctx context.Context, users tunedv1.TuningServiceClient, manifest string) (*tunedv1.Experiment, error) {
-	return ready(ctx, func(ctx context.Context) (*tunedv1.Experiment, error) {
-		return users.CreateExperiment(ctx, &tunedv1.CreateExperimentRequest{Manifest: manifest}, grpc.WaitForReady(true))
+// newLoad creates an experiment with a trial for each stream, and opens the streams, each over a connection
+// of its own. They end with ctx. The caller calls close.
+func (s *service) newLoad(ctx context.Context, user context.Context, conn *grpc.ClientConn, streams, size int) (l *load, err error) {
+	users := tunedv1.NewTuningServiceClient(conn)
+	_, err = ready(user, func(ctx context.Context) (*tunedv1.Experiment, error) {
+		return users.CreateExperiment(ctx, &tunedv1.CreateExperimentRequest{Manifest: spec(streams, streams)}, grpc.WaitForReady(true))
 	})
+	if err != nil {
+		return nil, err
+	}
+	l = &load{daemon: s.daemon, streams: streams, size: size}
+	for range streams {
+		agent, err := s.agentConn()
+		if err != nil {
+			return l, err
+		}
+		l.conns = append(l.conns, agent)
+	}
+	return l, l.openAll(ctx, user, conn)
+}
+
+// memory returns what the daemon has of its own now, and the most that it ever had, in bytes.
+func (s *service) memory() (own, peak int64, err error) {
+	if own, err = memoryOf(s.cmd.Process.Pid, "RssAnon"); err != nil {
+		return 0, 0, err
+	}
+	peak, err = memoryOf(s.cmd.Process.Pid, "VmHWM")
+	return own, peak, err
 }
 
 // selfSigned writes a certificate for 127.0.0.1 and its key, and returns whom to trust.
@@ -120,8 +143,8 @@ func selfSigned(certificate, key string) (*x509.CertPool, error) {
 }
 
 // freePort returns an address of this machine that nobody listens at.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

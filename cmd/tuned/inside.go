@@ -33,7 +33,8 @@ const pipeSize = 1 << 20
 func (d dataDir) serveInside(s interface {
 	store.Store
 	Close() error
-}) (*client, error) {
+},
+) (*client, error) {
 	t, err := tuner.New(tuner.Config{
 		Store: s, Runner: resting{dir: d}, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop(),
 	})
