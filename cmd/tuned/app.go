@@ -136,7 +136,7 @@ func (a *app) root() *cobra.Command {
 		a.exportCommand(), a.reportCommand())
 	group("change", a.stopCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(), a.enqueueCommand(), a.deleteCommand(),
 		a.askCommand(), a.tellCommand(), a.importCommand())
-	group("tend", a.doctorCommand(), a.fsckCommand(), a.manCommand(), a.versionCommand())
+	group("tend", a.doctorCommand(), a.fsckCommand(), a.storeCommand(), a.manCommand(), a.versionCommand())
 	root.SetCompletionCommandGroupID("tend")
 	root.SetHelpCommandGroupID("tend")
 	return root

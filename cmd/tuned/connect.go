@@ -34,6 +34,7 @@ type place struct {
 
 	getenv func(string) string
 	given  func(flag string) bool // whether a flag was given
+	here   bool                   // the data directory alone is meant, whatever the environment says
 }
 
 // flags adds the flags that say where.
@@ -43,9 +44,17 @@ func (p *place) flags(c *cobra.Command, getenv func(string) string) {
 	p.completeNamespace(c)
 }
 
+// hereFlags adds the flags of commands about an experiment of a data directory that no daemon has.
+func (p *place) hereFlags(c *cobra.Command, getenv func(string) string) {
+	p.dataFlag(c, getenv)
+	c.Flags().StringVarP(&p.namespace, "namespace", "n", defaultNamespace, "namespace of the experiment")
+	p.completeNamespace(c)
+}
+
 // connectionFlags adds the flags that say which daemon is meant.
 func (p *place) connectionFlags(c *cobra.Command, getenv func(string) string) {
 	p.dataFlag(c, getenv)
+	p.here = false
 	s := c.Flags()
 	s.StringVar(&p.server, "server", "", "`URL` of a daemon, such as https://host:8080; default $TUNED_SERVER, else the daemon of the data directory")
 	s.StringVar(&p.tokenFile, "token-file", "", "`FILE` that holds the daemon's token; default $TUNED_TOKEN_FILE or $TUNED_TOKEN")
@@ -54,6 +63,7 @@ func (p *place) connectionFlags(c *cobra.Command, getenv func(string) string) {
 
 // dataFlag adds the flag of commands that work on a data directory alone.
 func (p *place) dataFlag(c *cobra.Command, getenv func(string) string) {
+	p.here = true
 	p.getenv, p.given = getenv, func(flag string) bool { return c.Flags().Changed(flag) }
 	c.Flags().StringVar(&p.dataDir, "data-dir", defaultDataDir(getenv), "folder that holds all state")
 }
@@ -79,7 +89,7 @@ func (p *place) env(flag, variable string) string {
 // address returns the URL of the daemon that was named; "" when the data directory decides. A --data-dir
 // that was given wins over the environment.
 func (p *place) address() string {
-	if p.server == "" && p.given != nil && p.given("data-dir") {
+	if p.here || p.server == "" && p.given != nil && p.given("data-dir") {
 		return ""
 	}
 	return p.env(p.server, "TUNED_SERVER")
@@ -177,11 +187,13 @@ func (p *place) dial(address string) (*client, error) {
 	transport := insecure.NewCredentials()
 	switch {
 	case secure:
-		if transport, err = p.transport(); err != nil {
+		trusted, err := p.trust()
+		if err != nil {
 			return nil, err
 		}
+		transport = credentials.NewTLS(trusted)
 	case token != "" && !near(target):
-		return nil, usage("connect to %s: over http the token could be read on its way; use https", address)
+		return nil, inClear(address)
 	}
 	return connect(target, grpc.WithTransportCredentials(transport), grpc.WithPerRPCCredentials(bearer(token)))
 }
@@ -214,8 +226,8 @@ func near(target string) bool {
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
-// transport returns the credentials of a connection under TLS.
-func (p *place) transport() (credentials.TransportCredentials, error) {
+// trust says which certificates of daemons are trusted.
+func (p *place) trust() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if file := p.env(p.caFile, "TUNED_CA_FILE"); file != "" {
 		text, err := os.ReadFile(file)
@@ -227,7 +239,7 @@ func (p *place) transport() (credentials.TransportCredentials, error) {
 			return nil, usage("read certificates to trust: %s holds no certificate in PEM", file)
 		}
 	}
-	return credentials.NewTLS(c), nil
+	return c, nil
 }
 
 // token returns the token to show; "" for none. A flag wins over the environment.

@@ -117,7 +117,7 @@ func (d *daemon) open(ctx context.Context, a *app, c *config, r role) error {
 	if err := d.openTuner(ctx, a, c, st, runner); err != nil {
 		return err
 	}
-	return d.openServer(c, r, secret)
+	return d.openServer(c, r, secret, st)
 }
 
 // openTuner makes the tuner, which drives nothing yet, and those who are told of what it does.
@@ -157,7 +157,7 @@ func (d *daemon) openStore(ctx context.Context, c *config, r role) (*badger.Stor
 }
 
 // openServer makes the server, which serves nothing yet.
-func (d *daemon) openServer(c *config, r role, secret []byte) (err error) {
+func (d *daemon) openServer(c *config, r role, secret []byte, st *badger.Store) (err error) {
 	token := ""
 	if r.tcp {
 		if token, err = userToken(c.tokenFile()); err != nil {
@@ -172,6 +172,7 @@ func (d *daemon) openServer(c *config, r role, secret []byte) (err error) {
 		Algorithms: builtin.Registry(), Options: options(false, false, c.TemplateDir), Version: version, Now: time.Now,
 		Ready: d.ready,
 	})
+	d.server.Handle("GET "+backupPath, giveBackup(st))
 	d.server.Handle("GET /metrics", metrics.Handler(d.observers.registry))
 	return nil
 }

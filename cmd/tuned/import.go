@@ -45,9 +45,8 @@ FILE is - for standard input.`,
 			return a.importFile(c.Context(), &f, args[0])
 		},
 	}
-	f.dataFlag(c, a.getenv)
+	f.hereFlags(c, a.getenv)
 	flags := c.Flags()
-	flags.StringVarP(&f.namespace, "namespace", "n", defaultNamespace, "namespace of the new experiment")
 	flags.StringVar(&f.name, "name", "", "name of the new experiment")
 	flags.StringVar(&f.format, "from", "", "format of the file, found out unless given: "+strings.Join(exchange.Readable, ", "))
 	flags.StringVar(&f.spec, "spec", "", "experiment `FILE` with the search space and the objective of a csv")

@@ -1,0 +1,110 @@
+package badger
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	badgerdb "github.com/dgraph-io/badger/v4"
+
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+// restoreBatches is how many batches of records may be on their way into a store that is restored.
+const restoreBatches = 16
+
+// Backup writes all records as they are at one moment, compressed, while the store goes on being used. What is
+// acknowledged before the call is in it; Restore makes a store of it.
+func (s *Store) Backup(ctx context.Context, to io.Writer) error {
+	return s.read(ctx, func(*badgerdb.Txn) error {
+		packed := gzip.NewWriter(to)
+		if _, err := s.db.Backup(stoppable{ctx, packed}, 0); err != nil {
+			return fmt.Errorf("back up: %w", err)
+		}
+		return packed.Close()
+	})
+}
+
+// stoppable is a writer that fails once ctx has ended.
+type stoppable struct {
+	ctx context.Context //nolint:containedctx // of the one call that it serves
+	to  io.Writer
+}
+
+// Write implements io.Writer.
+func (w stoppable) Write(data []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.to.Write(data)
+}
+
+// Restore makes a store in a directory that holds none of what Backup wrote. The store is complete when it
+// returns nil; otherwise nothing is left.
+func Restore(dir string, from io.Reader) (err error) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("restore to %s: it is not empty: %w", dir, store.ErrConflict)
+	}
+	if err := prepareDirectory(dir, Options{}); err != nil {
+		return fmt.Errorf("restore to %s: %w", dir, err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("restore to %s: %w", dir, errors.Join(err, os.RemoveAll(dir)))
+		}
+	}()
+	packed, err := gzip.NewReader(bufio.NewReader(from))
+	if err != nil {
+		return fmt.Errorf("it is no backup: %w: %w", err, store.ErrInvalid)
+	}
+	db, err := openBadger(dir, Options{}.withDefaults())
+	if err != nil {
+		return err
+	}
+	err = load(db, packed)
+	seq, readErr := uint64(0), error(nil)
+	if err == nil {
+		seq, readErr = restored(db)
+	}
+	if err := errors.Join(err, readErr, db.Close()); err != nil {
+		return err
+	}
+	mark, err := createWatermark(dir, seq)
+	if err != nil {
+		return err
+	}
+	return mark.file.Close()
+}
+
+// load fills an empty database. The end of the compressed text is checked: a backup that was cut is refused.
+func load(db *badgerdb.DB, packed *gzip.Reader) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // of Badger, over what is no backup
+			err = fmt.Errorf("it is no backup: %v: %w", r, store.ErrInvalid)
+		}
+	}()
+	if err := db.Load(packed, restoreBatches); err != nil {
+		return fmt.Errorf("it is damaged: %w: %w", err, store.ErrCorrupt)
+	}
+	if _, err := io.Copy(io.Discard, packed); err != nil {
+		return fmt.Errorf("it is damaged: %w: %w", err, store.ErrCorrupt)
+	}
+	return nil
+}
+
+// restored returns the number of the last commit of a database that was filled.
+func restored(db *badgerdb.DB) (seq uint64, err error) {
+	w := newWriter(db, nil)
+	found, err := w.load()
+	if err == nil && !found {
+		err = fmt.Errorf("it holds no store: %w", store.ErrInvalid)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return w.meta.seq, w.verify(true, false, w.meta.seq)
+}
