@@ -173,7 +173,8 @@ class Client:
         kind = Unreachable if response.status in (429, 502, 503, 504, 507) else Error
         error = kind(answer.get("message", ""), answer.get("code", ""), response.status)
         if kind is Unreachable:
-            error.retry_after = float(response.getheader("Retry-After") or 0)
+            wait = response.getheader("Retry-After") or ""
+            error.retry_after = float(wait) if wait.isdigit() else 0.0
         raise error
 
     def call(self, method, path, body=None, wait=PATIENCE):
@@ -374,19 +375,27 @@ def _reporting():
     global _current
     with _lock:
         if _current is None:
-            env = os.environ.get
-            if env("TUNED_REPORT") == "0" or (env("TUNED_REPORT") != "1" and not _first_rank()):
-                _current = "silent"
-            elif not (env("TUNED_SERVER") and env("TUNED_EXPERIMENT") and env("TUNED_TRIAL")):
+            try:
+                _current = _choose()
+            except Exception as e:
+                _warn("start", "%s; metrics are printed instead" % e)
                 _current = "print"
-            else:
-                namespace, _, name = env("TUNED_EXPERIMENT").rpartition("/")
-                path = _path(namespace or "default", name, "trials", env("TUNED_TRIAL"), "report")
-                _current = _Reporter(Client(env("TUNED_SERVER"), timeout=5.0), path)
-                finalize = getattr(sys.modules.get("multiprocessing.util"), "Finalize", None)
-                if finalize:  # processes of multiprocessing end without atexit
-                    finalize(None, _close, exitpriority=1)
         return _current
+
+
+def _choose():
+    env = os.environ.get
+    if env("TUNED_REPORT") == "0" or (env("TUNED_REPORT") != "1" and not _first_rank()):
+        return "silent"
+    if not (env("TUNED_SERVER") and env("TUNED_EXPERIMENT") and env("TUNED_TRIAL")):
+        return "print"
+    namespace, _, name = env("TUNED_EXPERIMENT").rpartition("/")
+    path = _path(namespace or "default", name, "trials", env("TUNED_TRIAL"), "report")
+    reporter = _Reporter(Client(env("TUNED_SERVER"), timeout=5.0), path)
+    finalize = getattr(sys.modules.get("multiprocessing.util"), "Finalize", None)
+    if finalize:  # processes of multiprocessing end without atexit
+        finalize(None, _close, exitpriority=1)
+    return reporter
 
 
 def _close():
@@ -456,9 +465,9 @@ def _as(default, value):
     """The value in the type of a default."""
     if isinstance(default, bool):
         return str(value).lower() in ("true", "1", "yes", "on")
-    if isinstance(default, (int, float, str)):
-        return type(default)(value)
-    return value
+    if isinstance(default, int) and float(value) != int(float(value)):
+        return float(value)  # a default of 1 does not make 0 of 0.01
+    return type(default)(value) if isinstance(default, (int, float, str)) else value
 
 
 def _from_arguments(words):
@@ -489,12 +498,14 @@ def params(**defaults):
             found = _from_arguments(sys.argv[1:])
             for name in defaults:
                 found.setdefault(name, found.pop(name.replace("_", "-"), defaults[name]))
+        found = dict(found)
     except Exception as e:
         _warn("params", "the parameters cannot be read: %s" % e)
+        found = {}
     for name, default in defaults.items():
         try:
             found[name] = _as(default, found[name]) if name in found else default
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             _warn("params", "parameter %s is %r, where its default is %r" % (name, found[name], default))
     return found
 
@@ -839,6 +850,16 @@ def _numbers(metrics):
     return {name: value for name, value in (metrics or {}).items() if _number(value) is not None}
 
 
+def _agreed(stop):
+    """The answer of the first rank, on every rank of PyTorch's: all of them stop, or none."""
+    distributed = sys.modules.get("torch.distributed")
+    if not distributed or not distributed.is_available() or not distributed.is_initialized():
+        return stop
+    answer = [stop]
+    distributed.broadcast_object_list(answer, src=0)
+    return answer[0]
+
+
 def _keras_callback():
     import keras
 
@@ -864,7 +885,7 @@ def _lightning_callback():
 
         def on_train_epoch_end(self, trainer, pl_module):
             report(_numbers(trainer.callback_metrics), step=trainer.current_epoch + 1)
-            if should_stop():
+            if _agreed(should_stop()):
                 trainer.should_stop = True
 
     return LightningCallback
@@ -879,7 +900,7 @@ def _transformers_callback():
         def on_log(self, args, state, control, logs=None, **kwargs):
             if state.is_world_process_zero:
                 report(_numbers(logs), step=state.global_step)
-            control.should_training_stop = control.should_training_stop or should_stop()
+            control.should_training_stop = _agreed(should_stop()) or control.should_training_stop
 
     return TransformersCallback
 

@@ -1,6 +1,7 @@
 """Each callback inside its real library: what a training reports, and that should_stop ends it."""
 import importlib.util
 import os
+import socket
 import unittest
 import unittest.mock
 
@@ -172,6 +173,24 @@ class TestCallbacks(rig.DaemonTest):
         self.assertEqual([r["step"] for r in reports], [4, 8, 12, 16])
         self.assertLess(reports[-1]["eval_loss"], reports[0]["eval_loss"])
         self.assertIn(stopped, (2, 3))  # of nine; the evaluation of the epoch that runs still comes
+
+
+class TestRanks(unittest.TestCase):
+    @needs("torch")
+    def test_agree(self):
+        """Two ranks of PyTorch get the answer of the first one, where it is known."""
+        script = """if True:
+            import os, torch.distributed, tuned
+            torch.distributed.init_process_group("gloo")
+            print(tuned._agreed(os.environ["RANK"] == "0"), tuned._agreed(os.environ["RANK"] == "1"))
+        """
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        env = dict(os.environ, PYTHONPATH=rig.PYTHON, MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2")
+        for process in [rig.begin(script, dict(env, RANK=rank)) for rank in "01"]:
+            out, err = process.communicate()
+            self.assertEqual((process.returncode, out), (0, "True False\n"), err)
 
 
 class TestNames(unittest.TestCase):

@@ -217,8 +217,8 @@ class TestReport(rig.DaemonTest):
         """A token is not shown where it could be read on its way; training goes on all the same."""
         trial = self.study("elsewhere").ask()
         env = dict(self.daemon.env(trial), TUNED_SERVER="http://192.0.2.1:8080", TUNED_TOKEN="secret")
-        code, _, err = rig.run("import tuned; tuned.report(loss=1); print(tuned.should_stop())", env)
-        self.assertEqual(code, 0)
+        code, out, err = rig.run("import tuned; tuned.report(loss=1); print(tuned.should_stop())", env)
+        self.assertEqual((code, out), (0, "loss=1.0\nFalse\n"))
         self.assertIn("use https", err)
         self.assertNotIn("secret", err)
 
@@ -252,6 +252,8 @@ class TestByHand(unittest.TestCase):
                 ({}, ["--lr=1e-3", "--batch-size", "32", "--nesterov=true"], ("32", "0.001", "true", "sgd")),
                 ({"TUNED_PARAMS": given}, ["--lr=3"], ("16", "1.0", "true", "adam")),
                 ({"TUNED_PARAMS_FILE": path}, [], ("16", "1.0", "true", "adam")),
+                ({"TUNED_PARAMS": '{"batch_size": 0.25}'}, [], ("0.25", "0.5", "false", "sgd")),
+                ({"TUNED_PARAMS": "[1, 2]"}, [], ("8", "0.5", "false", "sgd")),
                 ({"TUNED_PARAMS": "{"}, [], ("8", "0.5", "false", "sgd")),
                 ({"TUNED_PARAMS": '{"batch_size": "many"}'}, [], ('"many"', "0.5", "false", "sgd"))):
             code, out, err = rig.run(show, dict(self.env, **env), *arguments)
