@@ -719,7 +719,7 @@ class Study:
                         return
                     self._evaluate(objective, trial)
                     if not quiet:
-                        print(self._line(trial), flush=True)
+                        print(self._line(trial) + "\n", end="", flush=True)  # one write: threads do not mix their lines
             except BaseException as e:
                 self._interrupted = True
                 faults.append(e)
@@ -772,9 +772,12 @@ class Study:
         try:
             self.tell(trial, **result)
         except Error as e:
-            if e.status != 409:  # it ended meanwhile, by an early stop or somebody else
+            if e.status == 400:  # what was returned is no value of the objective
+                self.tell(trial, failed=str(e))
+            elif e.status == 409:  # it ended meanwhile, by an early stop or somebody else
+                trial._update(self._call("GET", "trials", trial.name))
+            else:
                 raise
-            trial._update(self._call("GET", "trials", trial.name))
 
     def _line(self, trial):
         value = " " + trial.message if trial.value is None else " %s=%.6g" % (self.objectives[0][0], trial.value)

@@ -104,6 +104,18 @@ class TestStudy(rig.DaemonTest):
         with self.assertRaises(tuned.StudyEnded):
             study.ask()
 
+    def test_results_that_are_none(self):
+        """What an objective returns, and the daemon cannot take, is that trial's failure."""
+        study = self.study("odd")
+        results = iter(["text", [None], {"other": 1}, {"loss": float("nan")}, True])
+        with self.assertLogs("tuned"):
+            tuned._warned.clear()
+            study.optimize(lambda trial: next(results), n_trials=5, quiet=True)
+        trials = study.trials()
+        self.assertEqual([t.state for t in trials], ["Failed"] * 3 + ["Succeeded"] * 2)
+        self.assertIn("no value of", trials[2].message)
+        self.assertEqual(study.best.value, 1)
+
     def test_jobs(self):
         """Several threads evaluate at the same time, each trial once, also with fewer places than threads."""
         study, seen, together = self.study("jobs", parallel=3), [], threading.Barrier(3)
@@ -127,7 +139,7 @@ class TestStudy(rig.DaemonTest):
                 study = tuned.study(sys.argv[1], server=sys.argv[2])
                 def objective(trial):
                     if trial.number >= 3:
-                        print("out", flush=True)
+                        print("out\\n", end="", flush=True)
                         until = time.time() + 60
                         while time.time() < until and not trial.should_stop():
                             time.sleep(0.01)
