@@ -30,7 +30,7 @@ const trialsSpec = `  maxTrialCount: 4
   algorithm: {algorithmName: grid}
   parameters:
     - {name: x, parameterType: categorical, feasibleSpace: {list: ["1", "2"]}}
-    - {name: every, parameterType: categorical, feasibleSpace: {list: ["30ms", "1ms"]}}
+    - {name: every, parameterType: categorical, feasibleSpace: {list: ["60ms", "1ms"]}}
 `
 
 const toldSpec = `  maxTrialCount: %d

@@ -3,7 +3,6 @@ package kill_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -204,12 +203,4 @@ func checkStore(t *testing.T, data string) {
 	if err != nil {
 		t.Errorf("fsck: %v\n%s", err, out)
 	}
-}
-
-func unmarshal[T any](t *testing.T, text []byte) (out T) {
-	t.Helper()
-	if err := json.Unmarshal(text, &out); err != nil {
-		t.Fatal(err)
-	}
-	return out
 }

@@ -69,7 +69,7 @@ const bootLimit = 2 * time.Minute
 // while if cut is set, and cuts its power.
 func (m *machine) cycle(random *rand.Rand, cut bool) error {
 	if _, err := os.Stat(m.disk); errors.Is(err, os.ErrNotExist) {
-		if err := m.format(); err != nil {
+		if err := m.format(context.Background()); err != nil {
 			return err
 		}
 	}
@@ -136,7 +136,7 @@ func says(line, format string, args ...any) bool {
 }
 
 // format makes a disk.
-func (m *machine) format() error {
+func (m *machine) format(ctx context.Context) error {
 	file, err := os.Create(m.disk)
 	if err == nil {
 		err = errors.Join(file.Truncate(1<<30), file.Close())
@@ -144,7 +144,7 @@ func (m *machine) format() error {
 	if err != nil {
 		return err
 	}
-	if out, err := exec.Command("mkfs.ext4", "-q", "-F", m.disk).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "mkfs.ext4", "-q", "-F", m.disk).CombinedOutput(); err != nil {
 		return fmt.Errorf("mkfs.ext4: %w: %s", err, out)
 	}
 	return nil
