@@ -30,7 +30,7 @@ const trialsSpec = `  maxTrialCount: 4
   algorithm: {algorithmName: grid}
   parameters:
     - {name: x, parameterType: categorical, feasibleSpace: {list: ["1", "2"]}}
-    - {name: every, parameterType: categorical, feasibleSpace: {list: ["60ms", "1ms"]}}
+    - {name: every, parameterType: categorical, feasibleSpace: {list: [%s, "1ms"]}}
 `
 
 const toldSpec = `  maxTrialCount: %d
@@ -43,7 +43,7 @@ const toldSpec = `  maxTrialCount: %d
 const trialLines = 12
 
 func (w *world) noisy() (file string, command []string) {
-	return w.write("trials", fmt.Sprintf(header, "trials")+trialsSpec), []string{
+	return w.write("trials", fmt.Sprintf(header+trialsSpec, "trials", w.pace)), []string{
 		"--", filepath.Join(bin, "noisy"), "--runs", w.runs(), "--lines", fmt.Sprint(trialLines),
 		"--x=${trialParameters.x}", "--every=${trialParameters.every}",
 	}

@@ -21,16 +21,17 @@ type world struct {
 	t     *testing.T
 	fault fault
 	dir   string
+	pace  string // of the long trials
 }
 
-func newWorld(t *testing.T, f fault) *world {
+func newWorld(t *testing.T, f fault, pace string) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "fault") //nolint:usetesting // a folder of the test's name is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // one that stays is not worth a failure
-	return &world{t: t, fault: f, dir: dir}
+	return &world{t: t, fault: f, dir: dir, pace: pace}
 }
 
 func (w *world) data() string { return filepath.Join(w.dir, "data") }

@@ -18,7 +18,7 @@ import (
 
 const (
 	enough = 100  // trials of a seed
-	turns  = 4000 // after which an experiment that has not ended never will
+	turns  = 2400 // after which an experiment that has not ended never will
 )
 
 // sim is one seed. All that happens begins in its goroutine, one thing at a time, so that the order
