@@ -711,7 +711,7 @@ class Study:
                 taken += 1
                 return not self._interrupted and (n_trials is None or taken <= n_trials)
 
-        def work():
+        def work(end):
             try:
                 while take():
                     trial = self._wait_for_trial()
@@ -723,20 +723,24 @@ class Study:
             except BaseException as e:
                 self._interrupted = True
                 faults.append(e)
+            finally:
+                end.set()
 
-        threads = [threading.Thread(target=work, name="tuned-optimize") for _ in range(n_jobs)] if n_jobs > 1 else []
-        for thread in threads:
-            thread.start()
+        ends = []  # Thread.join takes a thread for ended when Ctrl-C comes in it
         try:
-            for thread in threads:
-                thread.join()
+            for _ in range(n_jobs if n_jobs > 1 else 0):
+                end = threading.Event()
+                threading.Thread(target=work, args=(end,), name="tuned-optimize").start()
+                ends.append(end)
+            for end in ends:
+                end.wait()
         except KeyboardInterrupt:
             self._interrupted = True  # the threads end after the trials that they evaluate
-            for thread in threads:
-                thread.join()
+            for end in ends:
+                end.wait()
             raise
-        if not threads:
-            work()
+        if not ends:
+            work(threading.Event())
         if faults:
             raise faults[0]
         return self.best
