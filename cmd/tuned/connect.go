@@ -125,7 +125,7 @@ func (p *place) open(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.serveInside(s)
+	return d.serveInside(s) //nolint:contextcheck // making a server begins nothing that a context should end
 }
 
 // openDaemon is open for what only a daemon that goes on can do.

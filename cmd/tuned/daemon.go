@@ -117,7 +117,7 @@ func (d *daemon) open(ctx context.Context, a *app, c *config, r role) error {
 	if err := d.openTuner(ctx, a, c, st, runner); err != nil {
 		return err
 	}
-	return d.openServer(c, r, secret, st)
+	return d.openServer(c, r, secret, st) //nolint:contextcheck // making a server begins nothing that a context should end
 }
 
 // openTuner makes the tuner, which drives nothing yet, and those who are told of what it does.

@@ -129,7 +129,7 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 		a.sayHowToAsk(e.Key(), d.dir)
 	}
 	a.sayWhatIsKnown(submitted)
-	look := func() (tuner.Snapshot, error) { return d.tuner.Snapshot(e.Key()) }
+	look := func() (tuner.Snapshot, error) { return d.tuner.Snapshot(e.Key()) } //nolint:contextcheck // a snapshot is read from memory
 	changes, cancel := d.tuner.Watch(e.Key())
 	defer cancel()
 	s, err := follow(ctx, changes, look, a.newView(mode), time.Now)
