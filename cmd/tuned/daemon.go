@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -183,6 +184,18 @@ var errEnding = errors.New("the daemon is ending")
 func (d *daemon) ready() error {
 	if d.ending.Load() {
 		return errEnding
+	}
+	var s unix.Statfs_t
+	if err := unix.Statfs(d.dir.store(), &s); err != nil {
+		return fmt.Errorf("look at free space: %w", err)
+	}
+	return room(s.Bavail * uint64(s.Bsize))
+}
+
+// room says that a disk has too little free space, in bytes, for anything to be stored.
+func room(free uint64) error {
+	if free < leastFree {
+		return fmt.Errorf("storage is full: %d MiB are free, and %d must stay so; make room or delete experiments", free>>20, uint64(leastFree)>>20)
 	}
 	return nil
 }

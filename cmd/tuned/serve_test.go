@@ -337,3 +337,11 @@ func TestServeBanner(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRoom(t *testing.T) {
+	for free, want := range map[uint64]bool{0: false, leastFree - 1: false, leastFree: true, 1 << 40: true} {
+		if err := room(free); (err == nil) != want {
+			t.Errorf("%d bytes free: %v, want ready = %t", free, err, want)
+		}
+	}
+}
