@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"time"
 )
 
@@ -17,11 +16,7 @@ const (
 // TLS and the token of its trial.
 func (b *bench) agents(ctx context.Context) error {
 	fmt.Fprintf(b.progress, "  %d agents over TLS, the daemon on one core, %v\n", b.streams, b.agentLoad)
-	dir, err := b.newDir()
-	if err != nil {
-		return err
-	}
-	alive, s, err := b.serve(ctx, filepath.Join(dir, "data"), true)
+	alive, s, err := b.serve(ctx, true)
 	if err != nil {
 		return err
 	}

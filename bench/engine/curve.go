@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -19,11 +18,7 @@ const (
 // answered thinned out for a plot, and how much memory the daemon takes for it.
 func (b *bench) curve(ctx context.Context) error {
 	fmt.Fprintf(b.progress, "  one trial with %d measurements\n", b.points)
-	dir, err := b.newDir()
-	if err != nil {
-		return err
-	}
-	alive, s, err := b.serve(ctx, filepath.Join(dir, "data"), false)
+	alive, s, err := b.serve(ctx, false)
 	if err != nil {
 		return err
 	}

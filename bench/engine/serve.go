@@ -35,9 +35,14 @@ type service struct {
 	roots   *x509.CertPool
 }
 
-// serve starts tuned serve in a data directory, bound to one core when oneCore is set. The context
-// ends with the process. The caller calls end.
-func (b *bench) serve(ctx context.Context, data string, oneCore bool) (context.Context, *service, error) {
+// serve starts tuned serve in a data directory of its own, bound to one core when oneCore is set. The
+// context ends with the process. The caller calls end.
+func (b *bench) serve(ctx context.Context, oneCore bool) (context.Context, *service, error) {
+	dir, err := b.newDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	data := filepath.Join(dir, "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, nil, err
 	}

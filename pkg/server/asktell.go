@@ -47,7 +47,7 @@ func (u *users) Tell(ctx context.Context, r *tunedv1.TellRequest) (*tunedv1.Tria
 	}
 	ms := measurements(r.GetMeasurements())
 	if len(r.GetMetrics()) > 0 {
-		ms = sortedMetrics(r.GetMetrics())
+		ms = sortedMetrics(r.GetMetrics(), u.Now())
 	}
 	t, err := u.Tuner.Tell(ctx, in.key, tuner.Result{
 		Trial: r.GetTrial(), Measurements: ms, Failed: r.GetFailed(), Message: r.GetMessage(),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -270,11 +271,11 @@ func checkRequestID(id string) error {
 	return nil
 }
 
-// sortedMetrics turns final values into measurements, in the order of their names.
-func sortedMetrics(values map[string]float64) []experiment.Measurement {
+// sortedMetrics turns final values into measurements of now, in the order of their names.
+func sortedMetrics(values map[string]float64, now time.Time) []experiment.Measurement {
 	var out []experiment.Measurement
 	for name, v := range values {
-		out = append(out, experiment.Measurement{Metric: name, Value: v, Text: formatValue(v)})
+		out = append(out, experiment.Measurement{Time: now, Metric: name, Value: v, Text: formatValue(v)})
 	}
 	slices.SortFunc(out, func(a, b experiment.Measurement) int { return bytes.Compare([]byte(a.Metric), []byte(b.Metric)) })
 	for i := range out {

@@ -404,15 +404,15 @@ func TestStopTrialOfAClient(t *testing.T) {
 	_, _, err := r.ReportTrial(t.Context(), key, first.Name, loss("0.7"))
 	r.must(err)
 	got, err := r.StopTrial(t.Context(), key, first.Name)
-	if err != nil || got.State != experiment.TrialKilled || len(got.Observation.Metrics) == 0 || got.Observation.Metrics[0].Latest != "0.7" {
-		t.Errorf("got %+v, %v; want it killed with what it measured", got, err)
+	if err != nil || got.State != experiment.TrialEarlyStopped || len(got.Observation.Metrics) == 0 || got.Observation.Metrics[0].Latest != "0.7" {
+		t.Errorf("got %+v, %v; want it stopped early with what it measured", got, err)
 	}
 	acked, stop, err := r.ReportTrial(t.Context(), key, first.Name, loss("0.6"))
 	if err != nil || acked != 1 || !stop.Stop {
 		t.Errorf("report after that: got %d, %+v, %v", acked, stop, err)
 	}
 	_, err = r.Tell(t.Context(), key, Result{Trial: first.Name, Measurements: loss("0.6")})
-	refused(t, "tell after that", err, ErrConflict, "Killed")
+	refused(t, "tell after that", err, ErrConflict, "EarlyStopped")
 	r.ask1(key) // its place is free
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
@@ -59,6 +60,7 @@ func acquire(dir string, readOnly bool, wait time.Duration) (*lock, error) {
 			return nil, fmt.Errorf("lock: %w", errors.Join(err, file.Close()))
 		}
 	}
+	failpoint.Hit("store.lock")
 	return l, nil
 }
 

@@ -44,7 +44,6 @@ func open(dir string, o Options) (s *Store, err error) {
 			err = errors.Join(err, held.release())
 		}
 	}()
-	failpoint.Hit("store.lock")
 	guard := &disk{dir: dir, reserve: uint64(o.Reserve), ballast: uint64(o.Ballast), log: o.Log, free: freeSpace}
 	if !o.ReadOnly {
 		if err := guard.prepare(); err != nil {

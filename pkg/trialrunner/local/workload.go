@@ -66,6 +66,7 @@ func (r *Runner) adoptAll() error {
 		return err
 	}
 	for _, name := range names {
+		failpoint.Hit("local.adopt")
 		if err := r.adopt(filepath.Join(active, name)); err != nil {
 			r.Config.Log.Warn().Err(err).Str("link", name).Msg("workload left alone")
 		}
@@ -77,7 +78,6 @@ func (r *Runner) adoptAll() error {
 // started again: the first may never have been, or may be about to come up, and only one of them
 // runs the command.
 func (r *Runner) adopt(link string) error {
-	failpoint.Hit("local.adopt")
 	path, err := r.root.Readlink(link)
 	if err != nil {
 		return err
