@@ -31,7 +31,13 @@ func (h Harness) log(t *testing.T, spec trialrunner.Spec, tail int64, follow boo
 }
 
 func testLog(t *testing.T, h Harness) {
-	spec := h.Script("log", "echo one; echo two >&2")
+	both := h.Script("both", "echo out; echo err >&2") // in no certain order
+	h.Start(t, both)
+	h.End(t, both)
+	if got := h.log(t, both, 0, false); got != "out\nerr\n" && got != "err\nout\n" {
+		t.Errorf("what was written to standard output and to standard error: got %q", got)
+	}
+	spec := h.Script("log", "echo one; echo two")
 	h.Start(t, spec)
 	h.End(t, spec)
 	for range 2 { // before and after it is removed
