@@ -39,6 +39,7 @@ var measurements = []struct {
 	{"observations", (*bench).observations},
 	{"agents", (*bench).agents},
 	{"curve", (*bench).curve},
+	{"faults", (*bench).faults},
 	{"restart", (*bench).restart},
 	{"size", (*bench).size},
 }
@@ -52,6 +53,7 @@ type scale struct {
 	load            time.Duration // of each load of observations
 	agentLoad       time.Duration // of the load by agents with a connection each
 	points          int           // measurements of one trial
+	faulty          int           // trials that go wrong, of each kind
 	trials          int           // in the store of the restarts
 	perTrial        int           // observations of each of them
 	restarts        int           // of each kind
@@ -61,11 +63,11 @@ type scale struct {
 var (
 	full = scale{
 		gapOne: 200, gapMany: 400, trial: 100 * time.Millisecond, short: 1000, streams: 1000,
-		load: 10 * time.Second, agentLoad: time.Minute, points: 1_000_000, trials: 100_000, perTrial: 10, restarts: 3, idle: 3 * time.Second,
+		load: 10 * time.Second, agentLoad: time.Minute, points: 1_000_000, faulty: 100, trials: 100_000, perTrial: 10, restarts: 3, idle: 3 * time.Second,
 	}
 	quick = scale{
 		gapOne: 20, gapMany: 40, trial: 10 * time.Millisecond, short: 100, streams: 100,
-		load: 2 * time.Second, agentLoad: 3 * time.Second, points: 10_000, trials: 2000, perTrial: 10, restarts: 1, idle: 500 * time.Millisecond,
+		load: 2 * time.Second, agentLoad: 3 * time.Second, points: 10_000, faulty: 5, trials: 2000, perTrial: 10, restarts: 1, idle: 500 * time.Millisecond,
 	}
 )
 

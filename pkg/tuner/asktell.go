@@ -141,9 +141,9 @@ func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err err
 	case !d.e.External() && trial.Origin != experiment.Told:
 		return 0, fmt.Errorf("experiment %s runs its trials itself: %w", d.key, store.ErrInvalid)
 	}
-	before, err := d.measurements(ctx, trial.Number, trial.Attempt)
+	before, err := d.Store.Measurements(ctx, toldBy(d.key, trial), 0)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("read what was told of %s: %w", trial.Name, err)
 	}
 	if trial.State.Final() {
 		return trial.Number, d.repeated(trial, r, before)
@@ -162,6 +162,11 @@ func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err err
 	})
 	failpoint.Hit("tuner.told")
 	return trial.Number, err
+}
+
+// toldBy is the stream of what clients report and tell of a trial.
+func toldBy(key experiment.Key, t *experiment.Trial) experiment.Stream {
+	return experiment.Stream{Experiment: key, Number: t.Number, Attempt: t.Attempt, Source: "tell"}
 }
 
 // repeated reports whether a trial's result is another one than r.

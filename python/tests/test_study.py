@@ -170,7 +170,7 @@ class TestStudy(rig.DaemonTest):
         study.optimize(objective, n_trials=2, quiet=True)
         first, second = study.trials()
         self.assertEqual(first.state, "EarlyStopped")
-        self.assertEqual((second.state, study.best.number), ("Succeeded", 2))
+        self.assertEqual((second.state, study.best.number), ("Succeeded", 1))
 
     def test_join(self):
         """A study is joined by its name; more trials extend it, another space is refused."""

@@ -275,7 +275,7 @@ func (h *history) stream(ctx context.Context, in input) (out output, err error) 
 		Token: trialrunner.Token(h.secret, key, h.uid, name, 1),
 	}}
 	for seq := in.first; seq <= in.last && seq > 0; seq++ {
-		request.Measurements = append(request.Measurements, &tunedv1.Measurement{Seq: seq, Metric: "loss", Text: "1"})
+		request.Measurements = append(request.Measurements, &tunedv1.Measurement{Seq: seq, Metric: "speed", Text: "1"})
 	}
 	_ = stream.Send(request) // Recv has the error
 	ack, err := stream.Recv()
