@@ -23,7 +23,7 @@ func TestMeasures(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "figures.json")
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), []string{"--quick", "--bin", bin, "--only", "disk,gap,agents,curve,restart,size", "--json", file}, &stdout, &stderr)
+	err := run(t.Context(), []string{"--quick", "--bin", bin, "--only", "disk,gap,agents,curve,faults,restart,size", "--json", file}, &stdout, &stderr)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
@@ -52,7 +52,7 @@ func TestMeasures(t *testing.T) {
 			t.Errorf("the table has no line %q:\n%s", line, stdout.String())
 		}
 	}
-	for _, name := range []string{"disk", "gap", "agents", "curve", "restart", "size"} {
+	for _, name := range []string{"disk", "gap", "agents", "curve", "faults", "restart", "size"} {
 		if !taken[name] {
 			t.Errorf("no figure of %s", name)
 		}
