@@ -170,7 +170,7 @@ func (t *Tuner) ReportTrial(ctx context.Context, key experiment.Key, trial strin
 	if err != nil {
 		return 0, Decision{}, err
 	}
-	s := toldBy(key, &found)
+	s := fromClients(key, &found)
 	stop = decide(e, &found)
 	if found.State.Final() {
 		acked, err = t.Store.Acked(ctx, s)
