@@ -187,7 +187,7 @@ func (b *batch) checkStored(ctx context.Context) (err error) {
 	}
 	for _, t := range trials {
 		stream := experiment.Stream{Experiment: key, Number: t.Number, Attempt: t.Attempt, Source: "agent"}
-		ms, err := s.Measurements(ctx, stream, 0)
+		ms, err := s.Measurements(ctx, stream, 0, 0)
 		if err != nil {
 			return err
 		}

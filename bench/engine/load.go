@@ -203,7 +203,7 @@ func (l *load) compare(ctx context.Context) (err error) {
 		numbers[t.Name] = t.Number
 	}
 	for _, r := range l.reporters {
-		ms, err := s.Measurements(ctx, experiment.Stream{Experiment: key, Number: numbers[r.trial], Attempt: 1, Source: "agent"}, 0)
+		ms, err := s.Measurements(ctx, experiment.Stream{Experiment: key, Number: numbers[r.trial], Attempt: 1, Source: "agent"}, 0, 0)
 		if err != nil {
 			return err
 		}

@@ -241,7 +241,7 @@ func (r *rig) stored() map[string]float64 {
 				for _, source := range experiment.Sources {
 					ms, err := r.store.Measurements(r.t.Context(), experiment.Stream{
 						Experiment: e.Key(), Number: t.Number, Attempt: attempt, Source: source,
-					}, 0)
+					}, 0, 0)
 					r.must(err)
 					out[measured] += float64(len(ms))
 				}

@@ -29,6 +29,8 @@ type place struct {
 	Bits   uint64  `json:"v,omitempty"` // of Number: JSON has no infinity
 	None   bool    `json:"m,omitempty"` // there is nothing to order by
 	At     uint64  `json:"n,omitempty"` // number of the trial, event or measurement
+
+	Attempt int `json:"a,omitempty"` // whose measurements these are; Text is their source
 }
 
 // listHash tells apart lists, for a token of one is of no use in another.

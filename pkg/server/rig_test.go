@@ -43,7 +43,7 @@ type rig struct {
 	tcp    string       // address
 	socket string
 	store  interface {
-		Measurements(context.Context, experiment.Stream, uint64) ([]experiment.Measurement, error)
+		Measurements(context.Context, experiment.Stream, uint64, int) ([]experiment.Measurement, error)
 	}
 	uid string
 }

@@ -200,7 +200,7 @@ func TestReportAcknowledgesWhatIsDurable(t *testing.T) {
 	got, err := r.store.Measurements(t.Context(), experiment.Stream{
 		Experiment: experiment.Key{Namespace: "default", Name: "asked"},
 		Number:     1, Attempt: 1, Source: "agent",
-	}, 0)
+	}, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

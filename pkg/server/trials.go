@@ -166,18 +166,16 @@ func (u *users) ListMeasurements(ctx context.Context, r *tunedv1.ListMeasurement
 	if err != nil {
 		return nil, err
 	}
-	ms, err := u.Tuner.Measurements(ctx, in.key, in.trial)
+	ms, next, err := u.Tuner.Measurements(ctx, in.key, in.trial, tuner.Mark{Attempt: after.Attempt, Source: after.Text, Seq: after.At}, size)
 	if err != nil {
 		return nil, u.failure(ctx, err, in)
 	}
-	from := int(min(after.At, uint64(len(ms))))
-	rest := ms[from:]
 	response := &tunedv1.ListMeasurementsResponse{}
-	if len(rest) > size {
-		response.NextPageToken = place{List: list, At: uint64(from + size)}.token()
+	if next != (tuner.Mark{}) {
+		response.NextPageToken = place{List: list, Attempt: next.Attempt, Text: next.Source, At: next.Seq}.token()
 	}
-	for i := range rest[:min(size, len(rest))] {
-		m := &rest[i]
+	for i := range ms {
+		m := &ms[i]
 		response.Measurements = append(response.Measurements, &tunedv1.Measurement{
 			Seq: m.Seq, Time: stamp(m.Time), Step: m.Step, Metric: m.Metric, Text: m.Text,
 		})
@@ -195,11 +193,17 @@ func (u *users) GetCurves(ctx context.Context, r *tunedv1.GetCurvesRequest) (*tu
 		return nil, fail(reasonArgument, "max_points %d: want %d to %d", most, fewestPoints, mostPoints)
 	}
 	in := scopeOf(r)
-	ms, err := u.Tuner.Measurements(ctx, in.key, in.trial)
-	if err != nil {
-		return nil, u.failure(ctx, err, in)
+	drawn := curves{metric: r.GetMetric(), most: most}
+	for from := (tuner.Mark{}); ; {
+		ms, next, err := u.Tuner.Measurements(ctx, in.key, in.trial, from, curvePart)
+		if err != nil {
+			return nil, u.failure(ctx, err, in)
+		}
+		drawn.add(ms)
+		if from = next; from == (tuner.Mark{}) {
+			return &tunedv1.GetCurvesResponse{Curves: drawn.messages()}, nil
+		}
 	}
-	return &tunedv1.GetCurvesResponse{Curves: curves(ms, r.GetMetric(), most)}, nil
 }
 
 // logPart is how much of a log goes into one message.

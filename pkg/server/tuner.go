@@ -31,7 +31,7 @@ type Tuner interface {
 	LookUp(ctx context.Context, key experiment.Key, trial string) (*experiment.Experiment, experiment.Trial, error)
 	Enqueue(ctx context.Context, key experiment.Key, a []experiment.Pair, note, request string) (experiment.Trial, error)
 	StopTrial(ctx context.Context, key experiment.Key, trial string) (experiment.Trial, error)
-	Measurements(ctx context.Context, key experiment.Key, trial string) ([]experiment.Measurement, error)
+	Measurements(ctx context.Context, key experiment.Key, trial string, from tuner.Mark, limit int) ([]experiment.Measurement, tuner.Mark, error)
 	Log(ctx context.Context, key experiment.Key, trial string, tail int64, follow bool) (io.ReadCloser, error)
 
 	Ask(ctx context.Context, key experiment.Key, count int, request string) (trials []experiment.Trial, done bool, err error)

@@ -274,7 +274,7 @@ func (c *checker) streams(ctx context.Context, s Store) error {
 }
 
 func (c *checker) stream(ctx context.Context, s Store, t *experiment.Trial, stream experiment.Stream) {
-	ms, err := s.Measurements(ctx, stream, 0)
+	ms, err := s.Measurements(ctx, stream, 0, 0)
 	if err != nil {
 		if !errors.Is(err, ctx.Err()) || ctx.Err() == nil {
 			c.unreadable(t.Name, err)

@@ -157,7 +157,7 @@ type lossy struct {
 	ms []experiment.Measurement
 }
 
-func (l lossy) Measurements(context.Context, experiment.Stream, uint64) ([]experiment.Measurement, error) {
+func (l lossy) Measurements(context.Context, experiment.Stream, uint64, int) ([]experiment.Measurement, error) {
 	return l.ms, nil
 }
 

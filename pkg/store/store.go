@@ -61,9 +61,10 @@ type Store interface {
 	// ErrNotFound: no such experiment.
 	Acked(ctx context.Context, stream experiment.Stream) (uint64, error)
 
-	// Measurements returns those of one trial's attempt by ascending sequence number, per
-	// stream, beginning after `after`. ErrNotFound: no such experiment.
-	Measurements(ctx context.Context, stream experiment.Stream, after uint64) ([]experiment.Measurement, error)
+	// Measurements returns those of one stream by ascending sequence number, beginning after
+	// `after`: at most limit of them, or all when it is 0. It costs what it returns, wherever in the
+	// stream that is. ErrNotFound: no such experiment.
+	Measurements(ctx context.Context, stream experiment.Stream, after uint64, limit int) ([]experiment.Measurement, error)
 
 	// Events returns an experiment's events from number after+1 on, oldest first; they count from 1.
 	// ErrNotFound.

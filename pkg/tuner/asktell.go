@@ -141,7 +141,7 @@ func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err err
 	case !d.e.External() && trial.Origin != experiment.Told:
 		return 0, fmt.Errorf("experiment %s runs its trials itself: %w", d.key, store.ErrInvalid)
 	}
-	before, err := d.Store.Measurements(ctx, fromClients(d.key, trial), 0)
+	before, err := d.Store.Measurements(ctx, fromClients(d.key, trial), 0, 0)
 	if err != nil {
 		return 0, fmt.Errorf("read what was told of %s: %w", trial.Name, err)
 	}

@@ -182,7 +182,7 @@ func (t *Tuner) measurements(ctx context.Context, key experiment.Key, number uin
 	var all []experiment.Measurement
 	for _, source := range experiment.Sources {
 		s := experiment.Stream{Experiment: key, Number: number, Attempt: attempt, Source: source}
-		ms, err := t.Store.Measurements(ctx, s, 0)
+		ms, err := t.Store.Measurements(ctx, s, 0, 0)
 		if err != nil {
 			return nil, fmt.Errorf("read measurements of trial %d: %w", number, err)
 		}

@@ -89,7 +89,7 @@ func TestTellWithoutAsk(t *testing.T) {
 	if err != nil || told.State != experiment.TrialSucceeded || told.Origin != experiment.Told || told.FinishNo != 1 {
 		t.Fatalf("tell: got %+v, %v", told, err)
 	}
-	ms, err := r.Measurements(t.Context(), key, told.Name)
+	ms, _, err := r.Measurements(t.Context(), key, told.Name, Mark{}, 1000)
 	if err != nil || len(ms) != 1 || ms[0].Text != "0.25" {
 		t.Errorf("measurements: got %v, %v", ms, err)
 	}
@@ -145,7 +145,7 @@ func TestReportsThenTell(t *testing.T) {
 			t.Errorf("tell: got %+v, %v", got.Observation, err)
 		}
 	}
-	ms, err := r.Measurements(t.Context(), key, trial)
+	ms, _, err := r.Measurements(t.Context(), key, trial, Mark{}, 1000)
 	if err != nil || len(ms) != 3 || ms[2].Seq != 3 || ms[2].Text != "0.85" {
 		t.Errorf("measurements: got %v, %v", ms, err)
 	}

@@ -114,7 +114,7 @@ func TestImport(t *testing.T) {
 	if got.Note.Text != "from elsewhere" || stored[3].Note.Text != "look at this" || stored[4].Note.Text != "" {
 		t.Errorf("notes: %+v, %+v, %+v", got.Note, stored[3].Note, stored[4].Note)
 	}
-	ms, err := s.Measurements(t.Context(), experiment.Stream{Experiment: e.Key(), Number: 4, Attempt: 1, Source: "tell"}, 0)
+	ms, err := s.Measurements(t.Context(), experiment.Stream{Experiment: e.Key(), Number: 4, Attempt: 1, Source: "tell"}, 0, 0)
 	if err != nil || len(ms) != 1 {
 		t.Errorf("measurements of trial 4: %v, %v", ms, err)
 	}

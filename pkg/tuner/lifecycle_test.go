@@ -389,7 +389,7 @@ func (l *lifecycle) checkTrial(t *rapid.T, trial experiment.Trial) {
 	if trial.State.Final() {
 		l.final[trial.Number] = trial
 	}
-	ms, err := l.r.Measurements(l.ctx, l.key, trial.Name)
+	ms, _, err := l.r.Measurements(l.ctx, l.key, trial.Name, Mark{}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

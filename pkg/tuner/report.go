@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -94,13 +95,46 @@ func unknownTrial(trial string, key experiment.Key) error {
 	return fmt.Errorf("trial %q of %s: %w", trial, key, store.ErrNotFound)
 }
 
-// Measurements returns those of a trial's current attempt.
-func (t *Tuner) Measurements(ctx context.Context, key experiment.Key, trial string) ([]experiment.Measurement, error) {
+// Mark is a place in what a trial reported: behind one measurement of an attempt. The zero value is where
+// the current attempt begins.
+type Mark struct {
+	Attempt int
+	Source  string // one of experiment.Sources
+	Seq     uint64
+}
+
+// Measurements returns at most limit of what a trial reported in one attempt, by source and sequence
+// number, from a mark on, and where those behind them begin: the zero Mark when there are none now.
+func (t *Tuner) Measurements(ctx context.Context, key experiment.Key, trial string, from Mark, limit int) ([]experiment.Measurement, Mark, error) {
 	_, found, err := t.lookUp(ctx, key, trial)
 	if err != nil {
-		return nil, err
+		return nil, Mark{}, err
 	}
-	return t.measurements(ctx, key, found.Number, found.Attempt)
+	if from.Attempt == 0 {
+		from = Mark{Attempt: found.Attempt, Source: experiment.Sources[0]}
+	}
+	at := slices.Index(experiment.Sources[:], from.Source)
+	if at < 0 {
+		return nil, Mark{}, fmt.Errorf("source %q of measurements: %w", from.Source, store.ErrInvalid)
+	}
+	var all []experiment.Measurement
+	last := from
+	for _, source := range experiment.Sources[at:] {
+		s := experiment.Stream{Experiment: key, Number: found.Number, Attempt: from.Attempt, Source: source}
+		ms, err := t.Store.Measurements(ctx, s, from.Seq, limit+1-len(all)) // one more tells whether there are more
+		if err != nil {
+			return nil, Mark{}, fmt.Errorf("read measurements of trial %d: %w", found.Number, err)
+		}
+		kept := ms[:min(len(ms), limit-len(all))]
+		if all = append(all, kept...); len(kept) > 0 {
+			last.Source, last.Seq = source, kept[len(kept)-1].Seq
+		}
+		if len(ms) > len(kept) {
+			return all, last, nil
+		}
+		from.Seq = 0
+	}
+	return all, Mark{}, nil
 }
 
 // Events returns an experiment's events from number after+1 on, oldest first. store.ErrNotFound.

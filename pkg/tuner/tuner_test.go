@@ -274,7 +274,7 @@ func TestALostWorkloadLeavesWhatItMeasured(t *testing.T) {
 	r.runner.mu.Unlock()
 	r.runner.changed <- r.key
 	<-r.runner.started
-	ms, err := r.store.Measurements(t.Context(), experiment.Stream{Experiment: r.key, Number: 1, Attempt: 1, Source: "agent"}, 0)
+	ms, err := r.store.Measurements(t.Context(), experiment.Stream{Experiment: r.key, Number: 1, Attempt: 1, Source: "agent"}, 0, 0)
 	if err != nil || len(ms) != 1 {
 		t.Errorf("got %v, %v; want the measurement of the lost attempt", ms, err)
 	}

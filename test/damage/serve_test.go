@@ -178,7 +178,7 @@ func sayMeasured(ctx context.Context, s *badger.Store, agents tunedv1.AgentServi
 	say func(proto.Message, error) error, write func([]byte) (int, error),
 ) error {
 	key := experiment.Key{Namespace: e.GetNamespace(), Name: e.GetName()}
-	ms, err := s.Measurements(ctx, experiment.Stream{Experiment: key, Number: t.GetNumber(), Attempt: 1, Source: "agent"}, 0)
+	ms, err := s.Measurements(ctx, experiment.Stream{Experiment: key, Number: t.GetNumber(), Attempt: 1, Source: "agent"}, 0, 0)
 	text, errText := json.Marshal(ms)
 	if _, errWrite := write(text); err != nil || t.GetState() != string(experiment.TrialRunning) {
 		return errors.Join(err, errText, errWrite)

@@ -70,7 +70,7 @@ func (w *world) checkTrials() {
 // checkValues asserts that what the last attempt printed is stored, value for value.
 func (w *world) checkValues(s *badger.Store, key experiment.Key, trial *experiment.Trial) {
 	w.t.Helper()
-	ms, err := s.Measurements(w.t.Context(), experiment.Stream{Experiment: key, Number: trial.Number, Attempt: trial.Attempt, Source: "agent"}, 0)
+	ms, err := s.Measurements(w.t.Context(), experiment.Stream{Experiment: key, Number: trial.Number, Attempt: trial.Attempt, Source: "agent"}, 0, 0)
 	if err != nil || len(ms) != trialLines {
 		w.t.Errorf("%s: got %d measurements (%v), want %d", trial.Name, len(ms), err, trialLines)
 	}

@@ -159,7 +159,7 @@ func checkTrials(t *testing.T, data string, budget int) {
 		if trial.State != experiment.TrialSucceeded || trial.Attempt != 1 {
 			t.Errorf("%s: got %s (%s) at attempt %d, want Succeeded at 1", trial.Name, trial.State, trial.Message, trial.Attempt)
 		}
-		ms, err := s.Measurements(t.Context(), experiment.Stream{Experiment: key, Number: trial.Number, Attempt: trial.Attempt, Source: "agent"}, 0)
+		ms, err := s.Measurements(t.Context(), experiment.Stream{Experiment: key, Number: trial.Number, Attempt: trial.Attempt, Source: "agent"}, 0, 0)
 		if err != nil || len(ms) != lines {
 			t.Errorf("%s: got %d measurements (%v), want %d", trial.Name, len(ms), err, lines)
 		}

@@ -137,7 +137,7 @@ func create(ctx context.Context, s store.Store) error {
 
 // have returns how much of a stream is there, all of it as it was written.
 func have(ctx context.Context, s store.Store, i int) (n int, err error) {
-	ms, err := s.Measurements(ctx, stream(i), 0)
+	ms, err := s.Measurements(ctx, stream(i), 0, 0)
 	for j, m := range ms {
 		if want := uint64(j + 1); m.Seq != want || m.Text != value(want) {
 			return 0, fmt.Errorf("stream %d: measurement %d is another one: number %d", i, want, m.Seq)

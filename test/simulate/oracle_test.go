@@ -135,7 +135,7 @@ func (s *sim) checkBest(x *trialled, e *experiment.Experiment, trials []experime
 // checkMeasured asserts that what was acknowledged is stored, and what is stored was measured.
 func (s *sim) checkMeasured(ctx context.Context, x *trialled, trials []experiment.Trial) {
 	for _, w := range x.works {
-		ms, err := s.life.store.Measurements(ctx, experiment.Stream{Experiment: x.key, Number: w.number, Attempt: w.attempt, Source: "agent"}, 0)
+		ms, err := s.life.store.Measurements(ctx, experiment.Stream{Experiment: x.key, Number: w.number, Attempt: w.attempt, Source: "agent"}, 0, 0)
 		if err != nil || uint64(len(ms)) < w.acked || len(ms) > len(w.measured) {
 			s.broken("%s: %d acknowledged, %d stored, %d measured (I3): %v", w, w.acked, len(ms), len(w.measured), err)
 		}

@@ -133,3 +133,27 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkMeasurements is reading a stream of 1,000,000 measurements part by part.
+func BenchmarkMeasurements(b *testing.B) {
+	const total, batch, part = 1_000_000, 1000, 10_000
+	s := mustOpen(b, b.TempDir())
+	defer mustClose(b, s)
+	fillExperiment(b, s, benchStream(0).Experiment, 1)
+	for first := uint64(1); first <= total; first += batch {
+		if _, err := s.Append(b.Context(), benchStream(0), benchMeasurements(first, batch)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		read := uint64(0)
+		for read < total {
+			ms, err := s.Measurements(b.Context(), benchStream(0), read, part)
+			if err != nil || len(ms) == 0 {
+				b.Fatalf("got %d measurements, %v", len(ms), err)
+			}
+			read += uint64(len(ms))
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -49,14 +50,27 @@ func appendBytes(out []byte, text string) []byte {
 	return append(binary.AppendUvarint(out, uint64(len(text))), text...)
 }
 
-// decodeBlock unpacks a block whose first measurement has the given sequence number.
-func decodeBlock(payload []byte, first uint64) ([]experiment.Measurement, error) {
+// span is the sequence numbers from after+1 to last.
+type span struct{ after, last uint64 }
+
+// whole is all there is.
+var whole = span{0, math.MaxUint64} //nolint:gochecknoglobals // constant
+
+// count returns how many of n numbers from first on are in the span.
+func (s span) count(first, n uint64) int {
+	low, high := max(first-1, s.after), min(first-1+n, s.last)
+	return int(max(low, high) - low)
+}
+
+// decodeBlock unpacks a block whose first measurement has the given sequence number, and appends those
+// within a span to out. It returns how many the block has.
+func decodeBlock(out []experiment.Measurement, payload []byte, first uint64, in span) (_ []experiment.Measurement, count uint64, err error) {
 	r := reader{rest: payload}
-	count := r.uvarint()
+	count = r.uvarint()
 	if count > uint64(len(payload)) { // a measurement takes more than a byte
-		return nil, errShort
+		return nil, 0, errShort
 	}
-	out := make([]experiment.Measurement, 0, count)
+	out = slices.Grow(out, in.count(first, count))
 	var metrics []string
 	second := int64(0)
 	for i := uint64(0); i < count && !r.short; i++ {
@@ -65,19 +79,22 @@ func decodeBlock(payload []byte, first uint64) ([]experiment.Measurement, error)
 			metrics = append(metrics, r.text())
 		}
 		if index >= uint64(len(metrics)) {
-			return nil, fmt.Errorf("metric %d of %d", index, len(metrics))
+			return nil, 0, fmt.Errorf("metric %d of %d", index, len(metrics))
 		}
 		second += r.varint()
 		m := experiment.Measurement{Seq: first + i, Metric: metrics[index], Time: time.Unix(second, int64(r.uvarint())).UTC()}
 		m.Step = r.varint()
 		m.Value = r.float()
-		m.Text = r.text()
-		out = append(out, m)
+		text := r.bytes()
+		if m.Seq > in.after && m.Seq <= in.last {
+			m.Text = string(text)
+			out = append(out, m)
+		}
 	}
 	if r.short || len(r.rest) > 0 {
-		return nil, errShort
+		return nil, 0, errShort
 	}
-	return out, nil
+	return out, count, nil
 }
 
 // blockCount returns how many measurements a block holds.
@@ -128,11 +145,12 @@ func (r *reader) float() float64 {
 	return math.Float64frombits(binary.LittleEndian.Uint64(b))
 }
 
-func (r *reader) text() string {
+func (r *reader) bytes() []byte {
 	n := r.uvarint()
 	if n > uint64(len(r.rest)) {
-		r.take(-1)
-		return ""
+		return r.take(-1)
 	}
-	return string(r.take(int(n)))
+	return r.take(int(n))
 }
+
+func (r *reader) text() string { return string(r.bytes()) }

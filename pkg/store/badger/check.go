@@ -99,7 +99,7 @@ func checkStreams(ctx context.Context, tx *badgerdb.Txn, id uint64) error {
 		if !ok {
 			return fmt.Errorf("record %q: the key cannot be read: %w", key, store.ErrCorrupt)
 		}
-		ms, err := readStream(ctx, tx, id, s, 0)
+		ms, err := readStream(ctx, tx, id, s, 0, 0)
 		measurements += uint64(len(ms))
 		if err != nil {
 			return fmt.Errorf("trial %d, attempt %d, %q: %w", s.Number, s.Attempt, s.Source, err)

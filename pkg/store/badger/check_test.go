@@ -15,7 +15,7 @@ import (
 func TestLostRecords(t *testing.T) {
 	trials := func(s *Store) error { _, err := s.Trials(t.Context(), keyOne); return err }
 	events := func(s *Store) error { _, err := s.Events(t.Context(), keyOne, 0); return err }
-	stream := func(s *Store) error { _, err := s.Measurements(t.Context(), streamOne(2), 0); return err }
+	stream := func(s *Store) error { _, err := s.Measurements(t.Context(), streamOne(2), 0, 0); return err }
 	list := func(s *Store) error { _, err := s.List(t.Context()); return err }
 	block := func(first uint64) []byte { return blockKey(1, streamOne(2), first) }
 	for _, test := range []struct {

@@ -183,7 +183,7 @@ func (o *outcome) read(s *Store) error {
 		err = errors.Join(err, errTrials, errEvents, say.Encode(e), say.Encode(trials), say.Encode(events))
 		for i := range trials {
 			stream := experiment.Stream{Experiment: e.Key(), Number: trials[i].Number, Attempt: trials[i].Attempt, Source: "agent"}
-			ms, errStream := s.Measurements(ctx, stream, 0)
+			ms, errStream := s.Measurements(ctx, stream, 0, 0)
 			acked, errAcked := s.Acked(ctx, stream)
 			err = errors.Join(err, errStream, errAcked, say.Encode(ms), say.Encode(acked))
 			o.Acked[fmt.Sprint(stream)] = acked

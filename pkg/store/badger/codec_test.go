@@ -57,12 +57,12 @@ func TestBlock(t *testing.T) {
 		if err != nil || n != len(ms) {
 			rt.Fatalf("encode: got %d, %v, want %d", n, err, len(ms))
 		}
-		got, err := decodeBlock(payload, 5)
+		got, _, err := decodeBlock(nil, payload, 5, whole)
 		if diff := cmp.Diff(got, ms, cmpopts.EquateNaNs(), cmpopts.EquateEmpty()); err != nil || diff != "" {
 			rt.Fatalf("%v: got (-), want (+):\n%s", err, diff)
 		}
 		if cut := rapid.IntRange(0, len(payload)-1).Draw(rt, "cut"); cut < len(payload) {
-			if _, err := decodeBlock(payload[:cut], 5); err == nil {
+			if _, _, err := decodeBlock(nil, payload[:cut], 5, whole); err == nil {
 				rt.Errorf("%d of %d bytes: got no error", cut, len(payload))
 			}
 		}
@@ -78,7 +78,7 @@ func FuzzBlock(f *testing.F) {
 	f.Add(payload)
 	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255, 255, 1})
 	f.Fuzz(func(t *testing.T, payload []byte) {
-		ms, err := decodeBlock(payload, 1)
+		ms, _, err := decodeBlock(nil, payload, 1, whole)
 		if err == nil && uint64(len(ms)) != blockCount(payload) {
 			t.Errorf("got %d measurements, want %d", len(ms), blockCount(payload))
 		}

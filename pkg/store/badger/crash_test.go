@@ -77,7 +77,7 @@ func (a *acks) verify(t *testing.T, s *Store) {
 	t.Helper()
 	ctx := t.Context()
 	for i, acked := range a.streams {
-		ms, err := s.Measurements(ctx, childStream(i), 0)
+		ms, err := s.Measurements(ctx, childStream(i), 0, 0)
 		if err != nil {
 			t.Errorf("stream %d: %v", i, err)
 		}

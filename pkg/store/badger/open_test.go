@@ -282,7 +282,7 @@ func TestReadOnly(t *testing.T) {
 		t.Fatalf("a second reader: %v", err)
 	}
 	mustClose(t, other)
-	if ms, err := s.Measurements(t.Context(), streamOne(2), 0); err != nil || len(ms) != 3 {
+	if ms, err := s.Measurements(t.Context(), streamOne(2), 0, 0); err != nil || len(ms) != 3 {
 		t.Errorf("got %d measurements, %v, want 3", len(ms), err)
 	}
 	if err := s.Delete(t.Context(), keyOne); !errors.Is(err, store.ErrInvalid) {
@@ -341,7 +341,7 @@ func TestFormat(t *testing.T) {
 			t.Errorf("%s: check: got %v, %v, want nothing", archive, found, err)
 		}
 		s := mustOpen(t, dir)
-		ms, err := s.Measurements(t.Context(), streamOne(2), 0)
+		ms, err := s.Measurements(t.Context(), streamOne(2), 0, 0)
 		if err != nil || len(ms) != 10 || ms[9] != childMeasurement(10) {
 			t.Errorf("%s: got %v, %v, want 10 measurements", archive, ms, err)
 		}

@@ -3,6 +3,7 @@ package badger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
@@ -234,11 +235,11 @@ func (s *Store) Acked(ctx context.Context, stream experiment.Stream) (uint64, er
 }
 
 // Measurements implements store.Store.
-func (s *Store) Measurements(ctx context.Context, stream experiment.Stream, after uint64) (out []experiment.Measurement, err error) {
+func (s *Store) Measurements(ctx context.Context, stream experiment.Stream, after uint64, limit int) (out []experiment.Measurement, err error) {
 	err = s.read(ctx, func(tx *badgerdb.Txn) error {
 		id, err := lookup(tx, stream.Experiment)
 		if err == nil {
-			out, err = readStream(ctx, tx, id, stream, after)
+			out, err = readStream(ctx, tx, id, stream, after, limit)
 		}
 		return err
 	})
@@ -249,7 +250,7 @@ func (s *Store) Measurements(ctx context.Context, stream experiment.Stream, afte
 	return out, nil
 }
 
-func readStream(ctx context.Context, tx *badgerdb.Txn, id uint64, s experiment.Stream, after uint64) ([]experiment.Measurement, error) {
+func readStream(ctx context.Context, tx *badgerdb.Txn, id uint64, s experiment.Stream, after uint64, limit int) (out []experiment.Measurement, err error) {
 	var h head
 	if _, err := getCounters(tx, streamKey(kindStream, id, s), &h); err != nil {
 		return nil, err
@@ -257,34 +258,43 @@ func readStream(ctx context.Context, tx *badgerdb.Txn, id uint64, s experiment.S
 	if h.blocks > 0 && after >= h.last {
 		return nil, nil
 	}
-	var out []experiment.Measurement
+	in := span{after, h.last}
 	prefix := streamKey(kindBlock, id, s)
 	from, blocks := blockOf(tx, id, s, after+1), uint64(0)
 	next := max(from, 1)
-	err := scanFrom(tx, prefix, blockKey(id, s, from), func(key, payload []byte) error {
+	if limit > 0 && h.last > after {
+		in.last = after + min(uint64(limit), h.last-after)
+		out = make([]experiment.Measurement, 0, in.last-after)
+	}
+	err = scanEach(tx, prefix, blockKey(id, s, from), func(key, payload []byte) error {
 		first := lastNumber(key)
 		if first != next {
 			return fmt.Errorf("measurements %d to %d are missing: %w", next, first-1, store.ErrCorrupt)
 		}
-		ms, err := decodeBlock(payload, first)
-		if err != nil {
+		var count uint64
+		if out, count, err = decodeBlock(out, payload, first, in); err != nil {
 			return fmt.Errorf("measurements from %d: %w: %w", first, err, store.ErrCorrupt)
 		}
-		next += uint64(len(ms))
+		next += count
 		blocks++
-		if skip := after + 1 - min(first, after+1); skip < uint64(len(ms)) {
-			out = append(out, ms[skip:]...)
+		if next > in.last && in.last < h.last {
+			return errEnough
 		}
 		return ctx.Err()
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errEnough):
+		return out, nil
+	case err != nil:
 		return nil, err
-	}
-	if from <= 1 && blocks != h.blocks {
+	case from <= 1 && blocks != h.blocks:
 		return nil, complete("blocks of measurements", blocks, h.blocks)
 	}
 	return out, complete("measurements", next-1, h.last)
 }
+
+// errEnough ends a scan early.
+var errEnough = errors.New("enough")
 
 // blockOf returns the first sequence number of the block that has seq, 0 when there is none.
 func blockOf(tx *badgerdb.Txn, id uint64, s experiment.Stream, seq uint64) uint64 {

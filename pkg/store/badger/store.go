@@ -141,7 +141,17 @@ func scan(tx *badgerdb.Txn, prefix []byte, f func(key, payload []byte) error) er
 
 // scanFrom is scan that begins at the key from.
 func scanFrom(tx *badgerdb.Txn, prefix, from []byte, f func(key, payload []byte) error) error {
+	return scanWith(tx, badgerdb.DefaultIteratorOptions, prefix, from, f)
+}
+
+// scanEach is scanFrom for large records: it holds one at a time, and reads none that f does not get.
+func scanEach(tx *badgerdb.Txn, prefix, from []byte, f func(key, payload []byte) error) error {
 	o := badgerdb.DefaultIteratorOptions
+	o.PrefetchValues = false
+	return scanWith(tx, o, prefix, from, f)
+}
+
+func scanWith(tx *badgerdb.Txn, o badgerdb.IteratorOptions, prefix, from []byte, f func(key, payload []byte) error) error {
 	o.Prefix = prefix
 	it := tx.NewIterator(o)
 	defer it.Close()

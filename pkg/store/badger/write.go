@@ -167,7 +167,7 @@ func (b packed) after(seq uint64) (packed, error) {
 	if seq < b.first {
 		return b, nil
 	}
-	ms, err := decodeBlock(b.payload, b.first)
+	ms, _, err := decodeBlock(nil, b.payload, b.first, whole)
 	if err != nil {
 		return b, err
 	}

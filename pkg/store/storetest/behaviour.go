@@ -39,7 +39,7 @@ func testCopies(_ *testing.T, r *rig) {
 		r.must(err)
 		want(r, "trials", stored, []experiment.Trial{newTrial(1, experiment.TrialRunning)})
 		stored[0].Memo[0], stored[0].Assignment[0].Value = 9, "changed"
-		found, err := r.Measurements(ctx, streamA, 0)
+		found, err := r.Measurements(ctx, streamA, 0, 0)
 		r.must(err)
 		want(r, "measurements", found, measurements(1, 2))
 		found[0].Metric = "changed"
@@ -56,12 +56,17 @@ func testLarge(_ *testing.T, r *rig) {
 	many[70_000].Text = strings.Repeat("y", 200<<10)
 	r.append(streamA, many, 100_000)
 	r.reopen()
-	got, err := r.Measurements(ctx, streamA, 0)
+	got, err := r.Measurements(ctx, streamA, 0, 0)
 	r.must(err)
 	want(r, "all", got, many)
-	got, err = r.Measurements(ctx, streamA, 99_000)
+	got, err = r.Measurements(ctx, streamA, 99_000, 0)
 	r.must(err)
 	want(r, "the last", got, many[99_000:])
+	for _, part := range [][2]int{{0, 1}, {69_990, 20}, {70_000, 1}, {50_000, 50_000}, {99_999, 2}} {
+		some, err := r.Measurements(ctx, streamA, uint64(part[0]), part[1])
+		r.must(err)
+		want(r, fmt.Sprintf("%d after %d", part[1], part[0]), some, many[part[0]:min(part[0]+part[1], len(many))])
+	}
 	trials, err := r.Trials(ctx, keyA)
 	r.must(err)
 	want(r, "trials", trials, []experiment.Trial{newTrial(1, experiment.TrialRunning), long})
@@ -88,7 +93,7 @@ func testDelete(_ *testing.T, r *rig) {
 		want(r, "trials", trials, nil)
 		_, err = r.Commit(ctx, keyA, store.Change{Revision: 1, Create: []experiment.Trial{newTrial(1, experiment.TrialRunning)}})
 		r.must(err)
-		found, err := r.Measurements(ctx, streamA, 0)
+		found, err := r.Measurements(ctx, streamA, 0, 0)
 		r.must(err)
 		want(r, "measurements", found, nil)
 		r.append(streamA, measurements(1, 2), 2)
@@ -112,7 +117,7 @@ func (r *rig) calls(ctx context.Context, key experiment.Key) map[string]error {
 	_, out["trials"] = r.Trials(ctx, key)
 	_, out["append"] = r.Append(ctx, s, measurements(1, 1))
 	_, out["acked"] = r.Acked(ctx, s)
-	_, out["measurements"] = r.Measurements(ctx, s, 0)
+	_, out["measurements"] = r.Measurements(ctx, s, 0, 0)
 	_, out["events"] = r.Events(ctx, key, 0)
 	return out
 }
@@ -126,7 +131,7 @@ func testNotFound(_ *testing.T, r *rig) {
 	acked, err := r.Acked(ctx, absent)
 	r.must(err)
 	want(r, "acked of a stream that is not there", acked, uint64(0))
-	ms, err := r.Measurements(ctx, absent, 0)
+	ms, err := r.Measurements(ctx, absent, 0, 0)
 	r.must(err)
 	want(r, "measurements of a stream that is not there", ms, nil)
 }
@@ -171,7 +176,7 @@ func testConcurrent(_ *testing.T, r *rig) {
 	for i := range writers {
 		s := streamA
 		s.Number = uint64(i) + 1
-		got, err := r.Measurements(ctx, s, 0)
+		got, err := r.Measurements(ctx, s, 0, 0)
 		r.must(err)
 		want(r, "measurements", got, measurements(1, 3*rounds))
 	}
@@ -184,7 +189,7 @@ func (r *rig) appendThree(trial, round uint64) {
 	if acked, err := r.Append(ctx, s, measurements(last-2, last)); err != nil || acked != last {
 		r.t.Errorf("append to trial %d: got %d, %v, want %d", trial, acked, err, last)
 	}
-	if got, err := r.Measurements(ctx, s, 0); err != nil || uint64(len(got)) != last {
+	if got, err := r.Measurements(ctx, s, 0, 0); err != nil || uint64(len(got)) != last {
 		r.t.Errorf("measurements of trial %d: got %d, %v, want %d", trial, len(got), err, last)
 	}
 }

@@ -73,7 +73,7 @@ func testAppendedCommit(t *testing.T, r *rig) {
 	testRefusedAppended(t, r)
 	for range 2 {
 		for stream, last := range map[experiment.Stream]uint64{streamA: 6, told: 30_000, created: 1} {
-			ms, err := r.Measurements(ctx, stream, 0)
+			ms, err := r.Measurements(ctx, stream, 0, 0)
 			r.must(err)
 			want(r, "measurements", ms, measurements(1, last))
 			acked, err := r.Acked(ctx, stream)

@@ -367,14 +367,18 @@ func (m *Memory) Acked(ctx context.Context, s experiment.Stream) (uint64, error)
 }
 
 // Measurements implements store.Store.
-func (m *Memory) Measurements(ctx context.Context, s experiment.Stream, after uint64) ([]experiment.Measurement, error) {
+func (m *Memory) Measurements(ctx context.Context, s experiment.Stream, after uint64, limit int) ([]experiment.Measurement, error) {
 	k, err := m.find(ctx, s.Experiment)
 	if err != nil {
 		return nil, err
 	}
 	defer m.mu.Unlock()
 	stored := k.streams[s]
-	return slices.Clone(stored[min(after, uint64(len(stored))):]), nil
+	rest := stored[min(after, uint64(len(stored))):]
+	if limit > 0 {
+		rest = rest[:min(limit, len(rest))]
+	}
+	return slices.Clone(rest), nil
 }
 
 // Close implements store.Store.

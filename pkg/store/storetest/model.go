@@ -183,7 +183,8 @@ func (m *model) compare(t *rapid.T) {
 	}
 	s := m.stream(t)
 	after := rapid.Uint64Range(0, 12).Draw(t, "after")
-	ms, err := m.want.Measurements(ctx, s, after)
-	gotMs, gotErr := m.got.Measurements(ctx, s, after)
+	limit := rapid.IntRange(0, 4).Draw(t, "limit")
+	ms, err := m.want.Measurements(ctx, s, after, limit)
+	gotMs, gotErr := m.got.Measurements(ctx, s, after, limit)
 	m.agree(t, "measurements", gotMs, ms, gotErr, err)
 }

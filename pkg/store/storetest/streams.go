@@ -32,11 +32,16 @@ func testAppend(_ *testing.T, r *rig) {
 	r.append(streamA, nil, 5)
 	r.append(streamA, measurements(6, 6), 6)
 	for after := range uint64(9) {
-		got, err := r.Measurements(ctx, streamA, after)
+		got, err := r.Measurements(ctx, streamA, after, 0)
 		r.must(err)
 		want(r, fmt.Sprintf("after %d", after), got, measurements(after+1, 6))
+		for limit := range 8 {
+			some, err := r.Measurements(ctx, streamA, after, limit+1)
+			r.must(err)
+			want(r, fmt.Sprintf("%d after %d", limit+1, after), some, got[:min(limit+1, len(got))])
+		}
 	}
-	got, err := r.Measurements(ctx, streamA, math.MaxUint64)
+	got, err := r.Measurements(ctx, streamA, math.MaxUint64, 0)
 	r.must(err)
 	want(r, "after the last number there is", got, nil)
 	acked, err := r.Acked(ctx, other)
@@ -80,7 +85,7 @@ func testRefusedAppends(t *testing.T, r *rig) {
 			want(r, "acked", after, before)
 		})
 	}
-	got, _ := r.Measurements(ctx, second, 0)
+	got, _ := r.Measurements(ctx, second, 0, 0)
 	want(r, "measurements of the earlier attempt", got, measurements(1, 4))
 	r.append(stream(2, 2), measurements(1, 1), 1)
 }
@@ -103,7 +108,7 @@ func testValues(_ *testing.T, r *rig) {
 	}
 	r.append(streamA, ms, uint64(len(ms)))
 	r.reopen()
-	got, err := r.Measurements(ctx, streamA, 0)
+	got, err := r.Measurements(ctx, streamA, 0, 0)
 	r.must(err)
 	want(r, "measurements", got, ms)
 	if len(got) == len(ms) && !math.Signbit(got[2].Value) {
