@@ -80,7 +80,9 @@ type point struct {
 }
 
 // compare orders points as they are drawn.
-func (p point) compare(q point) int { return cmp.Or(cmp.Compare(p.step, q.step), cmp.Compare(p.seq, q.seq)) }
+func (p point) compare(q point) int {
+	return cmp.Or(cmp.Compare(p.step, q.step), cmp.Compare(p.seq, q.seq))
+}
 
 // curve keeps the least and the greatest of each stretch of measurements of one metric. A stretch is width
 // measurements that came one after the other. When there are too many stretches, each two become one.

@@ -2,6 +2,7 @@ package tuner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -104,6 +105,10 @@ type Result struct {
 	Request     string
 }
 
+// tellTries is how often a result is stored anew when measurements that are reported meanwhile take its
+// sequence numbers.
+const tellTries = 100
+
 // Tell records a client's result and returns the trial, which has ended. The same result again is harmless;
 // measurements follow those that were reported before, whatever their sequence numbers. With a point in
 // place of a trial it makes the trial, which counts against the budget, and ends it; the same non-empty
@@ -121,6 +126,9 @@ func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) (experim
 			return err
 		}
 		number, err := d.takeBack(ctx, r)
+		for tries := 1; errors.Is(err, errAgain) && tries < tellTries && ctx.Err() == nil; tries++ {
+			number, err = d.takeBack(ctx, r) // a report has come between
+		}
 		if err == nil {
 			ended = d.trials[number-1]
 		}

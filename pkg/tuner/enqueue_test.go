@@ -1,8 +1,10 @@
 package tuner
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
@@ -213,5 +215,36 @@ func TestAnnotate(t *testing.T) {
 	}
 	if one, err := r.Trial(t.Context(), key, "1"); err != nil || one.Note.Text != "look" {
 		t.Errorf("trial: got %+v, %v", one, err)
+	}
+}
+
+func TestTellWhileReportsCome(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	key := r.create(clientsOwn("e", 1, 50))
+	for range 50 {
+		trial := r.ask1(key).Name
+		ctx, stopReports := context.WithCancel(t.Context())
+		var reporting sync.WaitGroup
+		reporting.Go(func() {
+			for seq := uint64(1); ; {
+				ms := loss("0.5")
+				ms[0].Seq = seq
+				acked, stop, err := r.ReportTrial(ctx, key, trial, ms)
+				if err != nil && ctx.Err() == nil && !errors.Is(err, ErrInvalid) { // a gap, when the result took the number
+					t.Errorf("report: %v", err)
+				}
+				if err != nil || stop.Stop {
+					return
+				}
+				seq = acked + 1
+			}
+		})
+		got, err := r.Tell(t.Context(), key, Result{Trial: trial, Measurements: loss("0.25")})
+		if err != nil || got.State != experiment.TrialSucceeded {
+			t.Errorf("tell %s: got %s, %v", trial, got.State, err)
+			stopReports()
+		}
+		reporting.Wait()
+		stopReports()
 	}
 }
