@@ -113,6 +113,9 @@ func lastNote(dir, trial string) (at time.Time, err error) {
 		if err != nil {
 			return at, err
 		}
+		if len(text) == 0 { // the next attempt is about to write
+			continue
+		}
 		n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 		if err != nil {
 			return at, err
