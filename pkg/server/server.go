@@ -65,6 +65,8 @@ type Server struct {
 	calls  underWay     // but for the streams of agents
 	agents atomic.Int32 // whose streams are open
 
+	watches atomic.Int32 // that are open
+
 	begin, end sync.Once
 	serving    sync.WaitGroup
 	closing    chan struct{} // closed by Shutdown: streams end

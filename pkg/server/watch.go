@@ -21,9 +21,16 @@ const anew = "anew"
 // experiment: others may have been committed since.
 const recentEvents = 16
 
+// watchAgain is when to try again where there are too many watches.
+const watchAgain = 10 * time.Second
+
 // Watch yields what changes. Without a place to go on from it begins with a reset: who lists then and goes
 // on reading misses nothing.
 func (u *users) Watch(r *tunedv1.WatchRequest, stream grpc.ServerStreamingServer[tunedv1.WatchResponse]) error {
+	defer u.watches.Add(-1)
+	if int(u.watches.Add(1)) > u.Limits.Watches {
+		return rateLimited(watchAgain)
+	}
 	ctx, cancel := u.untilClosing(stream.Context())
 	defer cancel()
 	after := r.GetAfter()

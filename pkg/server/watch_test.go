@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/server"
 )
 
 // sent is one server-sent event.
@@ -242,6 +243,43 @@ func TestStalledReaders(t *testing.T) {
 		trial := r.ask(t, 1, "").GetTrials()[0].GetName()
 		if err := r.tell(t.Context(), trial, fmt.Sprint(i)); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestTooManyWatches: those beyond the limit are refused, and one that ends makes room, whichever way it came.
+func TestTooManyWatches(t *testing.T) {
+	r := newRigOf(t, nil, func(c *server.Config) { c.Limits.Watches = 2 })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 2 {
+		stream, err := r.users.Watch(ctx, &tunedv1.WatchRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); err != nil { // it begins with a reset
+			t.Fatal(err)
+		}
+	}
+	watch := func() error {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		stream, err := r.users.Watch(ctx, &tunedv1.WatchRequest{})
+		if err == nil {
+			_, err = stream.Recv()
+		}
+		return err
+	}
+	if err := watch(); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a third watch: got %v, want ResourceExhausted", err)
+	}
+	if got := r.status(t, http.MethodGet, "/api/v1/watch", credential{header: "Bearer " + userToken}); got != http.StatusTooManyRequests {
+		t.Errorf("a third watch over HTTP: got %d, want 429", got)
+	}
+	cancel()
+	for watch() != nil {
+		if t.Context().Err() != nil {
+			t.Fatal("there is no room again")
 		}
 	}
 }
