@@ -269,11 +269,27 @@ def _print_points(points):
         print(("step=%d " % point["step"] if point["step"] else "") + "%s=%s" % (point["metric"], point["text"]), flush=True)
 
 
-class _Reporter:
-    """Sends points from a thread of its own, so that training never waits."""
+def _append(file, points):
+    """Adds points to the file of reports: in one write, so that those of other threads and processes stay whole."""
+    data = "".join("\n%s\n" % json.dumps(point) for point in points).encode()
+    fd = os.open(file, os.O_WRONLY | os.O_APPEND)
+    try:
+        written = os.write(fd, data)
+    finally:
+        os.close(fd)
+    if written < len(data):
+        raise OSError("%s: no space left" % file)
 
-    def __init__(self, client, path):
+
+class _Reporter:
+    """Sends points from a thread of its own, so that training never waits.
+
+    With a file, which the agent of the trial reads, points are written there at once instead: neither the end of the
+    daemon nor that of the program loses them. The thread then only asks whether to stop."""
+
+    def __init__(self, client, path, file=None):
         self.stop = False
+        self._file = file
         self._stream, self._queue, self._flight = _Stream(client, path), collections.deque(), []
         self._wake = threading.Condition()
         self._closing = 0.0  # when the last flush must have ended; 0 before the end
@@ -282,6 +298,9 @@ class _Reporter:
         self._thread.start()
 
     def put(self, points):
+        if self._file:
+            _append(self._file, points)
+            return
         with self._wake:
             self._queue.extend(points)
             if len(self._queue) > MOST_QUEUED:
@@ -291,7 +310,7 @@ class _Reporter:
             self._wake.notify()
 
     def should_stop(self):
-        if time.monotonic() - self._answered > POLL:
+        if time.monotonic() - self._answered > (LINGER if self._file else POLL):
             with self._wake:
                 self._asked = True
                 self._wake.notify()
@@ -324,7 +343,7 @@ class _Reporter:
                 return True
             except Error as e:
                 if isinstance(e, Unreachable) or e.status == 401:  # the token may be renewed
-                    _warn("away", "%s; reports wait" % e)
+                    _warn("away", "%s; %s" % (e, "should_stop stays as it is" if self._file else "reports wait"))
                     if self._closing and (e.refused or time.monotonic() > self._closing):
                         return False
                     self._pause(max(delay * random.uniform(0.8, 1.2), e.retry_after))
@@ -343,6 +362,8 @@ class _Reporter:
 
     def close(self):
         """Sends what waits, for LAST_FLUSH seconds at most. What is left is printed, for a collector to find."""
+        if self._file:
+            return
         with self._wake:
             self._closing = self._closing or time.monotonic() + LAST_FLUSH
             self._wake.notify()
@@ -391,7 +412,10 @@ def _choose():
         return "print"
     namespace, _, name = env("TUNED_EXPERIMENT").rpartition("/")
     path = _path(namespace or "default", name, "trials", env("TUNED_TRIAL"), "report")
-    reporter = _Reporter(Client(env("TUNED_SERVER"), timeout=5.0), path)
+    file = env("TUNED_REPORT_FILE")
+    if file and not os.access(file, os.W_OK):
+        file = None  # it is on another machine, or outside of this container
+    reporter = _Reporter(Client(env("TUNED_SERVER"), timeout=5.0), path, file)
     finalize = getattr(sys.modules.get("multiprocessing.util"), "Finalize", None)
     if finalize:  # processes of multiprocessing end without atexit
         finalize(None, _close, exitpriority=1)

@@ -25,7 +25,7 @@ func TestEnvironment(t *testing.T) {
 	want := []string{
 		"CUDA_VISIBLE_DEVICES=3,GPU-x", "KATIB_TRIAL_NAME=t", "KEEP=1", "KUBEFLOW_TRAINER_OPT_BATCH_SIZE_1=a=b",
 		"KUBEFLOW_TRAINER_OPT_LR=0.1", "PYTHONUNBUFFERED=1", "TUNED_EXPERIMENT=n/e", `TUNED_PARAMS={"Batch-size.1":"a=b","lr":0.1}`,
-		"TUNED_PARAMS_FILE=/dir/params.json", "TUNED_PARAM_BATCH_SIZE_1=a=b", "TUNED_PARAM_LR=0.1", "TUNED_SERVER=unix:/s",
+		"TUNED_PARAMS_FILE=/dir/params.json", "TUNED_PARAM_BATCH_SIZE_1=a=b", "TUNED_PARAM_LR=0.1", "TUNED_REPORT_FILE=/dir/reports", "TUNED_SERVER=unix:/s",
 		"TUNED_TOKEN=secret", "TUNED_TRIAL=t", "TUNED_TRIAL_NAME=t", "TUNED_TRIAL_UID=n/e/u/t/2",
 	}
 	if !slices.Equal(got, want) {

@@ -66,6 +66,9 @@ func newAttempt(root *os.Root, dir string, spec *trialdir.Spec, self trialdir.Pr
 	if a.metrics, err = newCollection(spec, a.spool, a.notes); err != nil {
 		return nil, err
 	}
+	if err := a.metrics.follow(root, dir); err != nil {
+		return nil, err
+	}
 	a.census = newCensus(root, self, a.notes)
 	a.report = newReporter(spec, a.spool, a.notes)
 	a.metrics.appended = a.report.wake
@@ -193,9 +196,9 @@ func (a *attempt) settled() bool {
 	return false
 }
 
-// progressLimit is 0 for a command that pushes its measurements past the agent.
+// progressLimit is 0 for a command that may push its measurements past the agent.
 func (a *attempt) progressLimit() time.Duration {
-	if a.metrics.blind {
+	if a.metrics.blind.Load() {
 		return 0
 	}
 	return a.spec.Progress

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/collector"
@@ -26,7 +27,8 @@ type collection struct {
 
 	parser parser        // nil when no lines are read
 	source source        // nil when nothing is polled
-	blind  bool          // the command reports its measurements itself
+	blind  atomic.Bool   // the collector is Push, and nothing was reported through the file
+	told   *reports      // what the command reports itself
 	old    bool          // what is read now was there before the command
 	stdout bool          // what the command prints is read for measurements
 	ending chan struct{} // closed when the command has ended
@@ -157,6 +159,7 @@ func (c *collection) poll() {
 	if c.source != nil {
 		c.source.poll()
 	}
+	c.told.poll()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.write(c.pace.release())
@@ -170,6 +173,7 @@ func (c *collection) end() {
 	if c.source != nil {
 		c.source.close()
 	}
+	c.told.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.write(c.pace.release())

@@ -29,6 +29,7 @@ func environment(spec *trialdir.Spec, dir string) []string {
 	if text, err := json.Marshal(parameterValues(spec.Parameters)); err == nil && len(text) < longestVariable {
 		set("TUNED_PARAMS", string(text))
 	}
+	set("TUNED_REPORT_FILE", filepath.Join(dir, trialdir.ReportFile))
 	set("TUNED_SERVER", serverURL(spec.Address))
 	set("TUNED_TOKEN", spec.Token)
 	set(trialdir.MarkName, spec.Mark())

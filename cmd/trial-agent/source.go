@@ -44,7 +44,7 @@ func (c *collection) choose(spec *trialdir.Spec) (err error) {
 	case "PrometheusMetric":
 		c.source = &pageSource{c: c, url: from.URL, metrics: spec.Metrics, last: map[string]collector.Sample{}}
 	case "Push", "None":
-		c.blind = true
+		c.blind.Store(true)
 	default:
 		return fmt.Errorf("collect metrics: unknown kind %q", from.Kind)
 	}

@@ -73,7 +73,11 @@ func unavailable(w trialrunner.Workload, lacking []string, s *experiment.Spec) s
 		what, near = quoted(lacking)+", which spec.tuned needs,", ""
 	}
 	msg := "the command ended without an error, but " + what + " never appeared in its metrics"
+	c := s.MetricsCollectorSpec
 	switch {
+	case c != nil && c.Collector != nil && c.Collector.Kind == experiment.Push:
+		return fmt.Sprintf("the command ended without an error, but %s was not reported; call tuned.report({%q: 0.123}), or choose another "+
+			"collector than Push, which does not read what is printed", what, lacking[0])
 	case near != "":
 		return msg + "; " + near
 	case len(lacking) > 1 && lacking[0] != s.Objective.ObjectiveMetricName:

@@ -167,6 +167,16 @@ func TestEndsOfTrialsBySeveralMetrics(t *testing.T) {
 	}
 }
 
+// TestPushWithoutReports: what is printed is no remedy where nobody reads it.
+func TestPushWithoutReports(t *testing.T) {
+	e := wanted(1, 1)
+	e.Spec.MetricsCollectorSpec = &experiment.MetricsCollectorSpec{Collector: &experiment.Collector{Kind: experiment.Push}}
+	got := judge(&experiment.Trial{}, trialrunner.Workload{Phase: trialrunner.Exited}, experiment.Observation{}, 0, &e.Spec)
+	if got.state != experiment.TrialMetricsUnavailable || !strings.Contains(got.message, `"loss" was not reported; call tuned.report({"loss": 0.123})`) {
+		t.Errorf("got %+v, want the call that reports", got)
+	}
+}
+
 // severalGoals lets an experiment maximise speed too, where size is at most 10.
 func severalGoals(e *experiment.Experiment) *experiment.Experiment {
 	e.Spec.Tuned = &experiment.Extension{

@@ -26,6 +26,34 @@ class TestReport(rig.DaemonTest):
                 self.assertAlmostEqual(trial.value, trial["x"] + trial["units"], places=12)
                 self.assertEqual([m[:2] for m in self.measurements(trial)], [(1, "loss"), (2, "loss")])
 
+    def test_daemon_away_at_the_end(self):
+        """What a trial of the daemon reports is kept though the daemon is away when it ends, or it is killed."""
+        for end in ("", "os.kill(os.getpid(), 9)"):
+            daemon = rig.Daemon()
+            self.addCleanup(daemon.close)
+            go, script = os.path.join(daemon.dir, "go"), """if True:
+                import os, time, tuned
+                tuned.report(step=1, loss=9)
+                open(%r + ".at", "w").close()
+                while not os.path.exists(%r): time.sleep(0.01)
+                tuned.report({"val/loss": float("nan")}, step=2)
+                tuned.report(step=3, loss=0.19)
+                open(%r + ".done", "w").close()
+                %s
+            """ % (go, go, go, end)
+            client = tuned.Client(daemon.server)
+            manifest = rig.manifest("away", script, maxTrialCount=1, parallelTrialCount=1, metricsCollectorSpec={"collector": {"kind": "Push"}})
+            client.call("POST", tuned._path("default"), manifest)
+            self.until(lambda: os.path.exists(go + ".at"))
+            daemon.kill()
+            open(go, "w").close()
+            self.until(lambda: os.path.exists(go + ".done"))
+            daemon.start()
+            self.until(lambda: client.call("GET", tuned._path("default", "away"))["settled"])
+            trial = tuned.study("away", server=daemon.server).trials()[0]
+            self.assertEqual(trial.state, "Failed" if end else "Succeeded", trial.message)
+            self.assertEqual(self.measurements(trial), [(1, "loss", "9.0"), (2, "val/loss", "nan"), (3, "loss", "0.19")])
+
     def test_values(self):
         trial = self.study("values").ask()
         code, out, err = rig.run("""if True:

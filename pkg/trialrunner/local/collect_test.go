@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -99,6 +100,38 @@ func TestCollectPush(t *testing.T) {
 	h.Start(t, spec)
 	if w := h.End(t, spec); w.LastSeq != 0 {
 		t.Errorf("got %+v, want nothing collected", w)
+	}
+}
+
+// TestCollectReports: what the command reports through its file counts whatever the collector is, also of
+// a command that is killed, with nobody to report to.
+func TestCollectReports(t *testing.T) {
+	t.Parallel()
+	const script = `report() { printf '\n{"step": %s, "metric": "%s", "text": "%s"}\n' "$1" "$2" "$3" >> "$TUNED_REPORT_FILE"; }
+		report 1 loss nan; report 2 other inf; printf '\n{"step": 3, "metr' >> "$TUNED_REPORT_FILE"
+		report 4 loss -inf; echo 'no report' >> "$TUNED_REPORT_FILE"; report 5 loss 0.5; kill -KILL $$`
+	for _, k := range []experiment.CollectorKind{experiment.Push, experiment.StdOut} {
+		_, h := opened(t, "unix:/nobody")
+		spec := h.Script("reports", script)
+		spec.Collector = kind(k, nil)
+		h.Start(t, spec)
+		w := h.End(t, spec)
+		if got := texts(t, h, spec); !slices.Equal(got, []string{"nan", "inf", "-inf", "0.5"}) || w.Exit.Reason != "Signal" {
+			t.Errorf("%s: got %q and %+v, want what was reported", k, got, w.Exit)
+		}
+	}
+}
+
+// TestReportsAreProgress: under Push the limit on silence begins with the first report, and each one renews it.
+func TestReportsAreProgress(t *testing.T) {
+	t.Parallel()
+	_, h := opened(t, "unix:/nobody")
+	spec := h.Script("progress", `sleep 4; for i in 1 2 3 4; do echo '{"metric": "loss", "text": "'$i'"}' >> "$TUNED_REPORT_FILE"; sleep 1; done; exec sleep 600`)
+	spec.Collector, spec.Limits.Progress = kind(experiment.Push, nil), 3*time.Second
+	h.Start(t, spec)
+	w := h.End(t, spec)
+	if w.Exit.Reason != "NoProgress" || w.LastSeq != 4 {
+		t.Errorf("got %+v after %d reports, want an end for silence after 4", w.Exit, w.LastSeq)
 	}
 }
 

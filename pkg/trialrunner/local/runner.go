@@ -197,7 +197,7 @@ func (r *Runner) Remove(_ context.Context, key experiment.Key, trial string, att
 	if !w.gone() {
 		return fmt.Errorf("remove %s: attempt %d still runs", trial, attempt)
 	}
-	for _, name := range []string{trialdir.SpecFile, trialdir.SpoolFile, trialdir.AgentFile, trialdir.ProcessesFile, trialdir.LockFile} {
+	for _, name := range []string{trialdir.SpecFile, trialdir.SpoolFile, trialdir.ReportFile, trialdir.AgentFile, trialdir.ProcessesFile, trialdir.LockFile} {
 		if err := r.root.Remove(filepath.Join(t.folder(key), name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("remove %s: %w", trial, err)
 		}

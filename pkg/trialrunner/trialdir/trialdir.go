@@ -22,6 +22,7 @@ const (
 	ExitFile   = "exit.json"   // Exit, durable: the agent's last act, or by who found that it had died
 	LockFile   = "lock"        // locked while the agent lives
 	SpoolFile  = "spool"       // measurements, see Spool
+	ReportFile = "reports"     // what the command reports itself, a line of JSON for each value
 	ParamsFile = "params.json" // parameters for the command
 	LogFile    = "log"         // what the command printed, bounded
 	AgentLog   = "agent.log"   // what the agent has to say
