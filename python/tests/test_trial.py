@@ -31,7 +31,8 @@ class TestReport(rig.DaemonTest):
         for end in ("", "os.kill(os.getpid(), 9)"):
             daemon = rig.Daemon()
             self.addCleanup(daemon.close)
-            go, script = os.path.join(daemon.dir, "go"), """if True:
+            go = os.path.join(daemon.dir, "go")
+            script = """if True:
                 import os, time, tuned
                 tuned.report(step=1, loss=9)
                 open(%r + ".at", "w").close()
