@@ -620,6 +620,22 @@ def _seconds(stamp):
     return calendar.timegm(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")) + float("0" + stamp[19:].rstrip("Z"))
 
 
+def _check_definition(name, space, objective, max_trials):
+    """TypeError or ValueError that says what is wanted."""
+    if space is not None and not isinstance(space, dict):
+        raise TypeError("study %s: space: want a dict of tuned.float, tuned.int and tuned.choice, got %r" % (name, space))
+    for key, parameter in (space or {}).items():
+        if not isinstance(parameter, Parameter):
+            raise TypeError("study %s: space[%r]: want tuned.float(low, high), tuned.int(low, high) or tuned.choice(values), got %r" % (name, key, parameter))
+    if objective is not None:
+        pair = isinstance(objective, (list, tuple)) and len(objective) > 0 and isinstance(objective[0], str)
+        several = [objective] if pair or not isinstance(objective, (list, tuple)) else objective
+        if not several or not all(isinstance(o, (list, tuple)) and len(o) == 2 and o[1] in ("minimize", "maximize") for o in several):
+            raise ValueError("study %s: want objective=(metric, \"minimize\" or \"maximize\"), or a list of several, got %r" % (name, objective))
+    if max_trials is not None and (isinstance(max_trials, bool) or not isinstance(max_trials, int)):
+        raise TypeError("study %s: max_trials: want a whole number, got %r" % (name, max_trials))
+
+
 def study(name, space=None, objective=None, algorithm="bayesianoptimization", max_trials=None, seed=None, goal=None,
           settings=None, parallel=64, spec=None, namespace="default", **where):
     """Creates a study, or joins the one of this name.
@@ -628,6 +644,7 @@ def study(name, space=None, objective=None, algorithm="bayesianoptimization", ma
     must exist. objective is (metric, "minimize" or "maximize"), or a list of several. max_trials of a study that
     exists is changed. parallel is how many trials may be out at once. spec has further fields of an Experiment's
     spec. where is server, token, token_file or data_dir, see Client."""
+    _check_definition(name, space, objective, max_trials)
     client = Client(**where)
     if space is None:
         return Study(client, client.call("GET", _path(namespace, name), wait=2.0))
@@ -706,16 +723,24 @@ class Study:
         """Tells the result of a trial: a number, a list by objective, or a dict by metric; failed="why" for none.
 
         params instead of a trial is an evaluation that nobody asked for. Telling the same again is harmless."""
+        if value is not None and failed is not None:
+            raise ValueError("study %s: give a value or failed, not both" % self.name)
         body = {"failed": failed is not None, "message": str(failed or "")[:1000]}
         if value is not None and failed is None:
-            names = [metric for metric, _ in self.objectives]
-            metrics = value if isinstance(value, dict) else dict(zip(names, value if isinstance(value, (list, tuple)) else [value]))
+            metrics = value if isinstance(value, dict) else self._by_objective(value)
             body["measurements"] = [dict(point, seq=i + 1) for i, point in enumerate(_points(metrics, 0))]
         if params is not None:
             body.update(assignments=_assignments(params), requestId=uuid.uuid4().hex)
             return Trial(self, self._call("POST", "tell", **body))
         told = self._call("POST", "trials", getattr(trial, "name", trial), "tell", **body)
         return trial._update(told) if isinstance(trial, Trial) else Trial(self, told)
+
+    def _by_objective(self, value):
+        names = [metric for metric, _ in self.objectives]
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if len(values) != len(names):
+            raise ValueError("study %s: %d values given for %d objectives (%s)" % (self.name, len(values), len(names), ", ".join(names)))
+        return dict(zip(names, values))
 
     def enqueue(self, params):
         """Adds a trial of your own choice: ask hands it out next."""
@@ -799,6 +824,8 @@ class Study:
             raise
         try:
             self.tell(trial, **result)
+        except ValueError as e:  # another number of values than of objectives
+            self.tell(trial, failed=str(e))
         except Error as e:
             if e.status == 400:  # what was returned is no value of the objective
                 self.tell(trial, failed=str(e))

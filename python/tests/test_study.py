@@ -52,6 +52,28 @@ class TestStudy(rig.DaemonTest):
             study.tell(f, {"other": 1})
         self.assertEqual(study.best.number, b.number)
 
+    def test_number_of_values(self):
+        """As many values as objectives are told, and no value with a failure."""
+        study = self.study("values")
+        study.optimize(lambda trial: (5, 7), n_trials=1, quiet=True)
+        trial = study.trials()[0]
+        self.assertEqual((trial.state, trial.message), ("Failed", "study values: 2 values given for 1 objectives (loss)"))
+        trial = study.ask()
+        for given in ({"value": (5, 7)}, {"value": []}, {"value": 1, "failed": "no"}):
+            with self.assertRaises(ValueError):
+                study.tell(trial, **given)
+        self.assertEqual(study.tell(trial, [5]).value, 5)
+
+    def test_wrong_arguments(self):
+        """What is wrong is said, and what is wanted, before the daemon is asked."""
+        good = {"space": {"x": tuned.float(0, 1)}, "objective": ("loss", "minimize"), "server": self.daemon.server}
+        for wrong, kind, says in (
+                ({"space": {"x": 3}}, TypeError, r"space\['x'\]: want tuned.float"), ({"space": [1]}, TypeError, "space: want a dict"),
+                ({"objective": "l"}, ValueError, "want objective="), ({"objective": []}, ValueError, "want objective="),
+                ({"objective": ("loss", "least")}, ValueError, "want objective="), ({"max_trials": "x"}, TypeError, "whole number, got 'x'")):
+            with self.subTest(wrong), self.assertRaisesRegex(kind, says):
+                tuned.study("wrong", **dict(good, **wrong))
+
     def test_told_and_enqueued(self):
         study = self.study("told")
         self.assertEqual(study.tell(params={"x": 0.125}, value=0.5).params, {"x": 0.125})
