@@ -24,6 +24,7 @@ import logging
 import math
 import os
 import random
+import re
 import socket
 import sys
 import threading
@@ -678,8 +679,8 @@ def _create(client, namespace, name, spec):
     try:
         return post()
     except Error as e:
-        if e.code != "EXPERIMENT_EXISTS":
-            raise
+        if e.code != "EXPERIMENT_EXISTS":  # the caller never saw the text that lines and columns are of
+            raise type(e)(re.sub(r"\b\d+:\d+: (?=[a-z])", "", str(e)), e.code, e.status) from None
     fields = {"maxTrialCount": "maxTrials", "parallelTrialCount": "parallelTrials", "maxFailedTrialCount": "maxFailedTrials"}
     budget = {fields[key]: spec.pop(key) for key in fields if key in spec}
     before = client.call("GET", _path(namespace, name))["object"]["spec"]

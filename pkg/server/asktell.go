@@ -62,6 +62,10 @@ func checkTold(r *tunedv1.TellRequest) error {
 	switch {
 	case len(r.GetMetrics()) > 0 && len(r.GetMeasurements()) > 0:
 		return fail(reasonArgument, "give metrics or measurements, not both")
+	case r.GetFailed() && len(r.GetMetrics())+len(r.GetMeasurements()) > 0:
+		return fail(reasonArgument, "give values or failed, not both")
+	case twice(r.GetMeasurements()) != "":
+		return fail(reasonArgument, "metric %q has two values and no steps: give one", twice(r.GetMeasurements()))
 	case r.GetTrial() != "" && len(r.GetAssignments()) > 0:
 		return fail(reasonArgument, "give a trial or assignments, not both")
 	case r.GetTrial() == "" && len(r.GetAssignments()) == 0:
@@ -70,6 +74,21 @@ func checkTold(r *tunedv1.TellRequest) error {
 		return fail(reasonArgument, "request_id: want one with assignments, so that the call can be repeated")
 	}
 	return checkRequestID(r.GetRequestId())
+}
+
+// twice returns a metric of which there are two values without a step, "" when there is none.
+func twice(ms []*tunedv1.Measurement) string {
+	seen := map[string]bool{}
+	for _, m := range ms {
+		if m.GetStep() != 0 {
+			continue
+		}
+		if seen[m.GetMetric()] {
+			return m.GetMetric()
+		}
+		seen[m.GetMetric()] = true
+	}
+	return ""
 }
 
 // ReportTrial stores intermediate measurements of a trial.

@@ -118,6 +118,32 @@ func TestTellRefuses(t *testing.T) {
 	}
 }
 
+// TestTellRefusesContradictions: nothing is stored of a result that says two things.
+func TestTellRefusesContradictions(t *testing.T) {
+	r := newRig(t, 3)
+	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
+	value := func(seq uint64, step int64, text string) *tunedv1.Measurement {
+		return &tunedv1.Measurement{Seq: seq, Step: step, Metric: "acc", Text: text}
+	}
+	for _, tt := range []struct {
+		name   string
+		failed bool
+		ms     []*tunedv1.Measurement
+		want   codes.Code
+	}{
+		{"a value and a failure", true, []*tunedv1.Measurement{value(1, 0, "1")}, codes.InvalidArgument},
+		{"two values", false, []*tunedv1.Measurement{value(1, 0, "1"), value(2, 0, "2")}, codes.InvalidArgument},
+		{"a curve", false, []*tunedv1.Measurement{value(1, 1, "1"), value(2, 2, "2")}, codes.OK},
+	} {
+		_, err := r.users.Tell(t.Context(), &tunedv1.TellRequest{
+			Namespace: "default", Experiment: "asked", Trial: trial, Failed: tt.failed, Measurements: tt.ms,
+		})
+		if status.Code(err) != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
 // TestSeveralMetrics: a client tells all metrics of a trial, and the front is answered.
 func TestSeveralMetrics(t *testing.T) {
 	e := asked(4)

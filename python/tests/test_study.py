@@ -73,6 +73,9 @@ class TestStudy(rig.DaemonTest):
                 ({"objective": ("loss", "least")}, ValueError, "want objective="), ({"max_trials": "x"}, TypeError, "whole number, got 'x'")):
             with self.subTest(wrong), self.assertRaisesRegex(kind, says):
                 tuned.study("wrong", **dict(good, **wrong))
+        with self.assertRaisesRegex(tuned.Error, r"spec\.parameters\[0\]") as caught:
+            tuned.study("wrong", **dict(good, space={"x": tuned.float(1, 0)}))
+        self.assertNotRegex(str(caught.exception), r"\d:\d")
 
     def test_told_and_enqueued(self):
         study = self.study("told")
