@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"testing"
@@ -64,4 +65,22 @@ func documented(text string) map[string][]string {
 		out[name[1]] = flags
 	}
 	return out
+}
+
+// TestNoPlaceholders: no figure that was to be filled in is left as @NAME@.
+func TestNoPlaceholders(t *testing.T) {
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %d files, %v", len(files), err)
+	}
+	placeholder := regexp.MustCompile(`@[A-Z][A-Z0-9_]*@`)
+	for _, file := range append(files, "../../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := placeholder.FindAllString(string(text), -1); len(left) > 0 {
+			t.Errorf("%s: %q is left", file, left)
+		}
+	}
 }
