@@ -42,6 +42,7 @@ MOST_AT_ONCE, MOST_QUEUED = 1000, 10000  # points in one request, and waiting at
 LAST_FLUSH = 2.0  # seconds that the end of the program may take
 PAGE = 1000  # trials in one answer
 POLL = 5.0  # seconds after which should_stop has the daemon asked anew
+CHOICES = "tuned.dev/choices"  # annotation of an experiment: the choices that are no text, as JSON
 TOKEN_AGE = 60.0  # seconds after which a token's file is read again
 
 
@@ -668,13 +669,19 @@ def study(name, space=None, objective=None, algorithm="bayesianoptimization", ma
         wanted["tuned"]["seed"] = seed
     for key, value in (spec or {}).items():
         wanted[key] = dict(wanted[key], **value) if isinstance(wanted.get(key), dict) else value
-    return Study(client, _create(client, namespace, name, wanted), space)
+    typed = {key: list(p.values.values()) for key, p in space.items() if any(not isinstance(value, str) for value in p.values.values())}
+    try:
+        notes = {CHOICES: json.dumps(typed)} if typed else {}
+    except (TypeError, ValueError):
+        notes = {}  # some choice is neither text, a number, a bool nor None
+    return Study(client, _create(client, namespace, name, wanted, notes), space)
 
 
-def _create(client, namespace, name, spec):
+def _create(client, namespace, name, spec, annotations):
     """Creates an experiment, or returns the one that differs in its budget alone, with the budget wanted."""
     def post():
-        manifest = {"apiVersion": "kubeflow.org/v1beta1", "kind": "Experiment", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+        manifest = {"apiVersion": "kubeflow.org/v1beta1", "kind": "Experiment", "spec": spec,
+                    "metadata": {"name": name, "namespace": namespace, "annotations": annotations}}
         return client.call("POST", _path(namespace), {"manifest": json.dumps(manifest)}, 2.0)
     try:
         return post()
@@ -696,7 +703,10 @@ class Study:
         self._client, self.namespace, self.name = client, experiment["namespace"], experiment["name"]
         self.objectives = [(o["metric"], o["type"]) for o in experiment["objectives"]]
         self._kinds = {p["name"]: p["parameterType"] for p in experiment["object"]["spec"].get("parameters", [])}
-        self._space = space or {}
+        self._choices = {key: parameter.values for key, parameter in (space or {}).items()}
+        if space is None:
+            typed = json.loads((experiment["object"]["metadata"].get("annotations") or {}).get(CHOICES, "{}"))
+            self._choices = {key: {_text(value): value for value in values} for key, values in typed.items()}
         self._interrupted = False
 
     def _path(self, *words):
@@ -706,7 +716,7 @@ class Study:
         return self._client.call(method, self._path(*words), body)
 
     def _value(self, name, text):
-        known = self._space[name].values if name in self._space else {}
+        known = self._choices.get(name, {})
         kind = {"double": float, "int": int, "discrete": _guess}.get(self._kinds.get(name), str)
         return known[text] if text in known else kind(text)
 

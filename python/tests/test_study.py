@@ -64,6 +64,17 @@ class TestStudy(rig.DaemonTest):
                 study.tell(trial, **given)
         self.assertEqual(study.tell(trial, [5]).value, 5)
 
+    def test_typed_choices(self):
+        """Choices keep their types where a study is joined by name alone."""
+        choices = ["a", 1, True, None]
+        made = self.study("typed", space={"c": tuned.choice(choices)})
+        for value in choices:
+            made.tell(params={"c": value}, value=1)
+        self.study("typed", space={"c": tuned.choice(choices)})  # joins with the definition too
+        joined = tuned.study("typed", server=self.daemon.server)
+        self.assertEqual([t["c"] for t in joined.trials()], choices)
+        self.assertEqual([type(t["c"]) for t in joined.trials()], [type(value) for value in choices])
+
     def test_wrong_arguments(self):
         """What is wrong is said, and what is wanted, before the daemon is asked."""
         good = {"space": {"x": tuned.float(0, 1)}, "objective": ("loss", "minimize"), "server": self.daemon.server}
