@@ -92,8 +92,12 @@ func (s *Study) finish(o *Options) experiment.Faults {
 	spec := &e.Spec
 	spec.TrialTemplate, spec.MetricsCollectorSpec, spec.MaxFailedTrialCount = nil, nil, nil
 	silence(spec)
-	spec.MaxTrialCount = new(int32(len(s.Trials)))
+	n := int32(len(s.Trials))
+	spec.MaxTrialCount = &n
 	experiment.SetDefaults(e)
+	if parallel := spec.ParallelTrialCount; parallel != nil && *parallel > n {
+		spec.ParallelTrialCount = new(max(1, n)) // the default is more than a few trials can be
+	}
 	var faults experiment.Faults
 	if len(s.Trials) == 0 {
 		faults = append(faults, experiment.Fault{Detail: "it holds no trial"})
