@@ -89,26 +89,73 @@ func compare(path string, a, b any) (out []string) {
 	}
 	v, isV := a.([]any)
 	w, isW := b.([]any)
-	if isV && isW && len(v) == len(w) {
-		for i := range v {
-			out = append(out, compare(fmt.Sprintf("%s[%d]", path, i), v[i], w[i])...)
-		}
-		return out
+	if isV && isW {
+		return compareLists(path, v, w)
 	}
-	return []string{fmt.Sprintf("%s was %s, now %s", path, short(a), short(b))}
+	was, now := shortened(a, b)
+	return []string{fmt.Sprintf("%s was %s, now %s", path, was, now)}
 }
 
-// short is a value as text, cut where it gets long.
-func short(v any) string {
+// compareLists lists the elements in which two lists differ, of lists of different lengths the first alone:
+// all that follow an element which was put in or left out have moved.
+func compareLists(path string, a, b []any) (out []string) {
+	at := func(list []any, i int) any {
+		if i < len(list) {
+			return list[i]
+		}
+		return nil
+	}
+	for i := range max(len(a), len(b)) {
+		out = append(out, compare(fmt.Sprintf("%s[%d]", path, i), at(a, i), at(b, i))...)
+		if len(out) > 0 && len(a) != len(b) {
+			return out
+		}
+	}
+	return out
+}
+
+// Lengths in runes of a value that is written whole, of the part of a longer one, and of what is kept of it
+// before the first difference.
+const (
+	wholeValue = 60
+	partValue  = 50
+	beforePart = 15
+)
+
+// shortened are two values as text, where they get long the part of each around the first difference.
+func shortened(a, b any) (was, now string) {
+	x, y := []rune(asText(a)), []rune(asText(b))
+	same := 0
+	for same < min(len(x), len(y)) && x[same] == y[same] {
+		same++
+	}
+	return around(x, same), around(y, same)
+}
+
+// around cuts a long text down to what is around a place in it.
+func around(text []rune, place int) string {
+	if len(text) <= wholeValue {
+		return string(text)
+	}
+	begin := max(0, min(place-beforePart, len(text)-partValue))
+	end := min(begin+partValue, len(text))
+	before, after := "", ""
+	if begin > 0 {
+		before = "..."
+	}
+	if end < len(text) {
+		after = "..."
+	}
+	return before + string(text[begin:end]) + after
+}
+
+func asText(v any) string {
 	if v == nil {
 		return "absent"
 	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err.Error()
-	}
-	if len(text) > 60 {
-		return string([]rune(string(text))[:50]) + "..."
 	}
 	return string(text)
 }

@@ -174,7 +174,8 @@ func (t *Tuner) Create(ctx context.Context, e *experiment.Experiment) (*experime
 			return nil, fmt.Errorf("create experiment %s: it is being deleted: %w", e.Key(), ErrConflict)
 		}
 		if other := alike(stands, e); len(other) > 0 {
-			return nil, fmt.Errorf("create experiment %s: %s: %w", e.Key(), strings.Join(other, "; "), ErrExists)
+			return nil, fmt.Errorf("create experiment %s: %s; to change its budget alone extend the stored one, else give it another name or delete the stored one: %w",
+				e.Key(), strings.Join(other, "; "), ErrExists)
 		}
 	}
 	return stands, nil

@@ -51,10 +51,10 @@ func TestSubmitRefusesAnotherExperiment(t *testing.T) {
 		},
 		{
 			"one more parameter", func(e *experiment.Experiment) { e.Spec.Parameters = append(e.Spec.Parameters, e.Spec.Parameters[0]) },
-			"spec.parameters was",
+			"spec.parameters[1] was absent, now",
 		},
 		{"another seed", func(e *experiment.Experiment) { e.Spec.Tuned = &experiment.Extension{CPUs: 2} }, "spec.tuned was absent, now"},
-		{"another command", func(e *experiment.Experiment) { e.Local.Command = []string{"other"} }, `command was ["train"`},
+		{"another command", func(e *experiment.Experiment) { e.Local.Command = []string{"other"} }, `local.command[0] was "train", now "other"`},
 		{"another folder", func(e *experiment.Experiment) { e.Local.Dir = "/elsewhere" }, ""},
 		{"more at a time", func(e *experiment.Experiment) { *e.Spec.ParallelTrialCount = 2 }, ""},
 	}
