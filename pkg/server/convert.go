@@ -39,6 +39,9 @@ func experimentMessage(e *experiment.Experiment) *tunedv1.Experiment {
 	if n := len(s.Conditions); n > 0 {
 		m.Message = s.Conditions[n-1].Message
 	}
+	if m.GetState() == statePaused {
+		m.Reason, m.Message = "ExperimentPaused", "no trial starts until it is resumed"
+	}
 	if s.Tuned != nil {
 		m.Infeasible = uint32(s.Tuned.TrialsInfeasible)
 	}
