@@ -24,6 +24,7 @@ const apiPattern = "/api/v1/"
 // addRoutes adds the routes that the server has by itself.
 func (s *Server) addRoutes() {
 	s.routes.Handle(apiPattern, s.newGateway())
+	s.routes.HandleFunc("GET /{$}", s.home)
 	s.routes.HandleFunc("GET /healthz", s.healthy)
 	s.routes.HandleFunc("GET /readyz", s.ready)
 	s.routes.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {

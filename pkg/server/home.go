@@ -1,0 +1,69 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+)
+
+// homePage is what a browser gets: neither scripts nor styles, which the headers of every answer forbid.
+var homePage = template.Must(template.New("home").Parse(`<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>tuned</title></head>
+<body>
+<h1>tuned {{.Version}}</h1>
+<p>This is the API of the daemon. A web interface is not part of this build.
+See <a href="/openapi.json">/openapi.json</a> for the API and <a href="/metrics">/metrics</a> for its metrics.</p>
+{{if .Experiments}}<table border="1" cellpadding="4">
+<tr><th>Experiment</th><th>State</th><th>Trials</th><th>Running</th><th>Failed</th><th>Best</th></tr>
+{{range .Experiments}}<tr><td><a href="{{.Path}}">{{.Name}}</a></td><td>{{.State}}</td><td>{{.Trials}}</td><td>{{.Running}}</td><td>{{.Failed}}</td><td>{{.Best}}</td></tr>
+{{end}}</table>{{else}}<p>There are no experiments yet.</p>{{end}}
+</body>
+</html>
+`))
+
+// homeRow is an experiment on the page.
+type homeRow struct {
+	Path, Name, State, Trials, Best string
+	Running, Failed                 uint32
+}
+
+// home lists the experiments for a browser.
+func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+	all, err := s.Tuner.List(r.Context())
+	if err != nil {
+		s.refuse(w, r, s.failure(r.Context(), err, scope{}))
+		return
+	}
+	rows := make([]homeRow, len(all))
+	for i, e := range all {
+		rows[i] = homeRowOf(experimentMessage(e))
+	}
+	var page bytes.Buffer
+	if err := homePage.Execute(&page, map[string]any{"Version": s.Version, "Experiments": rows}); err != nil {
+		s.refuse(w, r, s.failure(r.Context(), err, scope{}))
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(page.Bytes()) // the client is gone, or gets it
+}
+
+func homeRowOf(m *tunedv1.Experiment) homeRow {
+	n := m.GetCounts()
+	row := homeRow{
+		Path: "/api/v1/namespaces/" + url.PathEscape(m.GetNamespace()) + "/experiments/" + url.PathEscape(m.GetName()),
+		Name: m.GetNamespace() + "/" + m.GetName(), State: m.GetState(), Trials: fmt.Sprint(n.GetTrials()),
+		Running: n.GetRunning(), Failed: n.GetFailed() + n.GetMetricsUnavailable(),
+	}
+	if b := m.GetBudget(); b != nil && b.MaxTrials != nil {
+		row.Trials += fmt.Sprintf(" of %d", b.GetMaxTrials())
+	}
+	if best := m.GetBest(); best != nil && best.Value != nil && len(m.GetObjectives()) > 0 {
+		row.Best = fmt.Sprintf("%s: %s=%v", best.GetName(), m.GetObjectives()[0].GetMetric(), best.GetValue())
+	}
+	return row
+}
