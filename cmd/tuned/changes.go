@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"google.golang.org/grpc"
@@ -24,13 +26,27 @@ func (c *client) watch(ctx context.Context, request *tunedv1.WatchRequest) (grpc
 	return changes, nil
 }
 
-// observe calls f with an experiment as it stands, and again after each change, until f is done. A daemon
-// that ends and comes back within patience is waited for. gone is a sign that the experiment is deleted.
-func (p *place) observe(ctx context.Context, key experiment.Key, f func(e *tunedv1.Experiment) (done bool, err error)) error {
-	for {
-		err := p.asking(ctx, func(c *client) error { return c.observe(ctx, key, f) })
-		if !errors.Is(err, errEnded) {
+// outage is how long commands that follow something wait for a daemon that has ended to come back, unless
+// ctx ends before.
+const outage = 10 * time.Minute
+
+// following calls f with a connection to a daemon, and again when that daemon has ended and another answers.
+// It says once on warn that it waits.
+func (p *place) following(ctx context.Context, warn io.Writer, f func(c *client) error) error {
+	for told, answered := false, false; ; {
+		err := p.asking(ctx, func(c *client) error {
+			if _, err := c.GetVersion(ctx, &tunedv1.GetVersionRequest{}); err != nil {
+				return rpcError(err)
+			}
+			answered = true
+			return f(c)
+		})
+		if !errors.Is(err, errEnded) || !answered || ctx.Err() != nil {
 			return err
+		}
+		if !told {
+			fmt.Fprintln(warn, "tuned: the daemon does not answer; waiting for it to come back")
+			told = true
 		}
 		if !p.returns(ctx) {
 			return errors.Join(err, context.Cause(ctx))
@@ -38,11 +54,11 @@ func (p *place) observe(ctx context.Context, key experiment.Key, f func(e *tuned
 	}
 }
 
-// returns waits for a daemon to answer again, for as long as patience.
+// returns waits for a daemon to answer again.
 func (p *place) returns(ctx context.Context) bool {
 	turns := time.NewTicker(turn)
 	defer turns.Stop()
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	for end := time.Now().Add(outage); time.Now().Before(end); {
 		select {
 		case <-ctx.Done():
 			return false
@@ -62,6 +78,8 @@ func (p *place) returns(ctx context.Context) bool {
 // errDone ends an observation.
 var errDone = errors.New("done")
 
+// observe calls f with an experiment as it stands, and again after each change, until f is done. Nil is an
+// experiment that was deleted.
 func (c *client) observe(ctx context.Context, key experiment.Key, f func(e *tunedv1.Experiment) (done bool, err error)) error {
 	request := &tunedv1.WatchRequest{Namespace: key.Namespace, Experiment: key.Name}
 	ctx, cancel := context.WithCancel(ctx)

@@ -49,7 +49,8 @@ the API: {"experiments": [...]} of a list, else the experiment with its object a
 
 func (a *app) get(ctx context.Context, f *getFlags, args []string) error {
 	if f.watch {
-		return f.asking(ctx, func(c *client) error { return a.watchExperiments(ctx, c, f, args) })
+		print := a.watchPrinter(f)
+		return f.following(ctx, a.stderr, func(c *client) error { return watchExperiments(ctx, c, f, args, print) })
 	}
 	return f.reading(ctx, func(c *client) error {
 		if len(args) > 0 {
@@ -183,7 +184,7 @@ func bestCells(e *tunedv1.Experiment, format string) (best, value string) {
 }
 
 // watchExperiments prints what there is, then each experiment again when it changes.
-func (a *app) watchExperiments(ctx context.Context, c *client, f *getFlags, args []string) error {
+func watchExperiments(ctx context.Context, c *client, f *getFlags, args []string, print func(*tunedv1.Experiment) error) error {
 	request := &tunedv1.WatchRequest{Namespace: f.scope()}
 	if len(args) > 0 {
 		key := f.key(args[0])
@@ -196,7 +197,6 @@ func (a *app) watchExperiments(ctx context.Context, c *client, f *getFlags, args
 	if err != nil {
 		return err
 	}
-	print := a.watchPrinter(f)
 	if err := c.each(ctx, request, print); err != nil {
 		return err
 	}

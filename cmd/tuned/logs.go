@@ -76,22 +76,48 @@ func (a *app) logs(ctx context.Context, f *logsFlags, name, trial string) error 
 	if a.isTerminal() && !f.raw {
 		out = &quiet{to: a.stdout}
 	}
-	return f.reading(ctx, func(c *client) error {
-		key := f.key(name)
-		stream, err := c.GetLog(ctx, &tunedv1.GetLogRequest{
-			Namespace: key.Namespace, Experiment: key.Name, Trial: trial, Follow: f.follow, TailBytes: f.tail,
-		})
-		for err == nil {
-			var part *tunedv1.GetLogResponse
-			if part, err = stream.Recv(); err == nil {
-				_, err = out.Write(part.GetData())
-			}
+	key, printed := f.key(name), int64(0)
+	print := func(c *client) error { return c.printLog(ctx, f, key, trial, out, &printed) }
+	if !f.follow {
+		return f.reading(ctx, print)
+	}
+	served := false
+	err := f.reading(ctx, func(c *client) error {
+		if served = c.daemon; served {
+			return nil // followed below
 		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		return c.about(ctx, key, err)
+		return print(c)
 	})
+	if err != nil || !served {
+		return err
+	}
+	if f.tail > 0 {
+		return f.asking(ctx, print) // where it began cannot be found again
+	}
+	return f.following(ctx, a.stderr, print)
+}
+
+// printLog writes a log from where the last call, if it was cut off, left it. printed is how much of it has
+// been written, from the beginning or from where --tail-bytes has it.
+func (c *client) printLog(ctx context.Context, f *logsFlags, key experiment.Key, trial string, out io.Writer, printed *int64) error {
+	request := &tunedv1.GetLogRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial, Follow: f.follow, TailBytes: f.tail}
+	skip := *printed
+	stream, err := c.GetLog(ctx, request)
+	for err == nil {
+		var part *tunedv1.GetLogResponse
+		if part, err = stream.Recv(); err != nil {
+			break
+		}
+		data := part.GetData()
+		seen := min(skip, int64(len(data)))
+		skip -= seen
+		*printed += int64(len(data)) - seen
+		_, err = out.Write(data[seen:])
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return c.about(ctx, key, err)
 }
 
 // quiet writes control characters out, but for line breaks, tabs and colours.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +63,7 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 		defer time.AfterFunc(timeout, cancel).Stop()
 	}
 	code, last := exitOK, (*tunedv1.Experiment)(nil)
-	err = p.await(waiting, key, func(e *tunedv1.Experiment) (done bool, err error) {
+	err = p.await(waiting, a.stderr, key, func(e *tunedv1.Experiment) (done bool, err error) {
 		last = e
 		done, code = holds(e)
 		if !done && e == nil {
@@ -90,7 +91,7 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 }
 
 // await calls f with an experiment until it is done; at rest, an experiment changes no more.
-func (p *place) await(ctx context.Context, key experiment.Key, f func(e *tunedv1.Experiment) (bool, error)) error {
+func (p *place) await(ctx context.Context, warn io.Writer, key experiment.Key, f func(e *tunedv1.Experiment) (bool, error)) error {
 	rests := false
 	err := p.reading(ctx, func(c *client) error {
 		rests = !c.daemon
@@ -110,7 +111,7 @@ func (p *place) await(ctx context.Context, key experiment.Key, f func(e *tunedv1
 	if err != nil || rests {
 		return err
 	}
-	return p.observe(ctx, key, f)
+	return p.following(ctx, warn, func(c *client) error { return c.observe(ctx, key, f) })
 }
 
 // standing is how an experiment is, after its name.

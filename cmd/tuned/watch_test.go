@@ -93,3 +93,29 @@ func TestRunBesideIsLeftToTheDaemon(t *testing.T) {
 	call(t, dir, exitOK, "wait", "work", "--data-dir", "d")
 	s.exits(exitOK, syscall.SIGTERM)
 }
+
+// TestWaitOutlastsTheDaemon: another daemon on the same folder is found, and the wait goes on with it.
+func TestWaitOutlastsTheDaemon(t *testing.T) {
+	dir := writeExperiment(t)
+	s := startServe(t, dir)
+	call(t, dir, exitOK, "submit", "--data-dir", "d", "work.yaml")
+	wait := program(t, dir, "wait", "work", "--for", "paused", "--data-dir", "d")
+	said, err := wait.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := wait.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second) // so that it has asked
+	s.exits(exitOK, syscall.SIGTERM)
+	if lines := bufio.NewScanner(said); !lines.Scan() || !strings.Contains(lines.Text(), "waiting for it to come back") {
+		t.Errorf("it says %q", lines.Text())
+	}
+	s = startServe(t, dir)
+	call(t, dir, exitOK, "pause", "work", "--data-dir", "d")
+	if err := wait.Wait(); err != nil {
+		t.Errorf("it ends with %v", err)
+	}
+	s.exits(exitOK, syscall.SIGTERM)
+}
