@@ -24,8 +24,8 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/webhook"
 )
 
-// config is what tuned serve and tuned run take from --config and flags; flags win. It holds no secret, only
-// the names of files with secrets.
+// config is what tuned serve and tuned run take from --config and flags; flags win. Commands and URLs
+// may hold secrets: it is shown as masked returns it.
 type config struct {
 	DataDir         string                 `json:"dataDir"`         // all state; created with mode 0700
 	TemplateDir     string                 `json:"templateDir"`     // stands in for ConfigMaps; "" for none
@@ -65,6 +65,22 @@ func (c *commandLine) UnmarshalJSON(b []byte) error {
 	}
 	*c = commandLine(text)
 	return nil
+}
+
+// masked returns the settings to be shown.
+func (c *config) masked() config {
+	out := *c
+	out.Images = maps.Clone(c.Images)
+	for image, command := range c.Images {
+		shown := commandLine(experiment.Mask)
+		if words, err := splitWords(string(command)); err == nil {
+			shown = commandLine(quoteWords(experiment.MaskWords(words)))
+		}
+		out.Images[image] = shown
+	}
+	out.Webhooks.Hooks = experiment.MaskWebhooks(c.Webhooks.Hooks)
+	out.Traces.Endpoint = experiment.MaskURL(c.Traces.Endpoint)
+	return out
 }
 
 // defaultConfig returns the settings of a run without --config and flags.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,5 +115,22 @@ func TestConfigFileRefuses(t *testing.T) {
 				t.Errorf("error = %v, want one about %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestConfigIsShownWithoutSecrets: the daemon writes its settings to its log.
+func TestConfigIsShownWithoutSecrets(t *testing.T) {
+	c := config{Images: map[string]commandLine{"i": "x --api-key=CANARY --password CANARY -n 1"}}
+	c.Webhooks.Hooks = []experiment.Webhook{{URL: "https://u:CANARY@h/p?token=CANARY"}}
+	c.Traces.Endpoint = "http://localhost:4318/v1/traces?key=CANARY"
+	text, err := json.Marshal(c.masked())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), "CANARY") || !strings.Contains(string(text), "-n 1") {
+		t.Errorf("settings are shown as %s", text)
+	}
+	if !strings.Contains(string(c.Images["i"]), "CANARY") || !strings.Contains(c.Webhooks.Hooks[0].URL, "CANARY") {
+		t.Error("the settings themselves were changed")
 	}
 }

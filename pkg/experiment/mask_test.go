@@ -19,10 +19,55 @@ func TestMaskedWords(t *testing.T) {
 		"pwd=x PWD=y mypwd=z":                     "pwd=(masked) PWD=(masked) mypwd=z",
 		"a=1 AWS_SECRET_ACCESS_KEY=q":             "a=1 AWS_SECRET_ACCESS_KEY=(masked)",
 		"":                                        "",
+		"GITHUB_PAT=x TOKEN1=y SSH_KEY=z PATH=/b": "GITHUB_PAT=(masked) TOKEN1=(masked) SSH_KEY=(masked) PATH=/b",
+		"train --password abc --lr 0.1":           "train --password (masked) --lr 0.1",
+		"train --api-key 'a b' -- x":              "train --api-key (masked) -- x",
+		"train --password --lr 0.1":               "train --password --lr 0.1",
+		"train --token $TOKEN":                    "train --token $TOKEN",
+		"train --patience 3 --max-tokens 7":       "train --patience 3 --max-tokens 7",
+		"curl 'http://h/x?token=abc&n=1'":         "curl 'http://h/x?token=(masked)&n=1'",
+		"--db=postgres://me:abc@h:5/d http://h:1": "--db=postgres://me:(masked)@h:5/d http://h:1",
 	} {
-		if got := maskWords([]string{given}); got[0] != want {
+		if got := MaskWords([]string{given}); got[0] != want {
 			t.Errorf("%q: got %q, want %q", given, got[0], want)
 		}
+	}
+}
+
+func TestMaskedFlagsOfTwoWords(t *testing.T) {
+	for given, want := range map[string]string{
+		"x --api-key abc y":                  "x --api-key (masked) y",
+		"x --api-key --lr 1":                 "x --api-key --lr 1",
+		"x --token ${trialParameters.t}":     "x --token ${trialParameters.t}",
+		"x --lr 1 --password abc --secret d": "x --lr 1 --password (masked) --secret (masked)",
+	} {
+		if got := strings.Join(MaskWords(strings.Fields(given)), " "); got != want {
+			t.Errorf("%q: got %q, want %q", given, got, want)
+		}
+	}
+}
+
+func TestMaskURL(t *testing.T) {
+	for given, want := range map[string]string{
+		"https://u:abc@h/p?token=abc#abc": "https://h/p?(masked)#(masked)",
+		"http://localhost:4318/v1/traces": "http://localhost:4318/v1/traces",
+		"":                                "",
+		"http://u:%zz@h":                  Mask,
+	} {
+		if got := MaskURL(given); got != want {
+			t.Errorf("%q: got %q, want %q", given, got, want)
+		}
+	}
+}
+
+// TestMaskedIsNotRun: a trial would get the mask for its secret.
+func TestMaskedIsNotRun(t *testing.T) {
+	e := &Experiment{Local: Local{Command: []string{"x", "--api-key", "abc"}}}
+	fault := func(e *Experiment) bool {
+		return strings.Contains(Validate(e, Options{}).Error(), "local: ")
+	}
+	if fault(e) || !fault(Masked(e)) {
+		t.Errorf("the real one is refused: %v, the masked one: %v", fault(e), fault(Masked(e)))
 	}
 }
 

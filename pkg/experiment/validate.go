@@ -33,6 +33,7 @@ func Validate(e *Experiment, o Options) Faults {
 	v.metricsCollector()
 	if !o.Katib {
 		v.extension()
+		v.unmasked()
 	}
 	return v.faults
 }
