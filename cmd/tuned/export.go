@@ -48,7 +48,12 @@ func (a *app) export(ctx context.Context, p *place, name, format, file string) e
 	if err != nil {
 		return err
 	}
-	return a.writeTo(file, func(w io.Writer) error { return exchange.Write(w, format, s) })
+	return a.writeTo(file, func(w io.Writer) error {
+		if out, ok := a.stdout.(*os.File); ok && (file == "" || file == "-") && term.IsTerminal(int(out.Fd())) {
+			w = shown{w}
+		}
+		return exchange.Write(w, format, s)
+	})
 }
 
 // study returns an experiment with its trials and their measurements.
@@ -117,4 +122,16 @@ func (a *app) writeTo(file string, f func(io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(next.Name(), file)
+}
+
+// shown is a terminal, which what clients wrote must not drive.
+type shown struct{ to io.Writer }
+
+// Write implements io.Writer for text whose characters are not cut apart.
+func (s shown) Write(text []byte) (int, error) {
+	keep := func(r rune) bool { return r != '\n' && r != '\t' && r != '\r' && drives(r) }
+	if _, err := io.WriteString(s.to, escape(string(text), keep)); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }

@@ -56,10 +56,10 @@ func printFailures(w io.Writer, groups []failure) {
 			fmt.Fprintf(w, "\n%d more kinds of failure: see tuned trials\n", len(groups)-i)
 			return
 		}
-		fmt.Fprintf(w, "\n%s: %s\n", failureTitle(g), g.Reason)
-		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(g.Message, "\n", "\n  "))
+		fmt.Fprintf(w, "\n%s: %s\n", failureTitle(g), visible(g.Reason))
+		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(visibleLines(g.Message), "\n", "\n  "))
 		if g.Log != "" {
-			fmt.Fprintf(w, "  log: %s\n", g.Log)
+			fmt.Fprintf(w, "  log: %s\n", visible(g.Log))
 		}
 	}
 }

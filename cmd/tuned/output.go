@@ -84,12 +84,12 @@ func printAs(w io.Writer, format string, v any) error {
 
 // quietJSON escapes the control characters beyond those that JSON must escape, for they drive terminals too.
 func quietJSON(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return r != '\n' && unicode.IsControl(r) }) < 0 {
+	if strings.IndexFunc(text, func(r rune) bool { return r != '\n' && drives(r) }) < 0 {
 		return text
 	}
 	var b strings.Builder
 	for _, r := range text {
-		if r != '\n' && unicode.IsControl(r) {
+		if r != '\n' && drives(r) {
 			fmt.Fprintf(&b, `\u%04x`, r)
 		} else {
 			b.WriteRune(r)
@@ -116,7 +116,7 @@ func printPath(w io.Writer, template string, v any) error {
 	if err := path.Execute(&out, tree); err != nil {
 		return usage("-o jsonpath=%s: %w", template, err)
 	}
-	line := escape(out.String(), func(r rune) bool { return r != '\n' && r != '\t' && unicode.IsControl(r) })
+	line := escape(out.String(), func(r rune) bool { return r != '\n' && r != '\t' && drives(r) })
 	if !strings.HasSuffix(line, "\n") {
 		line += "\n"
 	}
@@ -173,11 +173,15 @@ func upper(names []string) []string {
 
 // visible writes control characters as Go does (\n, \x1b), so that no value breaks out of its line
 // or drives the terminal.
-func visible(text string) string { return escape(text, unicode.IsControl) }
+func visible(text string) string { return escape(text, drives) }
+
+// drives reports whether a terminal obeys a character rather than show it: controls, and what turns the order
+// of text about.
+func drives(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
 
 // visibleLines is visible that keeps line breaks.
 func visibleLines(text string) string {
-	return escape(text, func(r rune) bool { return r != '\n' && unicode.IsControl(r) })
+	return escape(text, func(r rune) bool { return r != '\n' && drives(r) })
 }
 
 func escape(text string, control func(rune) bool) string {
