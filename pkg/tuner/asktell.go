@@ -179,7 +179,8 @@ func fromClients(key experiment.Key, t *experiment.Trial) experiment.Stream {
 
 // repeated reports whether a trial's result is another one than r.
 func (d *driver) repeated(t *experiment.Trial, r Result, stored []experiment.Measurement) error {
-	same := verdict(r, t.Observation, &d.e.Spec).state == t.State && len(r.Measurements) <= len(stored)
+	now := verdict(r, t.Observation, &d.e.Spec)
+	same := now.state == t.State && len(r.Measurements) <= len(stored) && (!r.Failed || now.message == t.Message)
 	for i := range r.Measurements {
 		if !same {
 			break
