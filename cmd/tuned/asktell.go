@@ -41,6 +41,9 @@ report each with "tuned tell". A "tuned serve", or a "tuned run" of the experime
 		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
+			if count < 1 {
+				return usage("--count %d: want at least 1", count)
+			}
 			answer, err := p.ask(c.Context(), args[0], count, request)
 			if err != nil {
 				return fmt.Errorf("ask for trials: %w", err)

@@ -18,6 +18,7 @@ import (
 type control struct {
 	use, short, long, act string
 	done                  string // what is said of the experiment
+	ends                  bool   // it stops the experiment
 	call                  func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error)
 }
 
@@ -41,7 +42,11 @@ func (a *app) control(ctx context.Context, p *place, k control, name string) err
 		if err != nil {
 			return c.about(ctx, key, err)
 		}
-		fmt.Fprintf(a.stdout, "%s %s\n", key, k.done)
+		done := k.done
+		if k.ends && e.GetReason() != experiment.ReasonStopped {
+			done = "had ended already"
+		}
+		fmt.Fprintf(a.stdout, "%s %s\n", key, done)
 		a.sayState(e)
 		return nil
 	})
@@ -96,7 +101,7 @@ when it has a best trial, else failed; tuned resume goes on with it.`,
 				}
 				return a.stopTrial(c.Context(), &p, args[0], args[1])
 			}
-			k := control{done: "stopped", call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
+			k := control{done: "stopped", ends: true, call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
 				return c.StopExperiment(ctx, &tunedv1.StopExperimentRequest{Namespace: key.Namespace, Name: key.Name, Drain: drain})
 			}}
 			return doing("stop experiment", a.control(c.Context(), &p, k, args[0]))
@@ -113,6 +118,10 @@ func (a *app) stopTrial(ctx context.Context, p *place, name, trial string) error
 		t, err := c.StopTrial(ctx, &tunedv1.StopTrialRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial})
 		if err != nil {
 			return c.about(ctx, key, err)
+		}
+		if was := experiment.TrialState(t.GetState()); was.Final() && was != experiment.TrialKilled && was != experiment.TrialEarlyStopped {
+			fmt.Fprintf(a.stdout, "trial %s had ended already: %s\n", t.GetName(), was)
+			return nil
 		}
 		fmt.Fprintf(a.stdout, "trial %s stopped\n", t.GetName())
 		return nil

@@ -16,9 +16,9 @@ func Stop(e *Experiment, now time.Time) Status {
 	}
 	s.Conditions = slices.Clone(s.Conditions)
 	if s.CurrentOptimalTrial != nil {
-		s.complete(Succeeded, reasonStopped, "Experiment was stopped; its best trial stands", now)
+		s.complete(Succeeded, ReasonStopped, "Experiment was stopped; its best trial stands", now)
 	} else {
-		s.complete(Failed, reasonStopped, "Experiment was stopped before any trial had a result", now)
+		s.complete(Failed, ReasonStopped, "Experiment was stopped before any trial had a result", now)
 	}
 	return s
 }

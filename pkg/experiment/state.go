@@ -19,7 +19,7 @@ const (
 
 // The reasons that Katib does not have.
 const (
-	reasonStopped     = "ExperimentStopped"
+	ReasonStopped     = "ExperimentStopped"
 	reasonMaxDuration = "ExperimentMaxDurationReached"
 	reasonMaxCost     = "ExperimentMaxCostReached"
 	reasonResumed     = "ExperimentResumed"

@@ -60,7 +60,7 @@ var kinds = map[string]EventKind{
 	reasonRunning:       EventRunning,
 	"ExperimentPaused":  EventPaused,
 	reasonResumed:       EventResumed,
-	reasonStopped:       EventStopped,
+	ReasonStopped:       EventStopped,
 	reasonGoalReached:   EventSucceeded,
 	reasonMaxTrials:     EventSucceeded,
 	reasonMaxDuration:   EventSucceeded,
