@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -168,7 +169,10 @@ func (p *place) dir() (dataDir, error) {
 		return "", usage("find data directory: it is empty; give --data-dir, or set HOME or XDG_STATE_HOME")
 	}
 	d := dataDir(absolute(p.dataDir))
-	if _, err := os.Stat(d.store()); err != nil {
+	switch _, err := os.Stat(d.store()); {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("open data directory: %w; run as its owner, or give another --data-dir", err)
+	case err != nil:
 		return "", fmt.Errorf("open data directory %s: nothing has been run there; give the --data-dir of the run, or start tuned serve", d)
 	}
 	return d, nil

@@ -195,11 +195,16 @@ func (d *doctor) checkFolder() {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.ok(check, "%s is not there yet; the first start makes it", dir)
+		missing := dir
 		for errors.Is(err, fs.ErrNotExist) && dir != "/" {
 			dir = filepath.Dir(dir)
 			_, err = os.Stat(dir)
 		}
+		if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+			d.fail(check, fmt.Sprintf("%s is not there, and cannot be made in %s: %v", missing, dir, err), "make that folder writable, or give another --data-dir")
+			return
+		}
+		d.ok(check, "%s is not there yet; the first start makes it", missing)
 	case err != nil:
 		d.fail(check, err.Error(), "make it readable, or give another --data-dir")
 		return
