@@ -146,6 +146,9 @@ func TestRepeatedCalls(t *testing.T) {
 	}
 	for _, c := range calls {
 		first := r.do(t, http.MethodPost, c.path, c.body, as(userToken)...)
+		for e := (struct{ Completed, Settled bool }{Completed: true}); e.Completed && !e.Settled; { // its trials end, too
+			r.user(t, http.MethodGet, path, "", &e)
+		}
 		trials, events := count()
 		for range 3 {
 			again := r.do(t, http.MethodPost, c.path, c.body, as(userToken)...)
