@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/tuned-hpo/tuned/internal/testenv"
 )
 
 var (
@@ -23,24 +23,11 @@ var bin string // folder of the programs, built with failpoints
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(build(m))
-}
-
-func build(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "tuned-faults-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin = dir
-	cmd := exec.Command("go", "build", "-tags=failpoint", "-o", dir, "./cmd/tuned", "./cmd/trial-agent", "./test/kill/noisy")
-	cmd.Dir = filepath.Join("..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
+	os.Exit(testenv.WithPrograms(m, &bin,
+		"-tags=failpoint",
+		"github.com/tuned-hpo/tuned/cmd/tuned",
+		"github.com/tuned-hpo/tuned/cmd/trial-agent",
+		"github.com/tuned-hpo/tuned/test/kill/noisy"))
 }
 
 // fault is one thing that happens once.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tuned-hpo/tuned/internal/testenv"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store/badger"
 )
@@ -28,26 +29,10 @@ var bin string // folder of the built programs
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(build(m))
-}
-
-func build(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "tuned-kill-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin = dir
-	for _, pkg := range []string{"./cmd/tuned", "./cmd/trial-agent", "./test/kill/noisy"} {
-		cmd := exec.Command("go", "build", "-o", dir, pkg)
-		cmd.Dir = filepath.Join("..", "..")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build %s: %v\n%s", pkg, err, out)
-			return 1
-		}
-	}
-	return m.Run()
+	os.Exit(testenv.WithPrograms(m, &bin,
+		"github.com/tuned-hpo/tuned/cmd/tuned",
+		"github.com/tuned-hpo/tuned/cmd/trial-agent",
+		"github.com/tuned-hpo/tuned/test/kill/noisy"))
 }
 
 // daemon is one life of `tuned run`.

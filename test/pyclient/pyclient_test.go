@@ -3,7 +3,6 @@ package pyclient_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,23 +15,10 @@ import (
 
 var bin string // folder of the built programs
 
-func TestMain(m *testing.M) { os.Exit(build(m)) }
-
-func build(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "tuned-pyclient-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin = dir
-	cmd := exec.Command("go", "build", "-o", dir, "./cmd/tuned", "./cmd/trial-agent")
-	cmd.Dir = filepath.Join("..", "..")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
+func TestMain(m *testing.M) {
+	os.Exit(testenv.WithPrograms(m, &bin,
+		"github.com/tuned-hpo/tuned/cmd/tuned",
+		"github.com/tuned-hpo/tuned/cmd/trial-agent"))
 }
 
 // ran matches the end of what unittest prints.
