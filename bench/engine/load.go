@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -91,12 +92,12 @@ func (l *load) openAll(ctx, user context.Context, conn *grpc.ClientConn) error {
 
 // open opens the stream, at whose beginning nothing is acknowledged.
 func (r *reporter) open(ctx context.Context, conn *grpc.ClientConn, uid, token string) (err error) {
-	if r.stream, err = tunedv1.NewAgentServiceClient(conn).Report(ctx); err != nil {
+	if r.stream, err = tunedv1.NewAgentServiceClient(conn).Report(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)); err != nil {
 		return err
 	}
 	hello := &tunedv1.Hello{
 		Namespace: key.Namespace, Experiment: key.Name, Uid: uid,
-		Trial: r.trial, Attempt: 1, Stream: "agent", Token: token,
+		Trial: r.trial, Attempt: 1, Stream: "agent",
 	}
 	if err := r.stream.Send(&tunedv1.ReportRequest{Hello: hello}); err != nil {
 		_, err = r.stream.Recv() // it has the cause

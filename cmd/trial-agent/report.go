@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -140,7 +141,7 @@ func (r *reporter) run(ctx context.Context) {
 func (r *reporter) session(ctx context.Context, client tunedv1.AgentServiceClient) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := client.Report(ctx, grpc.WaitForReady(true))
+	stream, err := client.Report(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+r.spec.Token), grpc.WaitForReady(true))
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ func (r *reporter) hello() *tunedv1.Hello {
 	s := r.spec
 	return &tunedv1.Hello{
 		Namespace: s.Namespace, Experiment: s.Experiment, Uid: s.UID,
-		Trial: s.Trial, Attempt: int32(s.Attempt), Stream: "agent", Token: s.Token,
+		Trial: s.Trial, Attempt: int32(s.Attempt), Stream: "agent",
 	}
 }
 

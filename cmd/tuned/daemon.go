@@ -167,8 +167,9 @@ func (d *daemon) openServer(c *config, r role, secret []byte, st *badger.Store) 
 	}
 	d.server = server.New(server.Config{
 		Tuner: d.tuner, Log: d.log, UserToken: token, Hosts: r.hosts, Local: true, Prepare: r.prepare,
-		Token: func(key experiment.Key, uid, trial string, attempt int) string {
-			return trialrunner.Token(secret, key, uid, trial, attempt)
+		Trial: func(token string) (tuner.Reporter, bool) {
+			h, ok := trialrunner.HolderOf(secret, token)
+			return tuner.Reporter{Experiment: h.Key(), UID: h.UID, Trial: h.Trial, Attempt: h.Attempt}, ok
 		},
 		Algorithms: builtin.Registry(), Options: options(false, false, c.TemplateDir), Version: version, Now: time.Now,
 		Ready: d.ready,

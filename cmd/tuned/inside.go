@@ -43,7 +43,7 @@ func (d dataDir) serveInside(s interface {
 	}
 	token := rand.Text()
 	served := server.New(server.Config{
-		Tuner: t, Token: func(experiment.Key, string, string, int) string { return token }, UserToken: token,
+		Tuner: t, Trial: func(string) (tuner.Reporter, bool) { return tuner.Reporter{}, false }, UserToken: token,
 		Algorithms: builtin.Registry(), Version: version, Now: time.Now, Log: zerolog.Nop(),
 	})
 	listener := bufconn.Listen(pipeSize)

@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -23,10 +25,14 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 	if err != nil {
 		return err
 	}
-	reporter, err := a.guard.hello(first.GetHello())
+	reporter, err := a.guard.hello(stream.Context(), first.GetHello())
 	if err != nil {
 		return err
 	}
+	if name := nameOf(&reporter); !a.sessions.take(name) {
+		return fail(reasonRate, "trial %s has %d streams of measurements, no more are let in", name, a.Limits.PerTrial)
+	}
+	defer a.sessions.give(nameOf(&reporter))
 	a.agents.Add(1)
 	defer a.agents.Add(-1)
 	over := scope{key: reporter.Experiment, trial: reporter.Trial, conflict: reasonOver}
@@ -37,28 +43,28 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 	if err := stream.Send(&tunedv1.ReportResponse{AckedSeq: acked}); err != nil {
 		return err
 	}
-	for batch := first.GetMeasurements(); ; {
-		if err := a.store(stream, reporter, s, batch); err != nil {
+	for request := first; ; {
+		if err := a.store(stream, reporter, s, request); err != nil {
 			return a.failure(stream.Context(), err, over)
 		}
-		request, err := stream.Recv()
+		request, err = stream.Recv()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		batch = request.GetMeasurements()
 	}
 }
 
 // store makes a batch durable and acknowledges it.
-func (a *agents) store(stream tunedv1.AgentService_ReportServer, r tuner.Reporter, s experiment.Stream, batch []*tunedv1.Measurement) error {
+func (a *agents) store(stream tunedv1.AgentService_ReportServer, r tuner.Reporter, s experiment.Stream, request *tunedv1.ReportRequest) error {
+	batch := request.GetMeasurements()
+	if err := a.guard.pace(stream.Context(), r, len(batch), proto.Size(request)); err != nil {
+		return err
+	}
 	if len(batch) == 0 {
 		return nil
-	}
-	if err := a.guard.pace(stream.Context(), r, len(batch)); err != nil {
-		return err
 	}
 	acked, err := a.Tuner.Append(stream.Context(), s, measurements(batch))
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 
+	"google.golang.org/protobuf/proto"
+
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -95,8 +97,8 @@ func twice(ms []*tunedv1.Measurement) string {
 func (u *users) ReportTrial(ctx context.Context, r *tunedv1.ReportTrialRequest) (*tunedv1.ReportTrialResponse, error) {
 	in := scopeOf(r)
 	in.conflict = reasonOver
-	if wait := u.guard.measurements.take(in.key.String()+"/"+in.trial, float64(len(r.GetMeasurements()))); wait > 0 {
-		return nil, rateLimited(wait)
+	if err := u.guard.afford(ctx, in, len(r.GetMeasurements()), proto.Size(r)); err != nil {
+		return nil, err
 	}
 	acked, stop, err := u.Tuner.ReportTrial(ctx, in.key, in.trial, measurements(r.GetMeasurements()))
 	if err != nil {

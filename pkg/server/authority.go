@@ -4,13 +4,10 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
-	"strings"
+	"errors"
+	"fmt"
 	"time"
-
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/peer"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -25,7 +22,7 @@ const (
 	nobody    access = iota
 	forUsers         // who has the user's token, or is the daemon's own user on a Unix socket
 	forTrials        // these, and who has the token of the trial that the request names
-	byHello          // who has the token of the trial that the first message of the stream names
+	forAgents        // who has the token of the trial that the first message of the stream names
 )
 
 // rule is what is allowed of a method.
@@ -36,7 +33,7 @@ type rule struct {
 
 // rules has a row for each registered method, by its full name.
 var rules = map[string]rule{
-	tunedv1.AgentService_Report_FullMethodName: {byHello, false},
+	tunedv1.AgentService_Report_FullMethodName: {forAgents, false},
 
 	tunedv1.TuningService_ReportTrial_FullMethodName: {forTrials, true},
 	tunedv1.TuningService_ShouldStop_FullMethodName:  {forTrials, false},
@@ -68,141 +65,140 @@ var rules = map[string]rule{
 	tunedv1.TuningService_Tell_FullMethodName:               {forUsers, true},
 }
 
-// caller is what is known of who calls.
-type caller struct {
-	local bool   // a process of the daemon's own user, on a Unix socket
-	token string // as shown; "" for none
-}
-
-type callerKey struct{}
-
-// callerOf returns who calls: as the HTTP side has put it into ctx, else as gRPC knows it.
-func callerOf(ctx context.Context) (c caller, ok bool) {
-	if c, ok := ctx.Value(callerKey{}).(caller); ok {
-		return c, true
-	}
-	if p, ok := peer.FromContext(ctx); ok {
-		if info, ok := p.AuthInfo.(connInfo); ok {
-			c.local = info.local
-		}
-	}
-	shown := metadata.ValueFromIncomingContext(ctx, "authorization")
-	if len(shown) == 0 {
-		return c, true
-	}
-	c.token, ok = bearer(shown[0])
-	return c, ok && len(shown) == 1
-}
-
-// bearer returns the token of an Authorization header.
-func bearer(header string) (token string, ok bool) {
-	scheme, token, _ := strings.Cut(header, " ")
-	return token, strings.EqualFold(scheme, "Bearer") && token != ""
-}
-
-// authority decides who may do what. Nothing else does.
+// authority decides who may do what. Nothing else does. It asks three questions, one after the other: identify,
+// who calls, and permit, whether the method is for such a caller, before a byte of the request's body is
+// read; then admit, whether it may about what the request names.
 type authority struct {
 	*Config
-	calls, reports, measurements *limiter
+	calls, failures, reports, measurements, bytes *limiter
 }
 
 func newAuthority(c *Config) *authority {
+	limits := func(r Rate) *limiter { return newLimiter(r, c.Now) }
 	return &authority{
-		Config: c, calls: newLimiter(c.Limits.Calls, c.Now),
-		reports: newLimiter(c.Limits.Reports, c.Now), measurements: newLimiter(c.Limits.Measurements, c.Now),
+		Config: c, calls: limits(c.Limits.Calls), failures: limits(c.Limits.Failures),
+		reports: limits(c.Limits.Reports), measurements: limits(c.Limits.Measurements), bytes: limits(c.Limits.Bytes),
 	}
 }
 
-// admit lets a call of a method through, or says why not.
+// permit says why a method is not for a caller, whatever the request names.
+func (a *authority) permit(c caller, method string) error {
+	switch r := rules[method]; {
+	case r.access == forAgents && c.trial == nil:
+		return fail(reasonForbidden, "this is for agents, which show the token of their trial")
+	case r.access == forAgents, r.access == forTrials, r.access == forUsers && c.trial == nil:
+		return nil
+	case r.access == forUsers:
+		return forbidden(c.trial, "it is for users alone")
+	}
+	return fail(reasonForbidden, "nobody may call %s", method)
+}
+
+// admit lets a call of a method through, or says why not. A request is there unless it comes in a stream.
 func (a *authority) admit(ctx context.Context, method string, request any) error {
-	r := rules[method]
-	c, ok := callerOf(ctx)
-	if !ok || r.access == nobody {
-		return errUnauthenticated
-	}
-	switch {
-	case r.access == byHello:
-		return nil // what counts is the stream's first message, which hello looks at
-	case a.isUser(c):
-		return a.limit(r, a.calls, "user")
-	case r.access == forTrials:
-		return a.admitTrial(ctx, r, c, request)
-	}
-	return errUnauthenticated
-}
-
-// isUser reports whether a caller may do everything. A token that is shown is what counts: who shows one
-// of a trial acts for the trial, also on the daemon's own socket.
-func (a *authority) isUser(c caller) bool {
-	if c.token == "" {
-		return c.local
-	}
-	return a.UserToken != "" && same(c.token, a.UserToken)
-}
-
-// same compares in a time that tells nothing of what is right, not even its length.
-func same(shown, right string) bool {
-	x, y := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(right))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
-}
-
-// admitTrial lets in who shows the token of the current attempt of the trial that the request names.
-// Whether there is such a trial is nothing that others are told.
-func (a *authority) admitTrial(ctx context.Context, r rule, c caller, request any) error {
-	named, ok := request.(interface {
-		GetNamespace() string
-		GetExperiment() string
-		GetTrial() string
-	})
+	c, ok := ctx.Value(callerKey{}).(caller)
 	if !ok {
 		return errUnauthenticated
 	}
-	key := experiment.Key{Namespace: named.GetNamespace(), Name: named.GetExperiment()}
-	e, t, err := a.Tuner.LookUp(ctx, key, named.GetTrial())
-	if err != nil {
-		return errUnauthenticated
+	if err := a.permit(c, method); err != nil {
+		return err
 	}
-	right := a.Token(key, e.Metadata.UID, t.Name, t.Attempt)
-	if !same(c.token, right) {
-		return errUnauthenticated
+	r, limited, who := rules[method], a.calls, "user"
+	if c.trial != nil {
+		limited, who = a.reports, nameOf(c.trial)
 	}
-	return a.limit(r, a.reports, right)
+	if r.changes {
+		if wait := limited.take(who, 1); wait > 0 {
+			return rateLimited(wait)
+		}
+	}
+	if c.trial != nil && r.access == forTrials {
+		return a.own(ctx, c.trial, request)
+	}
+	return nil
 }
 
-// limit refuses a change by somebody who makes too many.
-func (a *authority) limit(r rule, l *limiter, who string) error {
-	if !r.changes {
-		return nil
+// own lets in the trial that the request names. One that is gone meanwhile is told so by the method itself.
+func (a *authority) own(ctx context.Context, t *tuner.Reporter, request any) error {
+	named, ok := request.(ofTrial)
+	if !ok {
+		return forbidden(t, "the request names no trial")
 	}
-	if wait := l.take(who, 1); wait > 0 {
-		return rateLimited(wait)
+	if in := scopeOf(named); in.key != t.Experiment {
+		return forbidden(t, fmt.Sprintf("the request is about experiment %s", in.key))
+	}
+	e, found, err := a.Tuner.LookUp(ctx, t.Experiment, t.Trial)
+	switch {
+	case errors.Is(err, tuner.ErrNotFound) && named.GetTrial() == t.Trial:
+		return nil
+	case errors.Is(err, tuner.ErrNotFound):
+		return forbidden(t, fmt.Sprintf("the request is about trial %q", named.GetTrial()))
+	case err != nil:
+		return err
+	case named.GetTrial() != t.Trial && named.GetTrial() != fmt.Sprint(found.Number):
+		return forbidden(t, fmt.Sprintf("the request is about trial %q", named.GetTrial()))
+	case e.Metadata.UID != t.UID:
+		return forbidden(t, "the experiment is a later one of the same name")
+	case found.Attempt < t.Attempt:
+		return forbidden(t, fmt.Sprintf("the trial is at attempt %d", found.Attempt))
+	case found.Attempt > t.Attempt:
+		return fail(reasonOver, "the token is of attempt %d of trial %s, which is at attempt %d", t.Attempt, t.Trial, found.Attempt)
 	}
 	return nil
 }
 
 // hello lets in the agent that shows the token of the attempt that it names.
-func (a *authority) hello(h *tunedv1.Hello) (tuner.Reporter, error) {
-	if h == nil {
+func (a *authority) hello(ctx context.Context, h *tunedv1.Hello) (tuner.Reporter, error) {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	switch {
+	case c.trial == nil:
+		return tuner.Reporter{}, errUnauthenticated
+	case h == nil:
 		return tuner.Reporter{}, fail(reasonArgument, "the first request must hold hello")
-	}
-	if h.GetStream() != "agent" {
+	case h.GetStream() != "agent":
 		return tuner.Reporter{}, fail(reasonArgument, "stream %q: want \"agent\"", h.GetStream())
 	}
 	r := tuner.Reporter{
 		Experiment: experiment.Key{Namespace: h.GetNamespace(), Name: h.GetExperiment()},
-		UID:        h.GetUid(), Trial: h.GetTrial(), Attempt: int(h.GetAttempt()), Source: h.GetStream(),
+		UID:        h.GetUid(), Trial: h.GetTrial(), Attempt: int(h.GetAttempt()),
 	}
-	if !same(h.GetToken(), a.Token(r.Experiment, r.UID, r.Trial, r.Attempt)) {
-		return tuner.Reporter{}, errUnauthenticated
+	if r != *c.trial {
+		return r, forbidden(c.trial, fmt.Sprintf("hello names attempt %d of trial %q of %s", r.Attempt, r.Trial, r.Experiment))
 	}
+	r.Source = h.GetStream()
 	return r, nil
 }
 
-// pace waits until a trial may report so many measurements more. The agent is not read from meanwhile, and
-// waits in its turn.
-func (a *authority) pace(ctx context.Context, r tuner.Reporter, n int) error {
+// pace waits until a trial may report so many measurements and bytes more. The agent is not read from
+// meanwhile, and waits in its turn.
+func (a *authority) pace(ctx context.Context, r tuner.Reporter, measurements, bytes int) error {
+	if err := await(ctx, a.measurements, nameOf(&r), measurements); err != nil {
+		return err
+	}
+	return await(ctx, a.bytes, nameOf(&r), max(bytes, leastBytes))
+}
+
+// leastBytes is what the smallest message counts for.
+const leastBytes = 256
+
+// afford refuses what a trial reports beyond that, or what users report for it.
+func (a *authority) afford(ctx context.Context, in scope, measurements, bytes int) error {
+	name := in.key.String() + "/" + in.trial
+	if c, _ := ctx.Value(callerKey{}).(caller); c.trial != nil {
+		name = nameOf(c.trial) // also where it is named by its number
+	}
+	if wait := a.measurements.take(name, float64(measurements)); wait > 0 {
+		return rateLimited(wait)
+	}
+	if wait := a.bytes.take(name, float64(max(bytes, leastBytes))); wait > 0 {
+		return rateLimited(wait)
+	}
+	return nil
+}
+
+func await(ctx context.Context, l *limiter, name string, n int) error {
 	for {
-		wait := a.measurements.take(r.Experiment.String()+"/"+r.Trial, float64(n))
+		wait := l.take(name, float64(n))
 		if wait == 0 {
 			return nil
 		}
@@ -214,6 +210,14 @@ func (a *authority) pace(ctx context.Context, r tuner.Reporter, n int) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// nameOf is what limits know a trial by.
+func nameOf(r *tuner.Reporter) string { return r.Experiment.String() + "/" + r.Trial }
+
+// forbidden says that a trial's token is right, and not enough.
+func forbidden(t *tuner.Reporter, why string) error {
+	return fail(reasonForbidden, "the token is of attempt %d of trial %s of %s, and good for that alone: %s", t.Attempt, t.Trial, t.Experiment, why)
 }
 
 // session is what a browser keeps in place of the user's token: of no use to anything but HTTP requests.

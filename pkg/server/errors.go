@@ -48,6 +48,7 @@ const (
 	reasonMalformed       reason = "REQUEST_MALFORMED"
 	reasonMediaType       reason = "MEDIA_TYPE_UNSUPPORTED"
 	reasonUnauthenticated reason = "UNAUTHENTICATED"
+	reasonForbidden       reason = "PERMISSION_DENIED"
 	reasonOrigin          reason = "CROSS_ORIGIN"
 	reasonHost            reason = "HOST_REFUSED"
 	reasonRoute           reason = "ROUTE_NOT_FOUND"
@@ -89,6 +90,7 @@ var kinds = map[reason]kind{
 	reasonMalformed:       {codes.InvalidArgument, http.StatusBadRequest},
 	reasonMediaType:       {codes.InvalidArgument, http.StatusUnsupportedMediaType},
 	reasonUnauthenticated: {codes.Unauthenticated, http.StatusUnauthorized},
+	reasonForbidden:       {codes.PermissionDenied, http.StatusForbidden},
 	reasonOrigin:          {codes.PermissionDenied, http.StatusForbidden},
 	reasonHost:            {codes.PermissionDenied, http.StatusMisdirectedRequest},
 	reasonRoute:           {codes.NotFound, http.StatusNotFound},

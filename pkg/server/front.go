@@ -15,6 +15,8 @@ import (
 type front struct {
 	greeting   time.Duration
 	slots      chan struct{} // one for each connection that may be open
+	strangers  *tally        // connections by address, whose peers have shown no right token yet
+	trials     *tally        // connections by trial
 	grpc, http *handoff
 
 	mu        sync.Mutex
@@ -25,7 +27,7 @@ type front struct {
 
 func newFront(l Limits) *front {
 	return &front{
-		greeting: l.Greeting, slots: make(chan struct{}, l.Connections),
+		greeting: l.Greeting, slots: make(chan struct{}, l.Connections), strangers: newTally(l.Strangers), trials: newTally(l.PerTrial),
 		grpc: newHandoff(), http: newHandoff(), listeners: map[net.Listener]struct{}{}, unsorted: map[*conn]struct{}{},
 	}
 }
@@ -66,7 +68,11 @@ func (f *front) accept(raw net.Conn, c *tls.Config) {
 		_ = raw.Close() // the peer sees why soon enough
 		return
 	}
-	in := &conn{Conn: raw, local: ownPeer(raw), secure: c != nil, release: func() { <-f.slots }}
+	in := &conn{Conn: raw, local: ownPeer(raw), secure: c != nil, front: f}
+	if !in.local && !in.countAs(f.strangers, in.address()) {
+		_ = in.Close()
+		return
+	}
 	if c != nil {
 		in.Conn = tls.Server(raw, c)
 	}
@@ -148,9 +154,43 @@ type conn struct {
 	head   []byte // read already
 	local  bool   // the peer is a process of the daemon's own user
 	secure bool   // it speaks TLS
+	front  *front
 
-	release func()
-	once    sync.Once
+	mu         sync.Mutex
+	closed     bool
+	recognised bool   // the peer has shown a right token
+	uncount    func() // takes back how it is counted; nil when it is not
+}
+
+// countAs counts the connection by a name, in place of what it was counted as, unless there are too many.
+func (c *conn) countAs(t *tally, name string) bool {
+	if !t.take(name) {
+		return false
+	}
+	if c.uncount != nil {
+		c.uncount()
+	}
+	c.uncount = func() { t.give(name) }
+	return true
+}
+
+// recognise notes that the peer has shown a right token: that of a trial, or "" for the user's. What counts is
+// the first one.
+func (c *conn) recognise(trial string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.front == nil || c.closed || c.recognised {
+		return true
+	}
+	if trial != "" {
+		c.recognised = c.countAs(c.front.trials, trial)
+		return c.recognised
+	}
+	if c.uncount != nil {
+		c.uncount()
+	}
+	c.recognised, c.uncount = true, nil
+	return true
 }
 
 // unix reports whether the peer is on the same machine, on a Unix socket.
@@ -170,7 +210,15 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // Close closes the connection and makes room for another.
 func (c *conn) Close() error {
-	c.once.Do(c.release)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.closed = true
+		<-c.front.slots
+		if c.uncount != nil {
+			c.uncount()
+		}
+	}
 	return c.Conn.Close()
 }
 

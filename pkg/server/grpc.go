@@ -11,6 +11,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -23,11 +25,13 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.ConnectionTimeout(s.Limits.Greeting),
 		grpc.WriteBufferSize(4<<10),
 		grpc.ReadBufferSize(0),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: s.Limits.Pings, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionIdle: 15 * time.Minute, MaxConnectionAge: s.Limits.Age, MaxConnectionAgeGrace: time.Minute,
+			MaxConnectionIdle: 15 * time.Minute, MaxConnectionAge: s.Limits.Age, MaxConnectionAgeGrace: s.Limits.AgeGrace,
 			Time: time.Minute, Timeout: s.Limits.Stall,
 		}),
+		grpc.ForceServerCodecV2(bounding{encoding.GetCodecV2(proto.Name)}),
+		grpc.InTapHandle(s.tap),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
 	)

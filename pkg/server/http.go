@@ -118,18 +118,21 @@ const cookieName = "tuned-hpo-session"
 // public are the routes that need no token.
 var public = map[string]bool{"/healthz": true, "/readyz": true}
 
-// onlyCallers finds out who calls, and lets in nobody who shows nothing at all. Routes that are for users
-// ask isUser; those of methods are decided on by authority.admit.
+// onlyCallers finds out who calls, and lets in nobody else: of a request that is refused no body is read.
+// Routes that are for users ask that; those of methods are decided on by authority.admit.
 func (s *Server) onlyCallers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, ok := s.httpCaller(r)
 		switch {
 		case public[r.URL.Path]:
+			next.ServeHTTP(w, r)
+			return
 		case r.URL.Path == "/" && r.URL.Query().Has("token"):
 			s.logIn(w, r)
 			return
-		case !ok || c == caller{}:
-			s.refuse(w, r, errUnauthenticated)
+		}
+		c, err := s.httpCaller(r)
+		if err != nil {
+			s.refuse(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
@@ -137,17 +140,13 @@ func (s *Server) onlyCallers(next http.Handler) http.Handler {
 }
 
 // httpCaller returns who sends a request.
-func (s *Server) httpCaller(r *http.Request) (c caller, ok bool) {
-	c.local = connOf(r).local
-	if shown := r.Header.Values("Authorization"); len(shown) > 0 {
-		c.token, ok = bearer(shown[0])
-		return c, ok && len(shown) == 1
-	}
+func (s *Server) httpCaller(r *http.Request) (caller, error) {
+	shown := r.Header.Values("Authorization")
 	cookie, err := r.Cookie(cookieName)
-	if err == nil && s.UserToken != "" && sameSite(r) && same(cookie.Value, s.guard.session()) {
-		c.token = s.UserToken
+	if len(shown) == 0 && err == nil && s.UserToken != "" && sameSite(r) && same(cookie.Value, s.guard.session()) {
+		return s.guard.recognise(connOf(r), caller{user: true})
 	}
-	return c, true
+	return s.guard.identify(connOf(r), shown)
 }
 
 // sameSite reports whether a browser sends a request for a page of ours, or because its user wants to see
@@ -163,7 +162,7 @@ func sameSite(r *http.Request) bool {
 // logIn gives a browser that shows the user's token a session, and takes the token out of its address.
 func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet || s.UserToken == "" || !same(r.URL.Query().Get("token"), s.UserToken) {
-		s.refuse(w, r, errUnauthenticated)
+		s.refuse(w, r, s.guard.stranger(connOf(r)))
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
@@ -173,14 +172,14 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
-// route serves a request of somebody who shows something: methods decide themselves whether it is
-// enough, all else is for users.
+// route serves a request of somebody known: methods decide themselves whether that is enough, all else is for
+// users.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.routes.Handler(r)
 	c, _ := r.Context().Value(callerKey{}).(caller)
 	decides := public[r.URL.Path] || pattern == apiPattern && path.Clean(r.URL.Path) == r.URL.Path
-	if !decides && !s.guard.isUser(c) {
-		s.refuse(w, r, errUnauthenticated)
+	if !decides && !c.user {
+		s.refuse(w, r, forbidden(c.trial, "it is for users alone"))
 		return
 	}
 	if pattern == "" {
@@ -222,7 +221,7 @@ func (p *statusOnly) WriteHeader(status int) { p.status = status }
 
 // readable bounds the body of a request, and refuses one that is no JSON.
 func (s *Server) readable(w http.ResponseWriter, r *http.Request) bool {
-	r.Body = http.MaxBytesReader(w, r.Body, s.Limits.Body)
+	r.Body = http.MaxBytesReader(w, r.Body, s.largest(r.Context()))
 	kind := r.Header.Get("Content-Type")
 	if kind == "" && r.ContentLength == 0 {
 		return true
@@ -235,6 +234,14 @@ func (s *Server) readable(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	return true
+}
+
+// largest is how many bytes the body of a caller's request may have.
+func (s *Server) largest(ctx context.Context) int64 {
+	if c, _ := ctx.Value(callerKey{}).(caller); c.user {
+		return s.Limits.Body
+	}
+	return s.Limits.TrialBody
 }
 
 // refuse answers with an error.

@@ -30,6 +30,9 @@ func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 	if err := s.guard.admit(stream.Context(), info.FullMethod, nil); err != nil {
 		return err
 	}
+	if rules[info.FullMethod].access == forAgents {
+		stream = &boundedStream{stream, int(s.Limits.TrialBody)}
+	}
 	return s.failure(stream.Context(), handle(srv, stream), scope{})
 }
 

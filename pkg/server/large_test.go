@@ -81,6 +81,6 @@ func largeRig(t testing.TB, n int, driven bool) *rig {
 			t.Fatal(err)
 		}
 	}
-	r.serve(t, server.Config{Tuner: tn, Token: token, UserToken: userToken, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
+	r.serve(t, server.Config{Tuner: tn, Trial: trialOf, UserToken: userToken, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
 	return r
 }

@@ -25,6 +25,8 @@ import (
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/internal/testenv"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/server"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 )
 
 // trialMethods are those that a trial may call about itself.
@@ -35,6 +37,7 @@ var trialMethods = []string{"ReportTrial", "ShouldStop", "GetTrial"}
 type credential struct {
 	name                string
 	header              string // of Authorization; "" for none
+	genuine             bool   // the daemon has made the token
 	forUsers, forTrials bool
 }
 
@@ -42,17 +45,18 @@ type credential struct {
 func (r *rig) credentials(trial, foreign string) []credential {
 	key := experiment.Key{Namespace: "default", Name: "asked"}
 	return []credential{
-		{"none", "", false, false},
-		{"wrong", "Bearer wrong", false, false},
-		{"user's, cut", "Bearer " + userToken[:len(userToken)-1], false, false},
-		{"user's, as Basic", "Basic " + userToken, false, false},
-		{"empty", "Bearer ", false, false},
-		{"foreign trial", "Bearer " + token(key, r.uid, foreign, 1), false, false},
-		{"later attempt", "Bearer " + token(key, r.uid, trial, 2), false, false},
-		{"earlier experiment", "Bearer " + token(key, "other", trial, 1), false, false},
-		{"other namespace", "Bearer " + token(experiment.Key{Namespace: "other", Name: "asked"}, r.uid, trial, 1), false, false},
-		{"trial", "Bearer " + token(key, r.uid, trial, 1), false, true},
-		{"user", "Bearer " + userToken, true, true},
+		{"none", "", false, false, false},
+		{"wrong", "Bearer wrong", false, false, false},
+		{"user's, cut", "Bearer " + userToken[:len(userToken)-1], false, false, false},
+		{"user's, as Basic", "Basic " + userToken, false, false, false},
+		{"empty", "Bearer ", false, false, false},
+		{"foreign trial", "Bearer " + token(key, r.uid, foreign, 1), true, false, false},
+		{"later attempt", "Bearer " + token(key, r.uid, trial, 2), true, false, false},
+		{"earlier experiment", "Bearer " + token(key, "other", trial, 1), true, false, false},
+		{"forged", "Bearer " + trialrunner.Token([]byte("other"), key, r.uid, trial, 1), false, false, false},
+		{"other namespace", "Bearer " + token(experiment.Key{Namespace: "other", Name: "asked"}, r.uid, trial, 1), true, false, false},
+		{"trial", "Bearer " + token(key, r.uid, trial, 1), true, false, true},
+		{"user", "Bearer " + userToken, true, true, true},
 	}
 }
 
@@ -94,7 +98,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 		row(o.Method+" "+o.Path, forTrials, func(c credential) bool { return r.allowedHTTP(t, o, c, forTrials, running) })
 	}
 	for _, path := range []string{"/", "/metrics", "/nothing", "/api/v1/nothing", "/api/v2/x", "/debug/pprof/", "/healthz/x", "//healthz", "/api/v1/../v1/version"} {
-		row("GET "+path, false, func(c credential) bool { return r.status(t, http.MethodGet, path, c) != http.StatusUnauthorized })
+		row("GET "+path, false, func(c credential) bool { return r.letIn(t, http.MethodGet, path, c) })
 	}
 	t.Logf("%d methods and routes\n%s", rows, table.String())
 }
@@ -146,7 +150,16 @@ func (r *rig) allowed(t *testing.T, conn *grpc.ClientConn, m protoreflect.Method
 	if code := status.Code(err); code == codes.Unimplemented || code == codes.Internal || code == codes.Unknown {
 		t.Errorf("%s: %v", method, err)
 	}
-	return status.Code(err) != codes.Unauthenticated
+	c.check(t, method, status.Code(err) == codes.Unauthenticated, status.Code(err) == codes.PermissionDenied)
+	return status.Code(err) != codes.Unauthenticated && status.Code(err) != codes.PermissionDenied
+}
+
+// check looks at how somebody is refused: that a right token is not enough is said.
+func (c credential) check(t *testing.T, what string, unauthenticated, forbidden bool) {
+	t.Helper()
+	if unauthenticated && c.genuine || forbidden && !c.genuine {
+		t.Errorf("%s with %s: unauthenticated %v, forbidden %v", what, c.name, unauthenticated, forbidden)
+	}
 }
 
 func newMessage(t *testing.T, d protoreflect.MessageDescriptor) proto.Message {
@@ -165,7 +178,15 @@ func (r *rig) allowedHTTP(t *testing.T, o *operation, c credential, forTrials bo
 		name = "asked"
 	}
 	path := strings.NewReplacer("{namespace}", "default", "{experiment}", name, "{name}", name, "{trial}", trial).Replace(o.Path)
-	return r.status(t, o.Method, path, c) != http.StatusUnauthorized
+	return r.letIn(t, o.Method, path, c)
+}
+
+// letIn reports whether a request is answered by who it is for.
+func (r *rig) letIn(t *testing.T, method, path string, c credential) bool {
+	t.Helper()
+	got := r.status(t, method, path, c)
+	c.check(t, method+" "+path, got == http.StatusUnauthorized, got == http.StatusForbidden)
+	return got != http.StatusUnauthorized && got != http.StatusForbidden
 }
 
 // status returns the status of an answer, of which no more is read.
@@ -249,44 +270,75 @@ func TestTokenOfATrialThatIsOver(t *testing.T) {
 		t.Errorf("report: got %+v, want what was told alone, and to stop", reported)
 	}
 	r.user(t, http.MethodDelete, "/api/v1/namespaces/default/experiments/asked", "", nil)
-	for _, request := range [][2]string{{http.MethodGet, "/should-stop"}, {http.MethodGet, ""}, {http.MethodPost, "/report"}} {
-		if got := r.do(t, request[0], path+request[1], "", own...); got.StatusCode != http.StatusUnauthorized {
-			t.Errorf("%s %s of a trial that is gone: got %s", request[0], request[1], got.Status)
+	for _, tt := range []struct {
+		method, path string
+		want         int
+	}{
+		{http.MethodGet, path + "/should-stop", http.StatusOK}, // it says yes
+		{http.MethodGet, path, http.StatusNotFound},
+		{http.MethodPost, path + "/report", http.StatusNotFound},
+		{http.MethodGet, "/api/v1/namespaces/default/experiments/asked/trials/1", http.StatusForbidden}, // of an experiment that may come
+	} {
+		if got := r.do(t, tt.method, tt.path, "", own...); got.StatusCode != tt.want {
+			t.Errorf("%s %s of a trial that is gone: got %s, want %d", tt.method, tt.path, got.Status, tt.want)
 		}
 	}
 }
 
-// TestWhoMayReport: what opens a stream of measurements is the token in its first message, whatever header
-// comes with it.
+// TestTokenOfAnEarlierAttempt: who was started anew is told so.
+func TestTokenOfAnEarlierAttempt(t *testing.T) {
+	r := newRigOf(t, asked(3), func(c *server.Config) { c.Tuner = startedAnew{c.Tuner} })
+	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
+	own := as(token(experiment.Key{Namespace: "default", Name: "asked"}, r.uid, trial, 1))
+	for _, path := range []string{trial, "1"} {
+		a := r.do(t, http.MethodGet, "/api/v1/namespaces/default/experiments/asked/trials/"+path+"/should-stop", "", own...)
+		if p := a.problem(t); p.Code != "TRIAL_OVER" {
+			t.Errorf("should-stop: got %s, want TRIAL_OVER", a.body)
+		}
+	}
+}
+
+// startedAnew is a tuner each of whose trials is at its second attempt.
+type startedAnew struct{ server.Tuner }
+
+func (s startedAnew) LookUp(ctx context.Context, key experiment.Key, trial string) (*experiment.Experiment, experiment.Trial, error) {
+	e, found, err := s.Tuner.LookUp(ctx, key, trial)
+	found.Attempt++
+	return e, found, err
+}
+
+// TestWhoMayReport: what opens a stream of measurements is the token in its header, for the attempt alone that
+// the first message names.
 func TestWhoMayReport(t *testing.T) {
 	r := newRig(t, 3)
 	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
 	foreign := r.ask(t, 1, "").GetTrials()[0].GetName()
-	agents := tunedv1.NewAgentServiceClient(dial(t, r.tcp))
-	for _, header := range r.credentials(trial, foreign) {
-		for _, shown := range append(r.credentials(trial, foreign), credential{name: "nothing"}) {
+	for _, conn := range []*grpc.ClientConn{dial(t, r.tcp), dial(t, "unix:"+r.socket)} {
+		for _, c := range r.credentials(trial, foreign) {
 			ctx := t.Context()
-			if header.header != "" {
-				ctx = metadata.AppendToOutgoingContext(ctx, "authorization", header.header)
+			if c.header != "" {
+				ctx = metadata.AppendToOutgoingContext(ctx, "authorization", c.header)
 			}
-			stream, err := agents.Report(ctx)
+			stream, err := tunedv1.NewAgentServiceClient(conn).Report(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
-			hello := r.hello(trial, 1)
-			hello.Token = strings.TrimPrefix(shown.header, "Bearer ")
-			_ = stream.Send(&tunedv1.ReportRequest{Hello: hello})
+			_ = stream.Send(&tunedv1.ReportRequest{Hello: r.hello(trial, 1)})
 			_ = stream.CloseSend()
 			_, err = stream.Recv()
-			if allowed, want := err == nil, shown.name == "trial" && !malformed(header); allowed != want {
-				t.Errorf("header %s, hello with %s: got %v, want allowed %v", header.name, shown.name, err, want)
+			want := codes.Unauthenticated
+			switch {
+			case c.name == "trial":
+				want = codes.OK
+			case c.genuine, c.name == "none" && strings.HasPrefix(conn.Target(), "unix:"): // the daemon's own user is no agent
+				want = codes.PermissionDenied
+			}
+			if status.Code(err) != want {
+				t.Errorf("%s with %s: got %v, want %v", conn.Target(), c.name, err, want)
 			}
 		}
 	}
 }
-
-// malformed are headers that are refused as such.
-func malformed(c credential) bool { return c.name == "user's, as Basic" || c.name == "empty" }
 
 // TestPeersOfOtherUsers: the socket trusts its own user alone, even where others can reach it.
 func TestPeersOfOtherUsers(t *testing.T) {
@@ -317,7 +369,7 @@ func TestPeersOfASocket(t *testing.T) {
 	conn := dial(t, "unix:"+r.socket)
 	key := experiment.Key{Namespace: "default", Name: "asked"}
 	for name, want := range map[string][2]bool{"": {true, true}, "Bearer wrong": {}, "Bearer " + userToken: {true, true}, "Bearer " + token(key, r.uid, trial, 1): {false, true}} {
-		c := credential{header: name}
+		c := credential{header: name, genuine: name != "Bearer wrong"}
 		for _, m := range methodsOf(t, tunedv1.TuningService_ServiceDesc) {
 			forTrials := slices.Contains(trialMethods, string(m.Name()))
 			wanted := want[0] || forTrials && want[1]

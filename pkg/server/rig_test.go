@@ -56,6 +56,11 @@ func token(key experiment.Key, uid, trial string, attempt int) string {
 	return trialrunner.Token(secret, key, uid, trial, attempt)
 }
 
+func trialOf(token string) (tuner.Reporter, bool) {
+	h, ok := trialrunner.HolderOf(secret, token)
+	return tuner.Reporter{Experiment: h.Key(), UID: h.UID, Trial: h.Trial, Attempt: h.Attempt}, ok
+}
+
 func newRig(t *testing.T, budget int32) *rig {
 	t.Helper()
 	return newRigOf(t, asked(budget))
@@ -80,7 +85,7 @@ func newRigOf(t *testing.T, submitted *experiment.Experiment, adjust ...func(*se
 		r.uid = e.Metadata.UID
 	}
 	c := server.Config{
-		Tuner: tn, Token: token, UserToken: userToken, Algorithms: builtin.Registry(),
+		Tuner: tn, Trial: trialOf, UserToken: userToken, Algorithms: builtin.Registry(),
 		Version: "v0.0.0-test", Now: time.Now, Log: zerolog.New(zerolog.NewTestWriter(t)),
 	}
 	for _, f := range adjust {

@@ -69,12 +69,12 @@ func (s *Server) newGateway() http.Handler {
 			MarshalOptions:   protojson.MarshalOptions{EmitDefaultValues: true},
 			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
 		}),
-		runtime.WithErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-			s.refuse(w, r, s.unread(err))
+		runtime.WithErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+			s.refuse(w, r, s.unread(ctx, err))
 		}),
 		runtime.WithRoutingErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, status int) {
-			if c, _ := callerOf(ctx); !s.guard.isUser(c) {
-				s.refuse(w, r, errUnauthenticated)
+			if c, _ := ctx.Value(callerKey{}).(caller); !c.user {
+				s.refuse(w, r, forbidden(c.trial, "it is for users alone"))
 				return
 			}
 			s.refuse(w, r, misrouted(errors.New("malformed request"), status))
@@ -91,10 +91,10 @@ func (s *Server) newGateway() http.Handler {
 }
 
 // unread tells a body that is too large from one that is no message: the gateway has made text of both.
-func (s *Server) unread(err error) error {
+func (s *Server) unread(ctx context.Context, err error) error {
 	large := (&http.MaxBytesError{}).Error()
 	if st := status.Convert(err); st.Code() == codes.InvalidArgument && strings.Contains(st.Message(), large) {
-		return fail(reasonTooLarge, "the request is larger than %d bytes", s.Limits.Body)
+		return fail(reasonTooLarge, "the request is larger than %d bytes", s.largest(ctx))
 	}
 	return err
 }

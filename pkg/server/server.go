@@ -25,13 +25,15 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms"
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
-// Config is what a server works with. Tuner, Token, Algorithms and Now are required.
+// Config is what a server works with. Tuner, Trial, Algorithms and Now are required.
 type Config struct {
 	Tuner Tuner
-	// Token returns what proves the right to speak for one attempt of one trial.
-	Token func(key experiment.Key, uid, trial string, attempt int) string
+	// Trial returns whose token it is that was shown, without Source; false for one that the daemon has not
+	// made. It is called for whatever anybody shows, and must cost little.
+	Trial func(token string) (r tuner.Reporter, ok bool)
 	// UserToken proves the right to everything; "" lets in the peers of Unix sockets alone.
 	UserToken string
 	// Hosts are the names under which browsers reach the server, beside localhost and IP addresses. A
@@ -65,6 +67,8 @@ type Server struct {
 	calls  underWay     // but for the streams of agents
 	agents atomic.Int32 // whose streams are open
 
+	sessions *tally // streams of agents by trial
+
 	watches atomic.Int32 // that are open
 
 	begin, end sync.Once
@@ -78,6 +82,7 @@ func New(c Config) *Server {
 	s := &Server{Config: c, routes: http.NewServeMux(), closing: make(chan struct{})}
 	s.guard = newAuthority(&s.Config)
 	s.front = newFront(s.Limits)
+	s.sessions = newTally(s.Limits.PerTrial)
 	s.grpc = s.newGRPC()
 	s.http = s.newHTTP()
 	tunedv1.RegisterAgentServiceServer(s.grpc, &agents{Server: s})

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -189,26 +190,38 @@ func TestModelOfAnAlgorithmWithoutOne(t *testing.T) {
 	}
 }
 
-// hello is the first request of a reporter with a right token.
+// hello is the first request of a reporter.
 func (r *rig) hello(trial string, attempt int32) *tunedv1.Hello {
 	key := experiment.Key{Namespace: "default", Name: "asked"}
 	return &tunedv1.Hello{
 		Namespace: key.Namespace, Experiment: key.Name, Uid: r.uid, Trial: trial, Attempt: attempt,
-		Stream: "agent", Token: token(key, r.uid, trial, int(attempt)),
+		Stream: "agent",
 	}
+}
+
+// report opens a stream for which the right token is shown, and sends a first request.
+func (r *rig) report(t *testing.T, first *tunedv1.ReportRequest) tunedv1.AgentService_ReportClient {
+	t.Helper()
+	h := first.GetHello()
+	key := experiment.Key{Namespace: h.GetNamespace(), Name: h.GetExperiment()}
+	stream, err := r.agents.Report(showing(t.Context(), token(key, h.GetUid(), h.GetTrial(), int(h.GetAttempt()))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = stream.Send(first) // Recv has the error
+	return stream
+}
+
+// showing shows a token with calls over gRPC.
+func showing(ctx context.Context, token string) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 }
 
 func TestReportAcknowledgesWhatIsDurable(t *testing.T) {
 	r := newRig(t, 3)
 	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
 	for round, want := range []uint64{0, 2, 3} { // what each new connection is greeted with
-		stream, err := r.agents.Report(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := stream.Send(&tunedv1.ReportRequest{Hello: r.hello(trial, 1)}); err != nil {
-			t.Fatal(err)
-		}
+		stream := r.report(t, &tunedv1.ReportRequest{Hello: r.hello(trial, 1)})
 		if ack, err := stream.Recv(); err != nil || ack.GetAckedSeq() != want {
 			t.Fatalf("connection %d: got ack %v, %v; want %d", round, ack, err, want)
 		}
@@ -247,18 +260,16 @@ func TestReportRefuses(t *testing.T) {
 	if err := r.tell(t.Context(), over, "1"); err != nil {
 		t.Fatal(err)
 	}
-	forged := r.hello(trial, 1)
-	forged.Token = r.hello(over, 1).GetToken()
 	stale := r.hello(trial, 1)
 	stale.Uid = "other"
-	stale.Token = token(experiment.Key{Namespace: "default", Name: "asked"}, "other", trial, 1)
+	unread := r.hello(trial, 1)
+	unread.Stream = "x"
 	tests := []struct {
 		name    string
 		request *tunedv1.ReportRequest
 		want    codes.Code
 	}{
-		{"no hello", &tunedv1.ReportRequest{}, codes.InvalidArgument},
-		{"another trial's token", &tunedv1.ReportRequest{Hello: forged}, codes.Unauthenticated},
+		{"another stream", &tunedv1.ReportRequest{Hello: unread}, codes.InvalidArgument},
 		{"an earlier experiment of the same name", &tunedv1.ReportRequest{Hello: stale}, codes.FailedPrecondition},
 		{"another attempt", &tunedv1.ReportRequest{Hello: r.hello(trial, 2)}, codes.FailedPrecondition},
 		{"a trial that is over", &tunedv1.ReportRequest{Hello: r.hello(over, 1)}, codes.FailedPrecondition},
@@ -267,11 +278,8 @@ func TestReportRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			stream, err := r.agents.Report(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = stream.Send(tt.request)
+			stream := r.report(t, tt.request)
+			_, err := stream.Recv()
 			for err == nil {
 				_, err = stream.Recv()
 			}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/server"
 )
 
@@ -203,7 +204,7 @@ func TestStreamsEndWithTheServer(t *testing.T) {
 	defer closeIt()
 	next()
 	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
-	agent, err := r.agents.Report(t.Context())
+	agent, err := r.agents.Report(showing(t.Context(), token(experiment.Key{Namespace: "default", Name: "asked"}, r.uid, trial, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}

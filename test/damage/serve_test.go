@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -183,11 +184,10 @@ func sayMeasured(ctx context.Context, s *badger.Store, agents tunedv1.AgentServi
 	if _, errWrite := write(text); err != nil || t.GetState() != string(experiment.TrialRunning) {
 		return errors.Join(err, errText, errWrite)
 	}
-	stream, err := agents.Report(ctx)
+	stream, err := agents.Report(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+trialrunner.Token(nil, key, e.GetUid(), t.GetName(), 1)))
 	if err == nil {
 		err = stream.Send(&tunedv1.ReportRequest{Hello: &tunedv1.Hello{
 			Namespace: key.Namespace, Experiment: key.Name, Uid: e.GetUid(), Trial: t.GetName(), Attempt: 1, Stream: "agent",
-			Token: trialrunner.Token(nil, key, e.GetUid(), t.GetName(), 1),
 		}})
 	}
 	if err != nil {
@@ -217,8 +217,9 @@ func serve(s store.Store) (conn *grpc.ClientConn, stop func(), err error) {
 		return nil, nil, err
 	}
 	listener := bufconn.Listen(1 << 20)
-	g := server.New(server.Config{Tuner: tn, UserToken: "of the user", Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop(), Token: func(key experiment.Key, uid, trial string, attempt int) string {
-		return trialrunner.Token(nil, key, uid, trial, attempt)
+	g := server.New(server.Config{Tuner: tn, UserToken: "of the user", Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop(), Trial: func(token string) (tuner.Reporter, bool) {
+		h, ok := trialrunner.HolderOf(nil, token)
+		return tuner.Reporter{Experiment: h.Key(), UID: h.UID, Trial: h.Trial, Attempt: h.Attempt}, ok
 	}})
 	go func() { _ = g.Serve(listener) }()
 	conn, err = grpc.NewClient("passthrough:///", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(user{}),

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -77,6 +78,7 @@ func acknowledged(rs []*reporter) (n uint64) {
 type reporter struct {
 	client tunedv1.AgentServiceClient
 	hello  *tunedv1.Hello
+	token  string
 	acked  atomic.Uint64
 }
 
@@ -112,15 +114,14 @@ func newReporters(t *testing.T, conn *grpc.ClientConn, data string) (out []*repo
 	for _, trial := range asked.GetTrials() {
 		out = append(out, &reporter{client: tunedv1.NewAgentServiceClient(conn), hello: &tunedv1.Hello{
 			Namespace: key.Namespace, Experiment: key.Name, Uid: uid, Trial: trial.GetName(), Attempt: 1, Stream: "agent",
-			Token: trialrunner.Token(secret, key, uid, trial.GetName(), 1),
-		}})
+		}, token: trialrunner.Token(secret, key, uid, trial.GetName(), 1)})
 	}
 	return out
 }
 
 // open connects and returns the sequence number that the daemon says is durable.
 func (r *reporter) open(ctx context.Context) (tunedv1.AgentService_ReportClient, uint64, error) {
-	stream, err := r.client.Report(ctx, grpc.WaitForReady(true))
+	stream, err := r.client.Report(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+r.token), grpc.WaitForReady(true))
 	if err != nil {
 		return nil, 0, err
 	}

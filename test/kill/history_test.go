@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -266,13 +267,12 @@ func (h *history) stream(ctx context.Context, in input) (out output, err error) 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	name, key := experiment.TrialName("kill", h.uid, in.trial), experiment.Key{Namespace: "default", Name: "kill"}
-	stream, err := h.agents.Report(ctx, grpc.WaitForReady(true))
+	stream, err := h.agents.Report(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+trialrunner.Token(h.secret, key, h.uid, name, 1)), grpc.WaitForReady(true))
 	if err != nil {
 		return out, err
 	}
 	request := &tunedv1.ReportRequest{Hello: &tunedv1.Hello{
 		Namespace: key.Namespace, Experiment: key.Name, Uid: h.uid, Trial: name, Attempt: 1, Stream: "agent",
-		Token: trialrunner.Token(h.secret, key, h.uid, name, 1),
 	}}
 	for seq := in.first; seq <= in.last && seq > 0; seq++ {
 		request.Measurements = append(request.Measurements, &tunedv1.Measurement{Seq: seq, Metric: "speed", Text: "1"})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -70,11 +71,11 @@ func (w *work) measure(s *sim) {
 func (s *sim) report(w *work, attempt int) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	stream, err := s.life.agents.Report(ctx)
+	stream, err := s.life.agents.Report(metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token(w.of.key, w.of.uid, w.trial, attempt)))
 	if err == nil {
 		err = stream.Send(&tunedv1.ReportRequest{Hello: &tunedv1.Hello{
 			Namespace: w.of.key.Namespace, Experiment: w.of.key.Name, Uid: w.of.uid, Trial: w.trial,
-			Attempt: int32(attempt), Stream: "agent", Token: token(w.of.key, w.of.uid, w.trial, attempt),
+			Attempt: int32(attempt), Stream: "agent",
 		}})
 	}
 	after := w.acked

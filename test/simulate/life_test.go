@@ -29,6 +29,11 @@ func token(key experiment.Key, uid, trial string, attempt int) string {
 	return trialrunner.Token(secret, key, uid, trial, attempt)
 }
 
+func trialOf(token string) (tuner.Reporter, bool) {
+	h, ok := trialrunner.HolderOf(secret, token)
+	return tuner.Reporter{Experiment: h.Key(), UID: h.UID, Trial: h.Trial, Attempt: h.Attempt}, ok
+}
+
 const userToken = "of the user"
 
 // user shows the user's token.
@@ -85,7 +90,7 @@ func (s *sim) boot() {
 func (l *life) serve() {
 	listener := bufconn.Listen(1 << 20)
 	l.server = server.New(server.Config{
-		Tuner: l.tuner, Token: token, UserToken: userToken, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop(),
+		Tuner: l.tuner, Trial: trialOf, UserToken: userToken, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop(),
 		Limits: server.Limits{Age: 1e6 * time.Hour}, // it varies at random
 	})
 	go func() { l.served <- l.server.Serve(listener) }()

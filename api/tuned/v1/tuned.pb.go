@@ -91,7 +91,6 @@ type Hello struct {
 	Trial         string                 `protobuf:"bytes,4,opt,name=trial,proto3" json:"trial,omitempty"` // name
 	Attempt       int32                  `protobuf:"varint,5,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Stream        string                 `protobuf:"bytes,6,opt,name=stream,proto3" json:"stream,omitempty"` // "agent"
-	Token         string                 `protobuf:"bytes,7,opt,name=token,proto3" json:"token,omitempty"`   // proves the right to report for this trial and attempt
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -164,13 +163,6 @@ func (x *Hello) GetAttempt() int32 {
 func (x *Hello) GetStream() string {
 	if x != nil {
 		return x.Stream
-	}
-	return ""
-}
-
-func (x *Hello) GetToken() string {
-	if x != nil {
-		return x.Token
 	}
 	return ""
 }
@@ -4133,7 +4125,7 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x18api/tuned/v1/tuned.proto\x12\btuned.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"q\n" +
 	"\rReportRequest\x12%\n" +
 	"\x05hello\x18\x01 \x01(\v2\x0f.tuned.v1.HelloR\x05hello\x129\n" +
-	"\fmeasurements\x18\x02 \x03(\v2\x15.tuned.v1.MeasurementR\fmeasurements\"\xb5\x01\n" +
+	"\fmeasurements\x18\x02 \x03(\v2\x15.tuned.v1.MeasurementR\fmeasurements\"\xa5\x01\n" +
 	"\x05Hello\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n" +
 	"\n" +
@@ -4142,8 +4134,7 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x03uid\x18\x03 \x01(\tR\x03uid\x12\x14\n" +
 	"\x05trial\x18\x04 \x01(\tR\x05trial\x12\x18\n" +
 	"\aattempt\x18\x05 \x01(\x05R\aattempt\x12\x16\n" +
-	"\x06stream\x18\x06 \x01(\tR\x06stream\x12\x14\n" +
-	"\x05token\x18\a \x01(\tR\x05token\"\x8f\x01\n" +
+	"\x06stream\x18\x06 \x01(\tR\x06streamJ\x04\b\a\x10\b\"\x8f\x01\n" +
 	"\vMeasurement\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x12\n" +

@@ -38,7 +38,8 @@ type AgentServiceClient interface {
 	// set. The server answers it, and later each batch that has become durable, with the highest
 	// contiguous sequence number that is durable; the agent sends again whatever lies above it.
 	// FAILED_PRECONDITION: the trial has been started anew or is over; the agent stops its
-	// workload. UNAUTHENTICATED: wrong token. RESOURCE_EXHAUSTED: try again later.
+	// workload. The header authorization has the token of the trial: UNAUTHENTICATED without it,
+	// PERMISSION_DENIED: hello names another one. RESOURCE_EXHAUSTED: try again later, with less.
 	Report(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ReportRequest, ReportResponse], error)
 }
 
@@ -73,7 +74,8 @@ type AgentServiceServer interface {
 	// set. The server answers it, and later each batch that has become durable, with the highest
 	// contiguous sequence number that is durable; the agent sends again whatever lies above it.
 	// FAILED_PRECONDITION: the trial has been started anew or is over; the agent stops its
-	// workload. UNAUTHENTICATED: wrong token. RESOURCE_EXHAUSTED: try again later.
+	// workload. The header authorization has the token of the trial: UNAUTHENTICATED without it,
+	// PERMISSION_DENIED: hello names another one. RESOURCE_EXHAUSTED: try again later, with less.
 	Report(grpc.BidiStreamingServer[ReportRequest, ReportResponse]) error
 	mustEmbedUnimplementedAgentServiceServer()
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -149,7 +151,7 @@ func (d *daemon) Report(stream tunedv1.AgentService_ReportServer) error {
 		return err
 	}
 	h := first.GetHello()
-	if err := d.greet(h); err != nil {
+	if err := d.greet(stream.Context(), h); err != nil {
 		return err
 	}
 	for batch := first.GetMeasurements(); ; {
@@ -168,9 +170,10 @@ func (d *daemon) Report(stream tunedv1.AgentService_ReportServer) error {
 	}
 }
 
-func (d *daemon) greet(h *tunedv1.Hello) error {
+func (d *daemon) greet(ctx context.Context, h *tunedv1.Hello) error {
 	key := runnertest.Key
-	if want := trialrunner.Token(secret, key, "uid-1", h.GetTrial(), int(h.GetAttempt())); h.GetToken() != want {
+	want := "Bearer " + trialrunner.Token(secret, key, "uid-1", h.GetTrial(), int(h.GetAttempt()))
+	if shown := metadata.ValueFromIncomingContext(ctx, "authorization"); !slices.Equal(shown, []string{want}) {
 		return status.Error(codes.Unauthenticated, "wrong token")
 	}
 	d.mu.Lock()
