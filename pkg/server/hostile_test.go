@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -52,54 +50,10 @@ func TestPathsAsNoClientSendsThem(t *testing.T) {
 // rawCall makes a call of GetVersion as HTTP/2 frames, and returns its status.
 func (r *rig) rawCall(t *testing.T, path, token string) codes.Code {
 	t.Helper()
-	conn, err := net.Dial("tcp", r.tcp)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
-	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
-		t.Fatal(err)
-	}
-	framer := http2.NewFramer(conn, conn)
-	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	var block bytes.Buffer
-	encoder := hpack.NewEncoder(&block)
-	fields := [][2]string{
-		{":method", "POST"},
-		{":scheme", "http"},
-		{":path", path},
-		{":authority", r.tcp},
-		{"content-type", "application/grpc"},
-		{"te", "trailers"},
-	}
-	if token != "" {
-		fields = append(fields, [2]string{"authorization", "Bearer " + token})
-	}
-	for _, f := range fields {
-		_ = encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
-	}
-	_ = framer.WriteSettings()
-	_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes(), EndHeaders: true})
-	_ = framer.WriteData(1, true, make([]byte, 5)) // an empty message
-	for {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			return codes.Unavailable
-		}
-		switch f := frame.(type) {
-		case *http2.MetaHeadersFrame:
-			for _, field := range f.Fields {
-				if field.Name == "grpc-status" {
-					var code codes.Code
-					_ = code.UnmarshalJSON([]byte(field.Value))
-					return code
-				}
-			}
-		case *http2.RSTStreamFrame:
-			return codes.Unavailable
-		}
-	}
+	c := r.raw(t)
+	c.begin(1, path, token)
+	_ = c.WriteData(1, true, make([]byte, 5)) // an empty message
+	return c.status()
 }
 
 // TestOtherOrigins: what a page of another origin can send changes nothing, and reads nothing.

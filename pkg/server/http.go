@@ -50,7 +50,7 @@ func connOf(r *http.Request) *conn {
 func (s *Server) handler() http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, r, fail(reasonOrigin, "a page of another origin must not change anything here"))
+		s.turnAway(w, r, fail(reasonOrigin, "a page of another origin must not change anything here"))
 	}))
 	s.addRoutes()
 	var h http.Handler = http.HandlerFunc(s.route)
@@ -93,7 +93,7 @@ func (s *Server) safely(next http.Handler) http.Handler {
 func (s *Server) onlyHosts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !connOf(r).unix() && !s.knownHost(r.Host) {
-			s.refuse(w, r, fail(reasonHost, "host %q is not known here: the daemon is told its names when it is started", r.Host))
+			s.turnAway(w, r, fail(reasonHost, "host %q is not known here: the daemon is told its names when it is started", r.Host))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -132,7 +132,7 @@ func (s *Server) onlyCallers(next http.Handler) http.Handler {
 		}
 		c, err := s.httpCaller(r)
 		if err != nil {
-			s.refuse(w, r, err)
+			s.turnAway(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
@@ -162,7 +162,7 @@ func sameSite(r *http.Request) bool {
 // logIn gives a browser that shows the user's token a session, and takes the token out of its address.
 func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet || s.UserToken == "" || !same(r.URL.Query().Get("token"), s.UserToken) {
-		s.refuse(w, r, s.guard.stranger(connOf(r)))
+		s.turnAway(w, r, s.guard.stranger(connOf(r)))
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
@@ -242,6 +242,14 @@ func (s *Server) largest(ctx context.Context) int64 {
 		return s.Limits.Body
 	}
 	return s.Limits.TrialBody
+}
+
+// turnAway answers with an error before the body is read, for which package net/http would wait.
+func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, err error) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
+	s.refuse(w, r, err)
 }
 
 // refuse answers with an error.
