@@ -30,8 +30,8 @@ func (c *client) watch(ctx context.Context, request *tunedv1.WatchRequest) (grpc
 // ctx ends before.
 const outage = 10 * time.Minute
 
-// following calls f with a connection to a daemon, and again when that daemon has ended and another answers.
-// It says once on warn that it waits.
+// following calls f with a connection to a daemon, and again when the connection was cut, as of an old one, or
+// that daemon has ended and another answers. It says once on warn that it waits for one.
 func (p *place) following(ctx context.Context, warn io.Writer, f func(c *client) error) error {
 	for told, answered := false, false; ; {
 		err := p.asking(ctx, func(c *client) error {
@@ -44,7 +44,7 @@ func (p *place) following(ctx context.Context, warn io.Writer, f func(c *client)
 		if !errors.Is(err, errEnded) || !answered || ctx.Err() != nil {
 			return err
 		}
-		if !told {
+		if !told && !p.answers(ctx) {
 			fmt.Fprintln(warn, "tuned: the daemon does not answer; waiting for it to come back")
 			told = true
 		}
@@ -64,15 +64,19 @@ func (p *place) returns(ctx context.Context) bool {
 			return false
 		case <-turns.C:
 		}
-		err := p.asking(ctx, func(c *client) error {
-			_, err := c.GetVersion(ctx, &tunedv1.GetVersionRequest{})
-			return rpcError(err)
-		})
-		if err == nil {
+		if p.answers(ctx) {
 			return true
 		}
 	}
 	return false
+}
+
+// answers reports whether a daemon answers now.
+func (p *place) answers(ctx context.Context) bool {
+	return p.asking(ctx, func(c *client) error {
+		_, err := c.GetVersion(ctx, &tunedv1.GetVersionRequest{})
+		return rpcError(err)
+	}) == nil
 }
 
 // errDone ends an observation.

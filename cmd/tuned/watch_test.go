@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -119,3 +121,41 @@ func TestWaitOutlastsTheDaemon(t *testing.T) {
 	}
 	s.exits(exitOK, syscall.SIGTERM)
 }
+
+// TestFollowingAfterACut goes on without a word where only the connection has ended, not the daemon.
+func TestFollowingAfterACut(t *testing.T) {
+	dir := t.TempDir()
+	s := startServe(t, dir)
+	p := &place{dataDir: filepath.Join(dir, "d"), getenv: noEnv}
+	for _, tt := range []struct {
+		want string
+		cut  func()
+	}{
+		{"", func() {}},
+		{"waiting for it to come back", func() { s.exits(exitOK, syscall.SIGTERM) }},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var warned strings.Builder
+		calls := 0
+		_ = p.following(ctx, writing(func(text []byte) (int, error) { cancel(); return warned.Write(text) }), func(*client) error {
+			if calls++; calls == 1 {
+				tt.cut()
+				return errEnded
+			}
+			return nil
+		})
+		if got := warned.String(); (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("want %q, it says %q", tt.want, got)
+		}
+		if tt.want == "" && calls != 2 {
+			t.Errorf("it went on %d times, want once", calls-1)
+		}
+		cancel()
+	}
+}
+
+// writing is a function as a writer.
+type writing func([]byte) (int, error)
+
+// Write implements io.Writer.
+func (w writing) Write(text []byte) (int, error) { return w(text) }
