@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,10 +37,13 @@ func trialOf(token string) (tuner.Reporter, bool) {
 
 const userToken = "of the user"
 
-// user shows the user's token.
+// user shows the user's token to the service of users.
 type user struct{}
 
-func (user) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+func (user) GetRequestMetadata(_ context.Context, service ...string) (map[string]string, error) {
+	if strings.HasSuffix(service[0], tunedv1.AgentService_ServiceDesc.ServiceName) {
+		return nil, nil // agents show the token of their trial
+	}
 	return map[string]string{"authorization": "Bearer " + userToken}, nil
 }
 
