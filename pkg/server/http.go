@@ -176,9 +176,11 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
 // users.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.routes.Handler(r)
+	if path.Clean(r.URL.Path) != r.URL.Path {
+		handler, pattern = http.NotFoundHandler(), "" // no redirection
+	}
 	c, _ := r.Context().Value(callerKey{}).(caller)
-	decides := public[r.URL.Path] || pattern == apiPattern && path.Clean(r.URL.Path) == r.URL.Path
-	if !decides && !c.user {
+	if !public[r.URL.Path] && !s.methods[pattern] && !c.user {
 		s.refuse(w, r, forbidden(c.trial, "it is for users alone"))
 		return
 	}
@@ -196,12 +198,17 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 func (s *Server) lost(w http.ResponseWriter, r *http.Request, handler http.Handler) {
 	probe := &statusOnly{header: http.Header{}}
 	handler.ServeHTTP(probe, r)
-	if probe.status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", probe.header.Get("Allow"))
-		s.refuse(w, r, fail(reasonMethod, "%s %s: allowed is %s", r.Method, r.URL.Path, probe.header.Get("Allow")))
-		return
+	allowed := probe.header.Get("Allow")
+	switch {
+	case probe.status != http.StatusMethodNotAllowed:
+		s.refuse(w, r, fail(reasonRoute, "no route %s %s", r.Method, r.URL.Path))
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", allowed+", "+http.MethodOptions)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Allow", allowed)
+		s.refuse(w, r, fail(reasonMethod, "%s %s: allowed is %s", r.Method, r.URL.Path, allowed))
 	}
-	s.refuse(w, r, fail(reasonRoute, "no route %s %s", r.Method, r.URL.Path))
 }
 
 // statusOnly keeps the status and the header of an answer.
@@ -261,7 +268,7 @@ func (s *Server) refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	if problem.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="tuned"`)
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(problem.Status)
 	_ = json.NewEncoder(w).Encode(problem) // the client is gone, or gets it
 }

@@ -115,7 +115,7 @@ func TestListsRefuse(t *testing.T) {
 		"pageSize=1001": "PAGE_INVALID",
 		"pageToken=x":   "PAGE_INVALID",
 		"orderBy=value&pageToken=" + page.GetNextPageToken(): "PAGE_INVALID", // of another list
-		"pageSize=x": "REQUEST_MALFORMED",
+		"pageSize=x": "ARGUMENT_INVALID",
 	} {
 		if p := r.do(t, "GET", path+query, "", as(userToken)...).problem(t); p.Code != want {
 			t.Errorf("%s: got %s (%s), want %s", query, p.Code, p.Message, want)

@@ -1,8 +1,11 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -18,23 +21,28 @@ import (
 	"github.com/tuned-hpo/tuned/api/tuned/v1/openapi"
 )
 
-// apiPattern is where the methods are.
-const apiPattern = "/api/v1/"
-
-// addRoutes adds the routes that the server has by itself.
+// addRoutes adds the routes that the server has by itself: those of the description, and a page for browsers.
 func (s *Server) addRoutes() {
-	s.routes.Handle(apiPattern, s.newGateway())
-	s.routes.HandleFunc("GET /{$}", s.home)
-	s.routes.HandleFunc("GET /healthz", s.healthy)
-	s.routes.HandleFunc("GET /readyz", s.ready)
-	s.routes.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(openapi.JSON) // the client is gone, or gets it
-	})
-	for _, path := range []string{"/api/v1", "/api/v1/namespaces/{namespace}", "/api/v1/namespaces/{namespace}/experiments/{experiment}"} {
-		s.routes.HandleFunc("GET "+path+"/watch", s.watch)
+	own := map[string]http.HandlerFunc{ // by operation; all others are methods
+		"Healthy": s.healthy, "Ready": s.ready, "GetOpenAPI": s.description,
+		"WatchAll": s.watch, "WatchNamespace": s.watch, "WatchExperiment": s.watch, "GetLog": s.log,
 	}
-	s.routes.HandleFunc("GET /api/v1/namespaces/{namespace}/experiments/{experiment}/trials/{trial}/log", s.log)
+	methods := s.newGateway()
+	for _, o := range operations() {
+		switch h, ok := own[o.id]; {
+		case ok:
+			s.routes.Handle(o.pattern, s.strictly(o, h))
+		case !o.joined:
+			s.methods[o.pattern] = true
+			s.routes.Handle(o.pattern, s.strictly(o, methods))
+		}
+	}
+	s.routes.HandleFunc("GET /{$}", s.home)
+}
+
+func (s *Server) description(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(openapi.JSON) // the client is gone, or gets it
 }
 
 func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") }
@@ -65,10 +73,7 @@ func writeText(w http.ResponseWriter, status int, text string) {
 // newGateway serves the methods of TuningService at the routes of http.yaml.
 func (s *Server) newGateway() http.Handler {
 	mux := runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
-			MarshalOptions:   protojson.MarshalOptions{EmitDefaultValues: true},
-			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
-		}),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, whole{&runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitDefaultValues: true}}}),
 		runtime.WithErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 			s.refuse(w, r, s.unread(ctx, err))
 		}),
@@ -87,16 +92,51 @@ func (s *Server) newGateway() http.Handler {
 	if err := gateway.RegisterTuningServiceHandlerClient(context.Background(), mux, tunedv1.NewTuningServiceClient(newInProcess(s))); err != nil {
 		panic(err) // a route that cannot be parsed: any test would meet it
 	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead { // package net/http leaves the body out
+			r = r.Clone(r.Context())
+			r.Method = http.MethodGet
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
-// unread tells a body that is too large from one that is no message: the gateway has made text of both.
+// whole reads the body of a request as one message, so that a fault has its place in it.
+type whole struct{ *runtime.JSONPb }
+
+// NewDecoder implements runtime.Marshaler.
+func (j whole) NewDecoder(body io.Reader) runtime.Decoder {
+	return runtime.DecoderFunc(func(v any) error {
+		text, err := io.ReadAll(body)
+		if err != nil {
+			return err
+		}
+		if len(text) == 0 {
+			return io.EOF // the gateway takes it for an empty message
+		}
+		if m, ok := v.(proto.Message); ok {
+			err = protojson.Unmarshal(text, m)
+		} else {
+			err = j.Unmarshal(text, v)
+		}
+		if err != nil && strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) { // protobuf wraps no error
+			return fmt.Errorf("syntax error (line %d:%d): it ends too early", 1+bytes.Count(text, []byte("\n")), len(text)-bytes.LastIndexByte(text, '\n'))
+		}
+		return err
+	})
+}
+
+// unread says why a body is no message, of which the gateway has made text.
 func (s *Server) unread(ctx context.Context, err error) error {
-	large := (&http.MaxBytesError{}).Error()
-	if st := status.Convert(err); st.Code() == codes.InvalidArgument && strings.Contains(st.Message(), large) {
+	st := status.Convert(err)
+	switch {
+	case st.Code() != codes.InvalidArgument || len(st.Details()) > 0: // a method has said so
+		return err
+	case strings.Contains(st.Message(), (&http.MaxBytesError{}).Error()):
 		return fail(reasonTooLarge, "the request is larger than %d bytes", s.largest(ctx))
 	}
-	return err
+	// protobuf writes some spaces as another one, so that nobody relies on the text.
+	return fail(reasonMalformed, "%s", strings.TrimPrefix(strings.ReplaceAll(st.Message(), "\u00a0", " "), "proto: "))
 }
 
 // inProcess is a connection to the server's own methods: calls go through the same interceptor as those that

@@ -91,7 +91,8 @@ func TestSecretsStayInside(t *testing.T) {
 	const path = "/api/v1/namespaces/default/experiments/secretive"
 	var all bytes.Buffer
 	for _, request := range [][3]string{
-		{http.MethodPost, "/api/v1/experiments?validateOnly=true", string(body)},
+		{http.MethodPost, "/api/v1/experiments", strings.Replace(string(body), "{", `{"validateOnly": true, `, 1)},
+		{http.MethodPost, "/api/v1/experiments?token=" + canary, string(body)},
 		{http.MethodPost, "/api/v1/experiments", string(body)},
 		{http.MethodPost, "/api/v1/experiments", strings.Replace(string(body), "maxTrialCount: 3", "maxTrialCount: 4", 1)}, // another one of that name
 		{http.MethodPost, "/api/v1/experiments", strings.Replace(string(body), "random", "none", 1)},

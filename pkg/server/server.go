@@ -59,13 +59,14 @@ type Config struct {
 // Server serves the API on its listeners.
 type Server struct {
 	Config
-	grpc   *grpc.Server
-	http   *http.Server
-	routes *http.ServeMux
-	guard  *authority
-	front  *front
-	calls  underWay     // but for the streams of agents
-	agents atomic.Int32 // whose streams are open
+	grpc    *grpc.Server
+	http    *http.Server
+	routes  *http.ServeMux
+	methods map[string]bool // patterns of routes that decide themselves who is let in
+	guard   *authority
+	front   *front
+	calls   underWay     // but for the streams of agents
+	agents  atomic.Int32 // whose streams are open
 
 	sessions *tally // streams of agents by trial
 
@@ -79,7 +80,7 @@ type Server struct {
 // New returns a server without listeners.
 func New(c Config) *Server {
 	c.Limits = c.Limits.withDefaults()
-	s := &Server{Config: c, routes: http.NewServeMux(), closing: make(chan struct{})}
+	s := &Server{Config: c, routes: http.NewServeMux(), methods: map[string]bool{}, closing: make(chan struct{})}
 	s.guard = newAuthority(&s.Config)
 	s.front = newFront(s.Limits)
 	s.sessions = newTally(s.Limits.PerTrial)

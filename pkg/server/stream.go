@@ -2,9 +2,9 @@ package server
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -28,6 +28,9 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) {
 	if after == "" {
 		after = r.URL.Query().Get("after")
 	}
+	if r.Method == http.MethodHead {
+		after = "" // so that there is an answer now
+	}
 	request := &tunedv1.WatchRequest{Namespace: r.PathValue("namespace"), Experiment: r.PathValue("experiment"), After: after}
 	out := s.newHTTPStream(w, r, "text/event-stream", writeEvent)
 	stopped := out.beating(r.Context())
@@ -40,19 +43,11 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) {
 // log is TuningService.GetLog as plain text.
 func (s *Server) log(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	tail, err := strconv.ParseInt(cmp.Or(q.Get("tailBytes"), "0"), 10, 64)
-	if err != nil {
-		s.refuse(w, r, fail(reasonArgument, "tailBytes %q: want a number of bytes", q.Get("tailBytes")))
-		return
-	}
-	follow, err := strconv.ParseBool(cmp.Or(q.Get("follow"), "false"))
-	if err != nil {
-		s.refuse(w, r, fail(reasonArgument, "follow %q: want true or false", q.Get("follow")))
-		return
-	}
+	tail, _ := strconv.ParseInt(q.Get("tailBytes"), 10, 64) // 0 where it is not given, and checked where it is
+	follow, _ := strconv.ParseBool(q.Get("follow"))
 	request := &tunedv1.GetLogRequest{
 		Namespace: r.PathValue("namespace"), Experiment: r.PathValue("experiment"), Trial: r.PathValue("trial"),
-		Follow: follow, TailBytes: tail,
+		Follow: follow && r.Method != http.MethodHead, TailBytes: tail,
 	}
 	out := s.newHTTPStream(w, r, "text/plain; charset=utf-8", writeLog)
 	s.streamOver(out, tunedv1.TuningService_GetLog_FullMethodName, func(stream grpc.ServerStream) error { //nolint:contextcheck // the stream has it
@@ -72,6 +67,7 @@ func (s *Server) streamOver(out *httpStream, method string, run func(grpc.Server
 		s.refuse(out.w, out.r, err)
 	case !out.begun:
 		out.begin()
+	case errors.Is(err, errNoBody):
 	case err != nil && out.r.Context().Err() == nil:
 		panic(http.ErrAbortHandler) // so that the client sees that the answer is not whole
 	}
@@ -107,11 +103,17 @@ func (o *httpStream) send(write func() error) error {
 	if !o.begun {
 		o.begin()
 	}
+	if o.r.Method == http.MethodHead {
+		return errNoBody
+	}
 	if err := write(); err != nil {
 		return err
 	}
 	return control.Flush()
 }
+
+// errNoBody ends a stream whose client wants the header alone.
+var errNoBody = fail(reasonCanceled, "the client wants no body")
 
 func (o *httpStream) begin() {
 	o.begun = true

@@ -25,7 +25,7 @@ const recentEvents = 16
 const watchAgain = 10 * time.Second
 
 // Watch yields what changes. Without a place to go on from it begins with a reset: who lists then and goes
-// on reading misses nothing.
+// on reading misses nothing. The watch of one experiment ends at a reset where there is none of that name.
 func (u *users) Watch(r *tunedv1.WatchRequest, stream grpc.ServerStreamingServer[tunedv1.WatchResponse]) error {
 	defer u.watches.Add(-1)
 	if int(u.watches.Add(1)) > u.Limits.Watches {
@@ -44,14 +44,14 @@ func (u *users) Watch(r *tunedv1.WatchRequest, stream grpc.ServerStreamingServer
 	if err != nil {
 		return u.failure(ctx, err, scope{})
 	}
-	w := watcher{users: u, send: stream.Send, last: map[experiment.Key]uint64{}}
+	w := watcher{users: u, of: experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}, send: stream.Send, last: map[experiment.Key]uint64{}}
 	err = w.follow(ctx, changes, func(c *tuner.Change) bool {
 		return c.Reset || (r.GetNamespace() == "" || r.GetNamespace() == c.Key.Namespace) && (r.GetExperiment() == "" || r.GetExperiment() == c.Key.Name)
 	})
 	if err == nil {
 		err = context.Cause(ctx) // which ends the feed
 	}
-	return u.ended(stream.Context(), err, scope{})
+	return u.ended(stream.Context(), err, scope{key: w.of})
 }
 
 // gathering is how long changes are gathered, so that a client gets many of one experiment as one.
@@ -60,6 +60,7 @@ const gathering = 50 * time.Millisecond
 // watcher turns changes into messages for one client.
 type watcher struct {
 	*users
+	of   experiment.Key // the one that is watched; zero for several
 	send func(*tunedv1.WatchResponse) error
 	last map[experiment.Key]uint64 // number of the last event that was sent
 
@@ -140,11 +141,16 @@ func (w *watcher) messages(ctx context.Context, c *tuner.Change) ([]*tunedv1.Wat
 	switch {
 	case c.Reset:
 		clear(w.last) // of experiments that may be gone
+		if w.of.Name != "" {
+			if _, err := w.Tuner.Experiment(ctx, w.of); err != nil {
+				return nil, err
+			}
+		}
 		return []*tunedv1.WatchResponse{{Change: &tunedv1.WatchResponse_Reset_{Reset_: true}}}, nil
 	case c.Deleted:
 		delete(w.last, c.Key)
 		return []*tunedv1.WatchResponse{{Change: &tunedv1.WatchResponse_Deleted{Deleted: &tunedv1.Experiment{
-			Namespace: c.Key.Namespace, Name: c.Key.Name,
+			Namespace: c.Key.Namespace, Name: c.Key.Name, Uid: c.UID,
 		}}}}, nil
 	}
 	out, err := w.standing(ctx, c)

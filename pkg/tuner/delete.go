@@ -60,7 +60,7 @@ func (d *driver) demolish(ctx context.Context) error {
 		return err
 	}
 	d.log.Info().Msg("experiment deleted")
-	d.feed.publish(Change{Key: d.key, Deleted: true})
+	d.feed.publish(Change{Key: d.key, UID: d.e.Metadata.UID, Deleted: true})
 	d.Tuner.mu.Lock()
 	delete(d.drivers, d.key)
 	d.Tuner.mu.Unlock()

@@ -19,6 +19,7 @@ type Change struct {
 	Trials     []uint64 // numbers of those created or changed, ascending
 	Events     int      // number of new ones
 	Deleted    bool     // the experiment is gone
+	UID        string   // of one that is gone
 	Reset      bool     // changes are missing here: look at everything again. Only ID is set beside it
 }
 
