@@ -19,6 +19,7 @@ const (
 	exitUsage       = 2   // wrong flags, arguments or files
 	exitGoalMissed  = 3   // budget done, goal not reached
 	exitFailed      = 4   // the experiment failed
+	exitStorage     = 74  // a write to the store failed (EX_IOERR)
 	exitBusy        = 75  // another daemon has the data directory (EX_TEMPFAIL)
 	exitTimeout     = 124 // tuned wait: the timeout is over
 	exitInterrupted = 130 // SIGINT or SIGTERM
@@ -71,6 +72,9 @@ func (a *app) code(err error) int {
 		e.code = exitUsage
 	}
 	errors.As(err, &e)
+	if errors.Is(err, store.ErrFailed) { // whatever it interrupted
+		e = exit{exitStorage, err}
+	}
 	if e.err != nil {
 		fmt.Fprintf(a.stderr, "tuned: %s\n", plainText(err))
 	}

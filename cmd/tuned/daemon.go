@@ -149,7 +149,7 @@ func (d *daemon) openStore(ctx context.Context, c *config, r role) (*badger.Stor
 		to = zerolog.MultiLevelWriter(file, r.also)
 	}
 	d.log = zerolog.New(to).Level(level).With().Timestamp().Logger()
-	st, err := openStore(ctx, d.dir, badger.Options{Log: d.log})
+	st, err := openStore(ctx, d.dir, badger.Options{Log: d.log, OnFailure: d.fail})
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,8 @@ Running the same command again goes on where the last run ended, and prints the 
 there is nothing left to do.
 
 Exit codes: 0 goal reached, or budget used up with no goal set; 3 goal not reached; 4 the
-experiment failed or no trial has a result; 130 interrupted; 2 wrong flags or files; 1 other.`
+experiment failed or no trial has a result; 74 the store could not be written to; 130 interrupted;
+2 wrong flags or files; 1 other.`
 
 func (a *app) runCommand() *cobra.Command {
 	var f runFlags
@@ -124,6 +125,9 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 	case err != nil && errors.Is(context.Cause(ctx), errInterrupted):
 		return exit{exitInterrupted, nil}
 	case err != nil:
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
 		return fmt.Errorf("run experiment: %w", err)
 	case e.External():
 		a.sayHowToAsk(e.Key(), d.dir)

@@ -28,8 +28,8 @@ start; commands on this machine need none.
 SIGTERM or Ctrl-C ends it: requests under way are answered, for at most 10 s, and trials that
 run go on under their agents, to be taken up by the next start. A second signal hurries.
 
-Exit codes: 0 ended by a signal; 75 another daemon has the data directory; 2 wrong flags or
-config; 1 other.`
+Exit codes: 0 ended by a signal; 74 the store could not be written to, and a restart goes on with
+what was acknowledged; 75 another daemon has the data directory; 2 wrong flags or config; 1 other.`
 
 // drainTime is how long requests may take to be answered when the daemon ends.
 const drainTime = 10 * time.Second

@@ -15,12 +15,13 @@ var (
 	ErrInvalid  = errors.New("invalid")
 	ErrFull     = errors.New("storage full")    // too little disk space; nothing was written
 	ErrCorrupt  = errors.New("storage corrupt") // what was acknowledged cannot be read back
+	ErrFailed   = errors.New("storage failed")  // a write did not become durable; no other is tried
 	ErrLocked   = errors.New("storage locked by another process")
 )
 
 // Store is the durable state of one daemon. Methods are atomic and durable when they return
 // nil, may be called concurrently, and return copies that the caller owns. After the first
-// failed write every later write fails with the same error: the process should end.
+// failed write every later write fails with the same error, an ErrFailed: the process should end.
 type Store interface {
 	// Create adds a new experiment, at revision 1. ErrConflict: the key exists. ErrInvalid: too
 	// large to be stored.

@@ -98,7 +98,7 @@ func load(db *badgerdb.DB, packed *gzip.Reader) (err error) {
 
 // restored returns the number of the last commit of a database that was filled.
 func restored(db *badgerdb.DB) (seq uint64, err error) {
-	w := newWriter(db, nil)
+	w := newWriter(db, nil, nil)
 	found, err := w.load()
 	if err == nil && !found {
 		err = fmt.Errorf("it holds no store: %w", store.ErrInvalid)

@@ -14,7 +14,7 @@ import (
 // recoverState compares what Badger holds with what was acknowledged and returns the writer that
 // goes on from there, nil when reading only.
 func recoverState(db *badgerdb.DB, dir string, o Options, guard *disk) (*writer, error) {
-	w := newWriter(db, guard)
+	w := newWriter(db, guard, o.OnFailure)
 	acked, err := readWatermark(dir)
 	fresh := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !fresh && !o.AcceptLoss {
@@ -33,7 +33,11 @@ func recoverState(db *badgerdb.DB, dir string, o Options, guard *disk) (*writer,
 	if o.ReadOnly {
 		return nil, nil
 	}
-	return w, w.begin(dir, found, o.AcceptLoss)
+	err = w.begin(dir, found, o.AcceptLoss)
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
+		err = failure(dir, err)
+	}
+	return w, err
 }
 
 const adviceLoss = "restore the directory from a copy, or accept the loss: tuned fsck --accept-loss"

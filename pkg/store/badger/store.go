@@ -36,6 +36,10 @@ type Options struct {
 	// opened; at most a twentieth of the free space is taken for it. 0: 128 MiB. Negative: none.
 	Ballast int64
 
+	// OnFailure is called once, when a write has failed and no other will be tried, with the error that
+	// all get from then on. The process should end: what the disk holds is known after the next Open.
+	OnFailure func(error)
+
 	// AllowRemote accepts a directory on NFS, SMB or FUSE, where durability cannot be promised.
 	AllowRemote bool
 	// AcceptLoss opens a store although acknowledged commits are missing, and makes what is left
@@ -51,6 +55,9 @@ func (o Options) withDefaults() Options {
 		o.Ballast = defaultBallast
 	}
 	o.Reserve, o.Ballast = max(o.Reserve, 0), max(o.Ballast, 0)
+	if o.OnFailure == nil {
+		o.OnFailure = func(error) {}
+	}
 	return o
 }
 

@@ -57,6 +57,7 @@ type answer struct {
 type writer struct {
 	db       *badgerdb.DB
 	disk     *disk
+	tell     func(error) // of the first failure
 	mark     *watermark
 	requests chan *request
 	stop     chan struct{}
@@ -72,8 +73,8 @@ type writer struct {
 	failed error   // of the first commit that failed; no other is tried
 }
 
-func newWriter(db *badgerdb.DB, guard *disk) *writer {
-	return &writer{db: db, disk: guard, view: view{}, requests: make(chan *request), stop: make(chan struct{}), done: make(chan struct{})}
+func newWriter(db *badgerdb.DB, guard *disk, tell func(error)) *writer {
+	return &writer{db: db, disk: guard, tell: tell, view: view{}, requests: make(chan *request), stop: make(chan struct{}), done: make(chan struct{})}
 }
 
 // do hands a request to the writer and waits for the answer. When ctx ends meanwhile, it is not
@@ -221,13 +222,26 @@ func (w *writer) commit(g *group) {
 		err = w.write(g)
 	}
 	if err != nil && w.failed == nil {
-		w.failed = fmt.Errorf("commit %d failed, the store takes no more writes: %w", w.meta.seq, err)
-		w.disk.log.Error().Err(err).Str("reason", "StorageFailed").Uint64("commit", w.meta.seq).Msg("the store takes no more writes")
+		w.fail(err)
 	}
 	for i, r := range g.waiting {
 		r.reply <- answer{value: g.answers[i], err: w.failed}
 		failpoint.Hit("store.answer")
 	}
+}
+
+// fail lets nothing be written any more. A sync that failed may have dropped what it should have
+// written, so that a second one proves nothing: only the next Open knows what is there.
+func (w *writer) fail(cause error) {
+	w.failed = failure(w.disk.dir, fmt.Errorf("commit %d: %w", w.meta.seq, cause))
+	w.disk.log.Error().Err(cause).Str("reason", "StorageFailed").Uint64("commit", w.meta.seq).Msg("the store takes no more writes")
+	w.tell(w.failed)
+}
+
+// failure is the error of a write that did not become durable.
+func failure(dir string, cause error) error {
+	return fmt.Errorf("write to %s: %w: %w; what was acknowledged is kept, what was not may be lost: "+
+		"see what the kernel says of the disk (dmesg), mend it or make room, and start again", dir, cause, store.ErrFailed)
 }
 
 func (w *writer) write(g *group) error {

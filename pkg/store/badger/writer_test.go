@@ -15,7 +15,13 @@ import (
 func TestFailStop(t *testing.T) {
 	dir := t.TempDir()
 	newOne(t, dir, 3)
-	s := mustOpen(t, dir)
+	var told []error
+	noting := small
+	noting.OnFailure = func(err error) { told = append(told, err) } // by the writer, before it answers
+	s, err := Open(dir, noting)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx := t.Context()
 	intact := s.writer.mark.file
 	broken, err := os.Open(os.DevNull) // not open for writing
@@ -24,8 +30,8 @@ func TestFailStop(t *testing.T) {
 	}
 	s.writer.mark.file = broken
 	_, first := s.Append(ctx, streamOne(2), []experiment.Measurement{childMeasurement(4)})
-	if first == nil {
-		t.Fatal("got no error of a write that cannot be made durable")
+	if !errors.Is(first, store.ErrFailed) {
+		t.Fatalf("got %v of a write that cannot be made durable, want %v", first, store.ErrFailed)
 	}
 	if err := intact.Close(); err != nil {
 		t.Error(err)
@@ -36,6 +42,9 @@ func TestFailStop(t *testing.T) {
 		if !errors.Is(err, cause) {
 			t.Errorf("%s: got %v, want %v", what, err, cause)
 		}
+	}
+	if len(told) != 1 || !errors.Is(first, told[0]) {
+		t.Errorf("OnFailure was told %v, want %v once", told, cause)
 	}
 	if _, err := s.Get(ctx, keyOne); err != nil {
 		t.Errorf("get: %v", err)
