@@ -32,6 +32,7 @@ type config struct {
 	Images          map[string]commandLine `json:"images"`          // image to the command that stands in for its program
 	CPUs            int                    `json:"cpus"`            // CPU slots for all trials together; 0 means one per CPU
 	GPUs            []string               `json:"gpus"`            // GPU ids for all trials together
+	AllowRemote     bool                   `json:"allowRemote"`     // the data directory may be on a network file system
 	LogLevel        string                 `json:"logLevel"`        // of the daemon's log
 	StopGrace       experiment.Duration    `json:"stopGrace"`       // between TERM and KILL, where the experiment sets none; 0 for 10s
 	TrialTimeout    experiment.Duration    `json:"trialTimeout"`    // of a trial, where the experiment sets none; 0 for no limit

@@ -149,7 +149,7 @@ func (d *daemon) openStore(ctx context.Context, c *config, r role) (*badger.Stor
 		to = zerolog.MultiLevelWriter(file, r.also)
 	}
 	d.log = zerolog.New(to).Level(level).With().Timestamp().Logger()
-	st, err := openStore(ctx, d.dir, badger.Options{Log: d.log, OnFailure: d.fail})
+	st, err := openStore(ctx, d.dir, badger.Options{Log: d.log, OnFailure: d.fail, AllowRemote: c.AllowRemote})
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/store/badger"
 )
 
 // Outcomes of a check.
@@ -252,12 +253,17 @@ func (d *doctor) checkDisk(dir string) {
 		d.fail(check, err.Error(), "give another --data-dir")
 		return
 	}
-	kind := fileSystem(s.Type)
+	on, err := badger.FileSystemOf(dir)
+	if err != nil {
+		d.fail(check, err.Error(), "give another --data-dir")
+		return
+	}
 	free := s.Bavail * uint64(s.Bsize)
-	found := fmt.Sprintf("%s, %d MiB free", kind.name, free>>20)
+	found := fmt.Sprintf("%s, %d MiB free", on.Name, free>>20)
 	switch {
-	case kind.remote:
-		d.fail(check, dir+" is on "+kind.name+", where locks and memory maps cannot be trusted", "give a --data-dir on a local disk")
+	case on.Remote:
+		d.fail(check, dir+" is on "+on.Name+", where locks and memory maps cannot be trusted",
+			"give a --data-dir on a local disk; --allow-remote of tuned serve and tuned run does without, and without any promise")
 	case free < leastFree:
 		d.fail(check, found+": nothing is stored that leaves less than 256 MiB", "make room, or tuned delete experiments")
 	case free < littleFree:
@@ -267,26 +273,6 @@ func (d *doctor) checkDisk(dir string) {
 	default:
 		d.ok(check, "%s", found)
 	}
-}
-
-// fileSystemKind is a kind of file system as statfs(2) tells it.
-type fileSystemKind struct {
-	name   string
-	remote bool
-}
-
-func fileSystem(kind int64) fileSystemKind {
-	known := map[int64]fileSystemKind{
-		unix.EXT4_SUPER_MAGIC: {"ext4", false}, unix.XFS_SUPER_MAGIC: {"xfs", false}, unix.BTRFS_SUPER_MAGIC: {"btrfs", false},
-		unix.TMPFS_MAGIC: {"tmpfs, which a restart of the machine empties", false}, unix.OVERLAYFS_SUPER_MAGIC: {"overlay", false},
-		unix.F2FS_SUPER_MAGIC: {"f2fs", false}, 0x2fc12fc1: {"zfs", false},
-		unix.NFS_SUPER_MAGIC: {"NFS", true}, unix.SMB_SUPER_MAGIC: {"SMB", true}, unix.SMB2_SUPER_MAGIC: {"SMB", true},
-		unix.CIFS_SUPER_MAGIC: {"CIFS", true}, unix.FUSE_SUPER_MAGIC: {"FUSE", true}, unix.V9FS_MAGIC: {"9p", true}, unix.CEPH_SUPER_MAGIC: {"Ceph", true},
-	}
-	if k, ok := known[kind]; ok {
-		return k
-	}
-	return fileSystemKind{fmt.Sprintf("a file system of type %#x", kind), false}
 }
 
 // checkDaemon asks the daemon for its version, as any user of it would.

@@ -24,6 +24,7 @@ type machineFlags struct {
 	cpus       int
 	gpus       []string
 	logLevel   string
+	remote     bool
 }
 
 // registerTemplates adds the flags that say what stands in for what only a cluster has.
@@ -40,6 +41,7 @@ func (f *machineFlags) registerSlots(c *cobra.Command, getenv func(string) strin
 	s.StringVar(&f.dataDir, "data-dir", defaultDataDir(getenv), "folder that holds all state")
 	s.IntVar(&f.cpus, "cpus", 0, "CPU slots for all trials together; 0 means one per CPU")
 	s.StringSliceVar(&f.gpus, "gpus", nil, "GPU `IDS` for all trials together, such as 0,1")
+	s.BoolVar(&f.remote, "allow-remote", false, "use a data directory on a network file system, where nothing is sure to be kept")
 	s.StringVar(&f.logLevel, "log-level", "info", "level of the log in the data directory: debug, info, warn, error")
 	_ = c.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, noFiles)) // fails for unknown flags only
 }
@@ -63,6 +65,7 @@ func (f *machineFlags) settings(given *pflag.FlagSet, getenv func(string) string
 		"template-dir": func() { c.TemplateDir = f.templates },
 		"cpus":         func() { c.CPUs = f.cpus },
 		"gpus":         func() { c.GPUs = f.gpus },
+		"allow-remote": func() { c.AllowRemote = f.remote },
 		"log-level":    func() { c.LogLevel = f.logLevel },
 	} {
 		if given.Changed(flag) {

@@ -263,8 +263,9 @@ func (p *place) info(ctx context.Context) (info storeInfo, err error) {
 	if err := unix.Statfs(string(d), &s); err != nil {
 		return info, err
 	}
-	info.FreeBytes, info.FileSystem = s.Bavail*uint64(s.Bsize), fileSystem(s.Type).name
-	return info, nil
+	on, err := badger.FileSystemOf(string(d))
+	info.FreeBytes, info.FileSystem = s.Bavail*uint64(s.Bsize), on.Name
+	return info, err
 }
 
 // sizeOf returns what the files of a folder take on the disk, in bytes. What goes meanwhile is not counted.

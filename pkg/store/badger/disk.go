@@ -128,21 +128,3 @@ func (d *disk) build(free uint64) {
 	}
 	failpoint.Hit("store.ballast.made")
 }
-
-// The file systems that are reached over a network or through another process: their locks and
-// memory maps do not hold what Badger expects of them. Numbers from statfs(2).
-var remote = map[uint32]string{
-	0x6969: "NFS", 0x517b: "SMB", 0xff534d42: "CIFS", 0xfe534d42: "SMB2", 0x65735546: "FUSE",
-}
-
-// refuseRemote returns store.ErrInvalid for a directory on such a file system.
-func refuseRemote(dir string) error {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return fmt.Errorf("look at file system of %s: %w", dir, err)
-	}
-	if name, bad := remote[uint32(s.Type)]; bad {
-		return fmt.Errorf("%s is on %s, where locks and memory maps cannot be trusted; use a local disk: %w", dir, name, store.ErrInvalid)
-	}
-	return nil
-}

@@ -13,6 +13,7 @@ import (
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+	"golang.org/x/sys/unix"
 
 	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/store"
@@ -22,7 +23,7 @@ import (
 // alone, or together with other readers when reading only. store.ErrLocked: another process has
 // it. store.ErrFull: too little space even to open. store.ErrCorrupt: acknowledged writes are
 // missing or unreadable; the error says how many and what to do. store.ErrInvalid: the directory
-// is on a remote file system, or was written by a later version.
+// is on a remote file system and not only read, or was written by a later version.
 func Open(dir string, o Options) (*Store, error) {
 	s, err := open(dir, o.withDefaults())
 	if err != nil {
@@ -75,6 +76,11 @@ func open(dir string, o Options) (s *Store, err error) {
 }
 
 func prepareDirectory(dir string, o Options) error {
+	if !o.ReadOnly && !o.AllowRemote { // before anything is made there
+		if err := refuseRemote(dir, unix.Statfs); err != nil {
+			return err
+		}
+	}
 	if o.ReadOnly {
 		if _, err := os.Stat(dir); err != nil {
 			return fmt.Errorf("%w: %w", err, store.ErrNotFound)
@@ -88,10 +94,7 @@ func prepareDirectory(dir string, o Options) error {
 			return err
 		}
 	}
-	if o.AllowRemote {
-		return nil
-	}
-	return refuseRemote(dir)
+	return nil
 }
 
 // checkFiles looks at what Badger would repair by forgetting, or die of: without its manifest it

@@ -40,7 +40,8 @@ type Options struct {
 	// all get from then on. The process should end: what the disk holds is known after the next Open.
 	OnFailure func(error)
 
-	// AllowRemote accepts a directory on NFS, SMB or FUSE, where durability cannot be promised.
+	// AllowRemote accepts to write to a directory on a remote FileSystem, where durability cannot be
+	// promised.
 	AllowRemote bool
 	// AcceptLoss opens a store although acknowledged commits are missing, and makes what is left
 	// the new truth.
