@@ -17,6 +17,10 @@ type Control struct {
 	PastGoal bool `json:"pastGoal,omitempty"`
 	// Forgiven counts the failed trials that maxFailedTrialCount leaves out since it was resumed.
 	Forgiven int32 `json:"forgiven,omitempty"`
+	// TrialsThen and ActiveThen are how many trials there were, and how many of them not final, when the
+	// counts of the spec were last changed. Beyond counts that were lowered there may be so many.
+	TrialsThen int32 `json:"trialsThen,omitempty"`
+	ActiveThen int32 `json:"activeThen,omitempty"`
 	// Elapsed is how long it was driven, without pauses and without what follows its completion.
 	Elapsed Duration `json:"elapsed,omitempty"`
 	// TrialTime is how long its trials ran while it was driven, added up.

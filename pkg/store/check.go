@@ -37,8 +37,8 @@ type Workloads map[experiment.Key][]string
 // Check looks for broken invariants in all experiments of a store. The error says that the
 // experiments could not even be listed; other errors of reading are findings.
 //
-//	I1  no more trials than spec.maxTrialCount
-//	I2  no more trials run than spec.parallelTrialCount
+//	I1  no more trials than spec.maxTrialCount, or than there were when that was lowered
+//	I2  no more trials run than spec.parallelTrialCount, or than were under way when that was lowered
 //	I3  what was acknowledged can be read
 //	I4  a trial ends once: its state is final exactly when it has a finish number, which no other has
 //	I5  the counts of the status are those of the trials
@@ -124,16 +124,17 @@ func (c *checker) unreadable(trial string, err error) {
 
 func (c *checker) counts() {
 	spec, status := &c.e.Spec, &c.e.Status
-	if limit := spec.MaxTrialCount; limit != nil && len(c.trials) > int(*limit) {
-		c.add("I1", "", "nothing if spec.maxTrialCount was lowered, else report it", "%d trials, spec.maxTrialCount is %d", len(c.trials), *limit)
+	control := &c.e.Control
+	if limit := spec.MaxTrialCount; limit != nil && len(c.trials) > int(max(*limit, control.TrialsThen)) {
+		c.add("I1", "", actionReport, "%d trials, spec.maxTrialCount is %d, and was not lowered below that", len(c.trials), *limit)
 	}
 	states := map[experiment.TrialState]int32{}
 	for i := range c.trials {
 		states[c.trials[i].State]++
 	}
-	if limit := spec.ParallelTrialCount; limit != nil && states[experiment.TrialRunning] > *limit {
-		c.add("I2", "", "nothing if spec.parallelTrialCount was lowered, else report it",
-			"%d trials run, spec.parallelTrialCount is %d", states[experiment.TrialRunning], *limit)
+	if limit := spec.ParallelTrialCount; limit != nil && states[experiment.TrialRunning] > max(*limit, control.ActiveThen) {
+		c.add("I2", "", actionReport, "%d trials run, spec.parallelTrialCount is %d, and was not lowered below that",
+			states[experiment.TrialRunning], *limit)
 	}
 	for _, of := range []struct {
 		state experiment.TrialState

@@ -51,6 +51,14 @@ var allHarmed = []harmed{
 	{"sound", func(*experiment.Experiment, []experiment.Trial) {}, []string{"c"}, nil},
 	{"too many trials", func(e *experiment.Experiment, _ []experiment.Trial) { e.Spec.MaxTrialCount = new(int32(1)) }, nil, []string{"I1"}},
 	{"too many run", func(e *experiment.Experiment, _ []experiment.Trial) { e.Spec.ParallelTrialCount = new(int32(0)) }, nil, []string{"I2"}},
+	{"budget lowered", func(e *experiment.Experiment, _ []experiment.Trial) {
+		e.Spec.MaxTrialCount, e.Spec.ParallelTrialCount = new(int32(1)), new(int32(0))
+		e.Control.TrialsThen, e.Control.ActiveThen = 2, 1
+	}, nil, nil},
+	{"budget lowered, and more trials since", func(e *experiment.Experiment, _ []experiment.Trial) {
+		e.Spec.MaxTrialCount, e.Spec.ParallelTrialCount = new(int32(1)), new(int32(0))
+		e.Control.TrialsThen = 1
+	}, nil, []string{"I1", "I2"}},
 	{"final without number", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[0].FinishNo = 0 }, nil, []string{"I4"}},
 	{"number without end", func(_ *experiment.Experiment, trials []experiment.Trial) { trials[1].FinishNo = 2 }, nil, []string{"I4"}},
 	{"one number twice", func(e *experiment.Experiment, trials []experiment.Trial) {
@@ -122,7 +130,7 @@ func TestCheck(t *testing.T) {
 			if err := s.Create(ctx, e); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.Commit(ctx, key, store.Change{Revision: 1, Create: trials}); err != nil {
+			if _, err := s.Commit(ctx, key, store.Change{Revision: 1, Create: trials, Control: &e.Control}); err != nil {
 				t.Fatal(err)
 			}
 			found, err := store.Check(ctx, s, store.Workloads{key: test.workloads})

@@ -87,6 +87,7 @@ func (t *Tuner) Extend(ctx context.Context, key experiment.Key, b Budget) error 
 			return nil
 		}
 		d.e.Spec, d.spec = spec, true
+		d.e.Control.TrialsThen, d.e.Control.ActiveThen = int32(len(d.trials)), int32(d.tally.Active())
 		d.event("", "BudgetChanged", strings.Join(what, "; "), false)
 		if d.e.Status.Completed() && experiment.Extended(d.e, &d.tally, d.now) {
 			d.exhausted = false

@@ -35,6 +35,9 @@ func edit(stored, wanted *experiment.Experiment, now time.Time) (*store.Change, 
 		return nil, fmt.Errorf("edit experiment %s: %w: %w", stored.Key(), faults, store.ErrConflict)
 	}
 	change.Spec = &wanted.Spec
+	control, s := stored.Control, &stored.Status
+	control.TrialsThen, control.ActiveThen = s.Trials, s.TrialsPending+s.TrialsRunning
+	change.Control = &control
 	if stored.Status.Completed() {
 		restarted := *stored
 		restarted.Spec = wanted.Spec
