@@ -60,8 +60,9 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check this machine and the data directory, and say what to do",
 		Long: `Check this machine and the data directory: the trial agent, disk, file system, permissions, limits,
-clock, the daemon and its token, Python. Each check is OK, WARN or FAIL, with what to do; the
-exit code is 1 when any fails. tuned fsck checks what is stored.`,
+clock, the files of the store, the daemon and its token, Python. Each check is OK, WARN or FAIL, with
+what to do; the exit code is 1 when any fails. Nothing is changed, and what a daemon uses is not
+disturbed. tuned fsck checks what is stored.`,
 		Args: words(0, 0, "no words"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			d.examine(c.Context())
@@ -214,6 +215,7 @@ func (d *doctor) checkFolder() {
 		return
 	default:
 		d.checkOwner(dir, info)
+		d.checkStore(dataDir(dir))
 	}
 	d.checkDisk(dir)
 }
@@ -224,7 +226,7 @@ func (d *doctor) checkOwner(dir string, info fs.FileInfo) {
 	owner, _ := info.Sys().(*syscall.Stat_t)
 	switch {
 	case owner != nil && int(owner.Uid) != os.Getuid():
-		d.fail(check, fmt.Sprintf("%s belongs to user %d, this is user %d", dir, owner.Uid, os.Getuid()), "run tuned as its owner, or give another --data-dir")
+		d.fail(check, fmt.Sprintf("%s belongs to user %d, this is user %d", dir, owner.Uid, os.Getuid()), adviceOwner)
 	case info.Mode().Perm()&0o077 != 0:
 		d.warn(check, fmt.Sprintf("%s is open to others (mode %#o)", dir, info.Mode().Perm()), "chmod 700 "+quoteWord(dir))
 	case unix.Access(dir, unix.W_OK) != nil:
@@ -244,6 +246,9 @@ const (
 	leastFree  = 256 << 20
 	littleFree = 2 << 30
 )
+
+// fewFiles is how many more files a disk must take for the store and a trial to go on.
+const fewFiles = 100
 
 // checkDisk looks at the disk of a folder.
 func (d *doctor) checkDisk(dir string) {
@@ -266,6 +271,8 @@ func (d *doctor) checkDisk(dir string) {
 			"give a --data-dir on a local disk; --allow-remote of tuned serve and tuned run does without, and without any promise")
 	case free < leastFree:
 		d.fail(check, found+": nothing is stored that leaves less than 256 MiB", "make room, or tuned delete experiments")
+	case s.Files > 0 && s.Ffree < fewFiles:
+		d.fail(check, fmt.Sprintf("%s, but room for %d files only", found, s.Ffree), "remove files of this disk, such as logs of old trials")
 	case free < littleFree:
 		d.warn(check, found, "make room: below 256 MiB nothing is stored")
 	case s.Files > 0 && s.Ffree < 10_000:

@@ -98,30 +98,47 @@ func prepareDirectory(dir string, o Options) error {
 }
 
 // checkFiles looks at what Badger would repair by forgetting, or die of: without its manifest it
-// deletes all tables, a format that it does not know it would only call by a number, and of damaged
-// tables it panics.
+// deletes all tables, a format that it does not know it would only call by a number, of damaged tables
+// it panics, and other damage makes it leave goroutines behind.
 func checkFiles(dir string, o Options) error {
-	file, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = refuseLeftovers(dir)
-		if err == nil && o.ReadOnly {
-			err = store.ErrNotFound
-		}
-		return err
-	}
+	found, err := checkManifest(dir)
 	if err != nil {
 		return err
+	}
+	if !found {
+		if o.ReadOnly {
+			return store.ErrNotFound
+		}
+		return nil
+	}
+	if err := checkKeys(dir); err != nil {
+		return err
+	}
+	if _, err := checkValueLogs(dir); err != nil {
+		return err
+	}
+	return checkTables(dir, o)
+}
+
+// checkManifest looks at the beginning of the manifest. False: the directory holds no store.
+func checkManifest(dir string) (found bool, err error) {
+	file, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, refuseLeftovers(dir)
+	}
+	if err != nil {
+		return false, err
 	}
 	var head [8]byte // "Bdgr", our version, Badger's version
 	_, err = io.ReadFull(file, head[:])
 	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("read MANIFEST: %w: %w; %s", err, store.ErrCorrupt, adviceRestore)
+		return false, fmt.Errorf("read MANIFEST: %w: %w; %s", err, store.ErrCorrupt, adviceRestore)
 	}
 	if version := binary.BigEndian.Uint16(head[4:]); string(head[:4]) == "Bdgr" && version != formatVersion {
-		return fmt.Errorf("it has format %d, this program reads and writes format %d; use the program that wrote it: %w",
+		return false, fmt.Errorf("it has format %d, this program reads and writes format %d; use the program that wrote it: %w",
 			version, formatVersion, store.ErrInvalid)
 	}
-	return checkTables(dir, o)
+	return true, nil
 }
 
 const adviceRestore = "restore the directory from a copy"
@@ -141,13 +158,18 @@ func refuseLeftovers(dir string) error {
 }
 
 // removeEmptyLogs removes logs that a killed process created and had no time to lay out, which
-// Badger would refuse to open. If one was more than that, commits are missing, which is noticed.
+// Badger would refuse to open. If one was more than that, commits are missing, which is noticed; in
+// those of values there never is anything.
 func removeEmptyLogs(dir string) error {
 	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
 	if err != nil {
 		return err
 	}
-	for _, path := range logs {
+	values, err := filepath.Glob(filepath.Join(dir, "*.vlog"))
+	if err != nil {
+		return err
+	}
+	for _, path := range append(logs, values...) {
 		info, err := os.Stat(path)
 		if err == nil && info.Size() == 0 {
 			err = os.Remove(path)

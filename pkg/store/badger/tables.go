@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/fb"
@@ -25,25 +27,59 @@ import (
 // it finds in a table, and one that is cut or overwritten makes it panic in a goroutine of its own,
 // which ends the process. Other tables, which a killed process leaves half written, Badger removes.
 func checkTables(dir string, o Options) error {
+	damaged, err := damagedTables(dir, o)
+	if err != nil || len(damaged) == 0 {
+		return err
+	}
+	more := ""
+	if n := len(damaged) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more tables)", n)
+	}
+	return fmt.Errorf("%w%s; %s", damaged[0], more, adviceRestore)
+}
+
+// damagedTables returns what is wrong with each table, in the order of their numbers.
+func damagedTables(dir string, o Options) ([]error, error) {
 	file, err := os.Open(filepath.Join(dir, badgerdb.ManifestFilename))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	manifest, _, err := badgerdb.ReplayManifestFile(file, formatVersion, badgerOptions(dir, o))
 	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("read MANIFEST: %w: %w; %s", err, store.ErrCorrupt, adviceRestore)
+		return nil, fmt.Errorf("read MANIFEST: %w: %w; %s", err, store.ErrCorrupt, adviceRestore)
 	}
+	if len(manifest.Tables) == 0 {
+		return nil, refuseNameless(dir)
+	}
+	ids := slices.Sorted(maps.Keys(manifest.Tables))
+	found := make([]error, len(ids))
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
-	for id := range manifest.Tables {
+	for i, id := range ids {
 		group.Go(func() error {
 			if err := checkTable(table.NewFilename(id, dir)); err != nil {
-				return fmt.Errorf("table %s: %w; %s", table.IDToFilename(id), err, adviceRestore)
+				found[i] = fmt.Errorf("table %s: %w", table.IDToFilename(id), err)
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	_ = group.Wait() // what is wrong is in found
+	return slices.DeleteFunc(found, func(err error) bool { return err == nil }), nil
+}
+
+// refuseNameless returns store.ErrCorrupt when a manifest that names no table is one that was cut: Badger
+// would delete the tables. Before the first table is named there may be one that is half written, and what
+// is in it is in a log still.
+func refuseNameless(dir string) error {
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err != nil {
+		return err
+	}
+	logs, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+	if err != nil || len(tables) == 0 || len(tables) == 1 && len(logs) > 0 {
+		return err
+	}
+	return fmt.Errorf("MANIFEST names no table, but %d are there: %w; %s", len(tables), store.ErrCorrupt, adviceRestore)
 }
 
 // checkTable returns store.ErrCorrupt unless all of a table is what its checksums say. Its layout,
