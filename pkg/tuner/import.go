@@ -18,6 +18,10 @@ import (
 // that nothing goes on with it but Import.
 const reasonImporting = "ImportInterrupted"
 
+// halfImported reports whether not all trials of an experiment are stored yet. Those that are may stand
+// as pending although they have ended.
+func halfImported(e *experiment.Experiment) bool { return e.Status.Reason() == reasonImporting }
+
 // Bounds on what one commit of an import holds; a store refuses what is too large for one.
 const (
 	importTrials = 500
@@ -96,7 +100,7 @@ func (m *importing) begin(ctx context.Context, e *experiment.Experiment) error {
 	if err != nil {
 		return err
 	}
-	if m.e.Status.Reason() != reasonImporting {
+	if !halfImported(m.e) {
 		return errExists
 	}
 	if m.stored, err = m.Store.Trials(ctx, e.Key()); err != nil {

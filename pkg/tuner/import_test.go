@@ -160,6 +160,7 @@ func TestImportInterrupted(t *testing.T) {
 				}
 			}
 		}
+		leftAlone(t, s, e.Key(), left)
 		if err := importer(t, s).Import(t.Context(), e, trials, measured); err != nil {
 			t.Fatalf("after %d writes: %v", left, err)
 		}
@@ -179,6 +180,28 @@ func TestImportInterrupted(t *testing.T) {
 		if diff := cmp.Diff(states, want); diff != "" {
 			t.Fatalf("after %d writes (-got +want):\n%s", left, diff)
 		}
+	}
+}
+
+// leftAlone asserts that a daemon which is started between changes nothing of what is stored.
+func leftAlone(t *testing.T, s store.Store, key experiment.Key, left int) {
+	t.Helper()
+	tn := importer(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- tn.Run(ctx) }()
+	if err := tn.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if tn.driver(key) != nil {
+		t.Errorf("after %d writes a daemon drives it", left)
+	}
+	if err := tn.Resume(ctx, key); left > 0 && !errors.Is(err, ErrConflict) {
+		t.Errorf("after %d writes it is resumed: %v", left, err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
 	}
 }
 

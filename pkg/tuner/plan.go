@@ -63,6 +63,9 @@ func (a Actions) Empty() bool {
 // numbers: the same View gives the same Actions, and a View in which they have been carried out
 // gives none.
 func Plan(v View) Actions {
+	if halfImported(v.Experiment) {
+		return Actions{} // Import ends what it has begun
+	}
 	p := planner{view: v, current: make(map[Target]trialrunner.Workload, len(v.Workloads))}
 	for _, w := range v.Workloads {
 		p.current[Target{w.Trial, w.Attempt}] = w

@@ -39,6 +39,11 @@ func killing(e *experiment.Experiment) *experiment.Experiment {
 	return e
 }
 
+func because(reason string, e *experiment.Experiment) *experiment.Experiment {
+	e.Status.Conditions[len(e.Status.Conditions)-1].Reason = reason
+	return e
+}
+
 func trials(states ...experiment.TrialState) []experiment.Trial {
 	names := []string{"a", "b", "c", "d"}
 	out := make([]experiment.Trial, len(states))
@@ -220,6 +225,11 @@ func TestPlan(t *testing.T) {
 			"an ended experiment ends what was never started",
 			View{Experiment: ended(experiment.Succeeded), Trials: trials(pending)},
 			Actions{Finish: []Finish{{1, unstarted}}},
+		},
+		{
+			"an import that was interrupted is left as it is",
+			View{Experiment: because(reasonImporting, ended(experiment.Failed)), Trials: trials(pending), External: true},
+			Actions{},
 		},
 		{
 			"an ended experiment starts no further attempt",

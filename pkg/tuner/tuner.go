@@ -145,6 +145,9 @@ func (t *Tuner) Start(ctx context.Context) error {
 
 // unsettled reports whether there is anything left to do for a stored experiment.
 func (t *Tuner) unsettled(ctx context.Context, e *experiment.Experiment) (bool, error) {
+	if halfImported(e) {
+		return e.Control.Deleting, nil
+	}
 	if s := &e.Status; !s.Completed() || s.TrialsPending+s.TrialsRunning > 0 || e.Control.Deleting {
 		return true, nil
 	}
