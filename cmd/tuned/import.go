@@ -171,7 +171,7 @@ func (f *importFlags) store(ctx context.Context, s *exchange.Study) (e *experime
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := t.Import(ctx, s.Experiment, s.Trials, s.Measured); errors.Is(err, store.ErrInvalid) {
+	if err := t.Import(ctx, tuner.History{Experiment: s.Experiment, Trials: s.Trials, Measured: s.Measured}); errors.Is(err, store.ErrInvalid) {
 		return nil, nil, usage("%w", err)
 	} else if err != nil {
 		return nil, nil, err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
@@ -105,42 +104,13 @@ func (s *Study) finish(o *Options) experiment.Faults {
 	}
 	faults = append(faults, experiment.Validate(e, experiment.Options{})...)
 	if len(faults) == 0 {
-		faults = s.checkTrials()
+		faults = experiment.CheckTrials(spec, s.Trials) // readers of a file with its own search space have not looked at it
 	}
 	for i := range faults {
 		faults[i].File = o.File
 	}
 	if len(faults) == 0 {
 		s.end()
-	}
-	return faults
-}
-
-// checkTrials checks what readers of a file with its own search space have not looked at.
-func (s *Study) checkTrials() (faults experiment.Faults) {
-	space, err := s.Experiment.Spec.Space()
-	if err != nil {
-		return experiment.Faults{{Path: "spec.parameters", Detail: err.Error()}}
-	}
-	add := func(i int, field, format string, args ...any) {
-		faults = append(faults, experiment.Fault{Path: fmt.Sprintf("trials[%d].%s", i, field), Detail: fmt.Sprintf(format, args...)})
-	}
-	for i := range s.Trials {
-		t := &s.Trials[i]
-		if t.Number != uint64(i)+1 {
-			add(i, "number", "want %d: numbers count from 1 without gaps, got %d", i+1, t.Number)
-		}
-		if _, err := space.Parse(t.Assignment); err != nil {
-			add(i, "assignment", "%v", err)
-		}
-		if stateNames[strings.ToLower(string(t.State))] != t.State {
-			add(i, "state", "no such state: %q", t.State)
-		}
-		for _, metric := range s.Experiment.Spec.Needed() {
-			if _, ok := s.metric(t, metric); !ok && t.State == experiment.TrialSucceeded {
-				add(i, "observation", "a trial that succeeded needs a value of %s", metric)
-			}
-		}
 	}
 	return faults
 }

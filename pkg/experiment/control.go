@@ -11,6 +11,8 @@ import (
 type Control struct {
 	Paused   bool `json:"paused,omitempty"`   // no trial starts
 	Deleting bool `json:"deleting,omitempty"` // it is about to be gone
+	// Imported names the call that stored the experiment with its trials; "" when it gave no name.
+	Imported string `json:"imported,omitempty"`
 	// OnCompletion is what becomes of running trials after a stop; "": what the spec says.
 	OnCompletion OnCompletion `json:"onCompletion,omitempty"`
 	// PastGoal is set when an experiment goes on after its goal was reached: the goal ends it no more.

@@ -32,8 +32,6 @@ func (t *Tuner) Pause(ctx context.Context, key experiment.Key) error {
 func (t *Tuner) Resume(ctx context.Context, key experiment.Key) error {
 	return t.amend(ctx, key, func(d *draft) error {
 		switch {
-		case halfImported(d.e):
-			return fmt.Errorf("resume experiment %s: its import was interrupted: import the same file again, or delete it: %w", key, store.ErrConflict)
 		case d.e.Status.Completed():
 			if err := experiment.Resume(d.e, &d.tally, d.now); err != nil {
 				return fmt.Errorf("resume experiment %s: %w: %w", key, err, store.ErrConflict)

@@ -175,7 +175,8 @@ func (d *driver) turn(ctx context.Context, timer <-chan time.Time) error {
 
 // atRest reports whether nothing is left to do until somebody wants something.
 func (d *driver) atRest() bool {
-	return d.e.Status.Completed() && d.tally.Active() == 0 && d.quiet && len(d.queue) == 0 && d.thinking == nil
+	still := d.e.Status.Completed() && d.tally.Active() == 0 && d.quiet || unfinished(d.e) && !d.e.Control.Deleting
+	return still && len(d.queue) == 0 && d.thinking == nil
 }
 
 // troubled tells readers why the last step was put off, or that all is well.
@@ -203,6 +204,10 @@ var (
 func (d *driver) settle(ctx context.Context) error {
 	if d.e.Control.Deleting {
 		return d.demolish(ctx)
+	}
+	if unfinished(d.e) {
+		_, err := d.serve(ctx) // with refusals
+		return err
 	}
 	if err := d.expireLate(ctx); err != nil {
 		return err

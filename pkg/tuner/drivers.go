@@ -12,10 +12,24 @@ import (
 // costs nothing but its records.
 
 // use returns the driver of a stored experiment, made if there is none. It is kept until release.
-// store.ErrNotFound.
+// store.ErrNotFound; store.ErrConflict: it is being imported, or an import has left a part of it.
 func (t *Tuner) use(ctx context.Context, key experiment.Key) (*driver, error) {
+	return t.useAny(ctx, key, func(e *experiment.Experiment) error {
+		if unfinished(e) && !e.Control.Deleting {
+			return fmt.Errorf("experiment %s: %w", key, errUnfinished)
+		}
+		return nil
+	})
+}
+
+// useAny is use with what is to be asked of an experiment that has no driver yet.
+func (t *Tuner) useAny(ctx context.Context, key experiment.Key, check func(*experiment.Experiment) error) (*driver, error) {
 	for {
 		t.mu.Lock()
+		if t.imports[key] {
+			t.mu.Unlock()
+			return nil, fmt.Errorf("experiment %s is being imported: %w", key, store.ErrConflict)
+		}
 		d := t.drivers[key]
 		if d == nil {
 			d = t.newDriver(key)
@@ -24,7 +38,7 @@ func (t *Tuner) use(ctx context.Context, key experiment.Key) (*driver, error) {
 		if !d.dying {
 			d.users++
 			t.mu.Unlock()
-			if err := d.prepare(ctx); err != nil {
+			if err := d.prepare(ctx, check); err != nil {
 				t.release(d)
 				return nil, err
 			}
@@ -50,8 +64,8 @@ func (t *Tuner) release(d *driver) {
 	d.look()
 }
 
-// prepare loads a driver that is new, and has it launched.
-func (d *driver) prepare(ctx context.Context) error {
+// prepare loads a driver that is new, and has it launched unless check says no.
+func (d *driver) prepare(ctx context.Context, check func(*experiment.Experiment) error) error {
 	select {
 	case d.preparing <- struct{}{}:
 	case <-ctx.Done():
@@ -65,6 +79,9 @@ func (d *driver) prepare(ctx context.Context) error {
 		return nil
 	}
 	if err := d.load(ctx); err != nil {
+		return err
+	}
+	if err := check(d.e); err != nil {
 		return err
 	}
 	d.Tuner.mu.Lock()
@@ -133,10 +150,13 @@ func (t *Tuner) amend(ctx context.Context, key experiment.Key, f func(d *draft) 
 	})
 }
 
-// present reports an experiment that is being deleted.
+// present reports an experiment that is being deleted, or of which an import has left a part.
 func (d *driver) present() error {
 	if d.e.Control.Deleting {
 		return fmt.Errorf("experiment %s is being deleted: %w", d.key, store.ErrConflict)
+	}
+	if unfinished(d.e) {
+		return fmt.Errorf("experiment %s: %w", d.key, errUnfinished)
 	}
 	return nil
 }

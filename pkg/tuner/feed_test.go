@@ -42,6 +42,8 @@ func TestFeed(t *testing.T) {
 	r.must(r.Annotate(t.Context(), key, first.Name, Note{Text: new("odd")}))
 	r.tell(key, first.Name, "0.5")
 	r.must(r.Pause(t.Context(), key))
+	stored, err := r.store.Get(t.Context(), key)
+	r.must(err)
 	r.must(r.Delete(t.Context(), key, ""))
 	got := take(t, changes, 7)
 	ids := map[string]bool{}
@@ -56,7 +58,7 @@ func TestFeed(t *testing.T) {
 		{Key: key, Experiment: true, Trials: []uint64{1}, Events: 1},
 		{Key: key, Experiment: true, Events: 1},
 		{Key: key, Experiment: true}, // is being deleted
-		{Key: key, Deleted: true},
+		{Key: key, Deleted: true, UID: stored.Metadata.UID},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got (-), want (+):\n%s", diff)

@@ -48,7 +48,7 @@ var controls = []checked{
 	{"stop at once", func(r *rig) error { return r.Stop(r.t.Context(), r.key, false) }},
 	{"import", func(r *rig) error {
 		e, trials, measured := imported(3)
-		return r.Import(r.t.Context(), e, trials, measured)
+		return r.Import(r.t.Context(), History{Experiment: e, Trials: trials, Measured: measured})
 	}},
 	{"delete", func(r *rig) error { return r.Delete(r.t.Context(), r.key, "") }},
 }

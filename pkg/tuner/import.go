@@ -18,26 +18,41 @@ import (
 // that nothing goes on with it but Import.
 const reasonImporting = "ImportInterrupted"
 
-// halfImported reports whether not all trials of an experiment are stored yet. Those that are may stand
-// as pending although they have ended.
-func halfImported(e *experiment.Experiment) bool { return e.Status.Reason() == reasonImporting }
-
 // Bounds on what one commit of an import holds; a store refuses what is too large for one.
 const (
-	importTrials = 500
-	importBytes  = 256 << 10
+	importTrials     = 500
+	importBytes      = 256 << 10
+	measurementBytes = 64 // that a measurement takes, about
 )
 
-// Import stores an experiment whose trials have all ended, as exchange.Read returns them: numbered from 1,
-// each with its finish number. Measurements are by trial number, their sequence numbers from 1. The
-// experiment is new, stands as its trials make it, and nobody drives it. A large one takes several commits:
-// until the last one it stands as failed, with what to do, and the same Import again goes on.
+// importSource is the stream of the measurements.
+const importSource = "tell"
+
+// unfinished reports whether not all trials of an import are stored. Nothing but Import and Delete goes on then.
+func unfinished(e *experiment.Experiment) bool { return e.Status.Reason() == reasonImporting }
+
+var errUnfinished = fmt.Errorf("not all of its trials are imported: import the same again, or delete it: %w", store.ErrConflict)
+
+// History is an experiment whose trials have all ended elsewhere.
+type History struct {
+	Experiment *experiment.Experiment
+	Trials     []experiment.Trial // numbered from 1, each with its finish number
+	// Measured are measurements by trial number, their sequence numbers from 1.
+	Measured map[uint64][]experiment.Measurement
+	Request  string // names the call; "": it is not to be repeated once it is complete
+}
+
+// Import stores an experiment with its trials. It is new, stands as its trials make it, and nobody drives it.
+// A large one takes several commits: until the last one it stands as failed, with what to do, nobody can
+// change it, and the same Import again goes on. The same non-empty request finds what it has stored.
 //
-// store.ErrConflict: there is one of that name, or an interrupted import of other trials.
-// store.ErrInvalid: a trial has not ended or is too large, or their number is not the budget; nothing is
-// stored then.
-func (t *Tuner) Import(ctx context.Context, e *experiment.Experiment, trials []experiment.Trial, measured map[uint64][]experiment.Measurement) error {
-	m := &importing{Tuner: t, trials: slices.Clone(trials), measured: measured, note: e.Note}
+// ErrConflict: there is one of that name, an interrupted import of other trials, or it is being imported just
+// now. ErrInvalid: their number is not the budget, a trial is too large, or experiment.Faults
+// say what is wrong with them; nothing is stored then.
+func (t *Tuner) Import(ctx context.Context, h History) error {
+	e := h.Experiment
+	m := &importing{Tuner: t, History: h, note: e.Note}
+	m.Trials = slices.Clone(h.Trials)
 	if err := m.all(ctx, e); err != nil {
 		return fmt.Errorf("import experiment %s: %w", e.Key(), err)
 	}
@@ -47,80 +62,150 @@ func (t *Tuner) Import(ctx context.Context, e *experiment.Experiment, trials []e
 // importing is one import under way.
 type importing struct {
 	*Tuner
-	e        *experiment.Experiment // as it is stored
-	trials   []experiment.Trial
-	measured map[uint64][]experiment.Measurement
-	note     experiment.Note // on the experiment
-	stored   []experiment.Trial
-	tally    experiment.Tally // of those stored
+	History
+	e      *experiment.Experiment // as it is stored
+	note   experiment.Note        // on the experiment
+	stored []experiment.Trial
+	tally  experiment.Tally // of those stored
 }
 
 func (m *importing) all(ctx context.Context, e *experiment.Experiment) error {
 	if err := m.check(e); err != nil {
 		return err
 	}
-	if err := m.begin(ctx, e); err != nil {
+	release, err := m.claim(e.Key())
+	if err != nil {
 		return err
 	}
-	err := m.run(ctx)
+	defer release()
+	again, err := m.begin(ctx, e)
+	if err != nil || again {
+		return err
+	}
+	err = m.run(ctx)
 	if errors.Is(err, store.ErrInvalid) { // it never will be stored
 		err = errors.Join(err, m.Store.Delete(context.WithoutCancel(ctx), e.Key()))
+	}
+	if err == nil {
+		m.feed.publish(m.change())
 	}
 	return err
 }
 
+// change is what watchers are told of an import: of many trials, to look at everything again.
+func (m *importing) change() Change {
+	if len(m.Trials) > importTrials {
+		return Change{Reset: true}
+	}
+	c := Change{Key: m.e.Key(), Experiment: true, Events: 1}
+	for i := range m.Trials {
+		c.Trials = append(c.Trials, m.Trials[i].Number)
+	}
+	return c
+}
+
+// claim keeps the key from being driven until release.
+func (t *Tuner) claim(key experiment.Key) (release func(), err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.imports[key]:
+		return nil, fmt.Errorf("it is being imported by another call: %w", store.ErrConflict)
+	case t.drivers[key] != nil:
+		return nil, errTaken
+	}
+	t.imports[key] = true
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.imports, key)
+	}, nil
+}
+
 func (m *importing) check(e *experiment.Experiment) error {
-	if m.driver(e.Key()) != nil {
-		return errExists
+	if budget := e.Spec.MaxTrialCount; budget == nil || int(*budget) != len(m.Trials) {
+		return fmt.Errorf("spec.maxTrialCount must be the number of trials, %d: %w", len(m.Trials), store.ErrInvalid)
 	}
-	if budget := e.Spec.MaxTrialCount; budget == nil || int(*budget) != len(m.trials) {
-		return fmt.Errorf("spec.maxTrialCount must be the number of trials, %d: %w", len(m.trials), store.ErrInvalid)
-	}
-	for i := range m.trials {
-		if t := &m.trials[i]; !t.State.Final() || t.FinishNo == 0 || t.Number != uint64(i)+1 {
-			return fmt.Errorf("trial %d at place %d is %s, its finish number is %d: %w", t.Number, i+1, t.State, t.FinishNo, store.ErrInvalid)
-		}
+	if faults := faultsOf(&e.Spec, m.Trials); len(faults) > 0 {
+		return fmt.Errorf("%w: %w", faults, store.ErrInvalid)
 	}
 	return nil
 }
 
-var errExists = fmt.Errorf("it exists already; give another name, or delete the stored one: %w", store.ErrConflict)
+// maxFaults bounds the list; what is wrong with one trial is mostly wrong with all.
+const maxFaults = 20
 
-// begin creates the experiment, or takes up the one that an interrupted import left behind.
-func (m *importing) begin(ctx context.Context, e *experiment.Experiment) error {
+// faultsOf returns what is wrong with trials that are to be imported.
+func faultsOf(s *experiment.Spec, trials []experiment.Trial) experiment.Faults {
+	faults := experiment.CheckTrials(s, trials)
+	finished := make([]bool, len(trials)+1)
+	for i := range trials {
+		t := &trials[i]
+		path := fmt.Sprintf("trials[%d].", i)
+		if !t.State.Final() {
+			faults = append(faults, experiment.Fault{Path: path + "state", Type: experiment.Invalid, Detail: "it has not ended", Value: string(t.State)})
+		}
+		if n := t.FinishNo; n == 0 || n > uint64(len(trials)) || finished[n] {
+			faults = append(faults, experiment.Fault{
+				Path: path + "finishNumber", Type: experiment.Invalid, Value: fmt.Sprint(n),
+				Detail: fmt.Sprintf("finish numbers of %d trials are 1 to %[1]d, each once", len(trials)),
+			})
+		} else {
+			finished[n] = true
+		}
+		if err := t.Note.Check(); err != nil {
+			faults = append(faults, experiment.Fault{Path: path + "note", Type: experiment.Invalid, Detail: err.Error()})
+		}
+	}
+	if more := len(faults) - maxFaults; more > 0 {
+		faults = append(faults[:maxFaults:maxFaults], experiment.Fault{Path: "trials", Type: experiment.Invalid, Detail: fmt.Sprintf("%d more like these", more)})
+	}
+	return faults
+}
+
+var (
+	errTaken = fmt.Errorf("it exists already; give another name, or delete the stored one: %w", store.ErrConflict)
+	errOther = fmt.Errorf("an import of something else under this name was interrupted; give another name, or delete what is stored: %w", store.ErrConflict)
+)
+
+// begin creates the experiment, or takes up the one that an interrupted import left behind. It reports whether
+// the same request has imported it already.
+func (m *importing) begin(ctx context.Context, e *experiment.Experiment) (again bool, err error) {
 	now := m.Now()
 	created := *e
 	created.Metadata.UID, created.Metadata.Created = newUID(), &now
 	created.Status = experiment.MarkFailed(experiment.NewStatus(now), reasonImporting, "Experiment has failed because its import "+
 		"was interrupted: import the same file under the same name to go on, or delete it", now)
-	err := m.Store.Create(ctx, &created)
+	err = m.Store.Create(ctx, &created)
 	if err == nil || errors.Is(err, store.ErrConflict) {
 		m.e, err = m.Store.Get(ctx, e.Key())
 	}
-	if err != nil {
-		return err
-	}
-	if !halfImported(m.e) {
-		return errExists
+	switch {
+	case err != nil:
+		return false, err
+	case !unfinished(m.e) && m.Request != "" && m.e.Control.Imported == m.Request:
+		return true, nil
+	case !unfinished(m.e):
+		return false, errTaken
 	}
 	if m.stored, err = m.Store.Trials(ctx, e.Key()); err != nil {
-		return err
+		return false, err
 	}
 	m.prepare()
 	m.tally = experiment.NewTally(&m.e.Spec, m.stored)
 	if !equal(m.e.Spec, e.Spec) || !m.continues() {
-		return fmt.Errorf("an import of something else under this name was interrupted; give another name, or delete what is stored: %w", store.ErrConflict)
+		return false, errOther
 	}
-	return nil
+	return false, nil
 }
 
 // continues reports whether what is stored is the beginning of what is imported.
 func (m *importing) continues() bool {
-	if len(m.stored) > len(m.trials) {
+	if len(m.stored) > len(m.Trials) {
 		return false
 	}
 	for i := range m.stored {
-		want := m.trials[i]
+		want := m.Trials[i]
 		if !m.stored[i].State.Final() {
 			want = announced(want)
 		}
@@ -135,14 +220,14 @@ func (m *importing) continues() bool {
 // and reasons.
 func (m *importing) prepare() {
 	named := map[string]bool{}
-	for i := range m.trials {
-		if name := m.trials[i].Name; plausible(name) {
+	for i := range m.Trials {
+		if name := m.Trials[i].Name; plausible(name) {
 			named[name] = true
 		}
 	}
-	for i := range m.trials {
-		t := &m.trials[i]
-		if len(named) < len(m.trials) {
+	for i := range m.Trials {
+		t := &m.Trials[i]
+		if len(named) < len(m.Trials) {
 			t.Name = experiment.TrialName(m.e.Metadata.Name, m.e.Metadata.UID, t.Number)
 		}
 		if t.Created.IsZero() {
@@ -187,7 +272,7 @@ func (m *importing) run(ctx context.Context) error {
 	if err := m.settle(ctx); err != nil { // what an interrupted import has announced
 		return err
 	}
-	for len(m.stored) < len(m.trials) {
+	for len(m.stored) < len(m.Trials) {
 		if err := m.announce(ctx); err != nil {
 			return err
 		}
@@ -209,39 +294,54 @@ func remark(c *store.Change, number uint64, n experiment.Note) {
 	c.Notes[number] = n
 }
 
-// announce stores the next trials, those without measurements as they ended.
+// announce stores the next trials as they ended, save for those whose measurements are for settle: of these
+// that they exist.
 func (m *importing) announce(ctx context.Context) error {
 	var change store.Change
 	size := 0
-	for _, t := range m.trials[len(m.stored):] {
+	for _, t := range m.Trials[len(m.stored):] {
 		text, err := json.Marshal(t)
 		if err != nil {
 			return err
 		}
-		if size += len(text); len(change.Create) > 0 && (size > importBytes || len(change.Create) == importTrials) {
+		ms := m.Measured[t.Number]
+		size += len(text) + len(ms)*measurementBytes
+		if len(change.Create) > 0 && (size > importBytes || len(change.Create) == importTrials) {
 			break
 		}
-		if len(m.measured[t.Number]) > 0 {
-			t = announced(t)
-		}
-		remark(&change, t.Number, t.Note)
-		change.Create = append(change.Create, t)
-		m.tally.Add(&m.e.Spec, &t)
+		m.add(&change, t, ms)
 	}
-	m.stored = append(m.stored, change.Create...)
 	return m.commit(ctx, change)
 }
 
-// settle stores the measurements of the trials that were announced, and then how they ended.
+// add adds a trial to a change.
+func (m *importing) add(c *store.Change, t experiment.Trial, ms []experiment.Measurement) {
+	switch {
+	case len(ms) == 0:
+		c.Create = append(c.Create, t)
+	case len(ms)*measurementBytes > importBytes:
+		t = announced(t)
+		c.Create = append(c.Create, t)
+	default:
+		c.Create = append(c.Create, announced(t))
+		c.Append = append(c.Append, store.Appended{Number: t.Number, Attempt: t.Attempt, Source: importSource, Measurements: ms})
+		c.Update = append(c.Update, t)
+	}
+	remark(c, t.Number, t.Note) // none once announced
+	m.tally.Add(&m.e.Spec, &t)
+	m.stored = append(m.stored, t)
+}
+
+// settle stores the measurements of the trials that were announced alone, and then how they ended.
 func (m *importing) settle(ctx context.Context) error {
 	var change store.Change
 	for i := range m.stored {
 		if m.stored[i].State.Final() {
 			continue
 		}
-		t := m.trials[i]
-		s := experiment.Stream{Experiment: m.e.Key(), Number: t.Number, Attempt: t.Attempt, Source: "tell"}
-		if _, err := m.Store.Append(ctx, s, m.measured[t.Number]); err != nil {
+		t := m.Trials[i]
+		s := experiment.Stream{Experiment: m.e.Key(), Number: t.Number, Attempt: t.Attempt, Source: importSource}
+		if _, err := m.Store.Append(ctx, s, m.Measured[t.Number]); err != nil {
 			return fmt.Errorf("measurements of trial %d: %w", t.Number, err)
 		}
 		m.tally.Update(&m.e.Spec, m.stored[i].State, &t)
@@ -259,11 +359,11 @@ func (m *importing) settle(ctx context.Context) error {
 func (m *importing) complete(ctx context.Context) error {
 	now := m.Now()
 	start, end := now, time.Time{}
-	for i := range m.trials {
-		if t := &m.trials[i]; t.Created.Before(start) {
+	for i := range m.Trials {
+		if t := &m.Trials[i]; t.Created.Before(start) {
 			start = t.Created
 		}
-		if t := &m.trials[i]; t.Finished.After(end) {
+		if t := &m.Trials[i]; t.Finished.After(end) {
 			end = t.Finished
 		}
 	}
@@ -273,8 +373,13 @@ func (m *importing) complete(ctx context.Context) error {
 	m.e.Status = experiment.NewStatus(start)
 	m.e.Status = m.tally.Next(m.e, false, end)
 	change := store.Change{Events: []experiment.Event{{
-		Time: now, Reason: "ExperimentImported", Message: fmt.Sprintf("%d trials were imported", len(m.trials)),
+		Time: now, Reason: "ExperimentImported", Message: fmt.Sprintf("%d trials were imported", len(m.Trials)),
 	}}}
+	if m.Request != "" {
+		control := m.e.Control
+		control.Imported = m.Request
+		change.Control = &control
+	}
 	remark(&change, 0, m.note)
 	return m.commit(ctx, change)
 }

@@ -63,7 +63,10 @@ func importer(t *testing.T, s store.Store) *Tuner {
 	return tn
 }
 
-// imported is an experiment of n trials to import, of which each fiftieth has a curve.
+// longCurve is more measurements than an import stores in one commit with their trial.
+const longCurve = importBytes/measurementBytes + 1
+
+// imported is an experiment of n trials to import, of which each fiftieth has a curve, one a long one.
 func imported(n int) (e *experiment.Experiment, trials []experiment.Trial, measured map[uint64][]experiment.Measurement) {
 	e = wanted(1, int32(n))
 	e.Local = experiment.Local{}
@@ -80,7 +83,13 @@ func imported(n int) (e *experiment.Experiment, trials []experiment.Trial, measu
 		switch {
 		case i%50 == 3:
 			trial.Note = experiment.Note{Text: "look at this", Tags: []string{"odd"}}
-			measured[trial.Number] = []experiment.Measurement{{Seq: 1, Metric: "loss", Value: 2, Text: "2"}}
+			length := 1
+			if i == 53 {
+				length = longCurve
+			}
+			for seq := range length {
+				measured[trial.Number] = append(measured[trial.Number], experiment.Measurement{Seq: uint64(seq) + 1, Metric: "loss", Value: 2, Text: "2"})
+			}
 		case i%10 == 7:
 			trial.State, trial.Observation = experiment.TrialFailed, experiment.Observation{}
 		}
@@ -93,7 +102,7 @@ func TestImport(t *testing.T) {
 	const n = 1100
 	s := storetest.NewMemory()
 	e, trials, measured := imported(n)
-	if err := importer(t, s).Import(t.Context(), e, trials, measured); err != nil {
+	if err := importer(t, s).Import(t.Context(), History{Experiment: e, Trials: trials, Measured: measured}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Get(t.Context(), e.Key())
@@ -118,7 +127,7 @@ func TestImport(t *testing.T) {
 	if err != nil || len(ms) != 1 {
 		t.Errorf("measurements of trial 4: %v, %v", ms, err)
 	}
-	if err := importer(t, s).Import(t.Context(), e, trials, measured); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "exists already") {
+	if err := importer(t, s).Import(t.Context(), History{Experiment: e, Trials: trials, Measured: measured}); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "exists already") {
 		t.Errorf("a second time: %v", err)
 	}
 	warm := wanted(1, 1)
@@ -136,9 +145,9 @@ func TestImportInterrupted(t *testing.T) {
 	e, trials, measured := imported(n)
 	for left := 0; ; left++ {
 		s := storetest.NewMemory()
-		err := importer(t, &fused{s, left}).Import(t.Context(), e, trials, measured)
+		err := importer(t, &fused{s, left}).Import(t.Context(), History{Experiment: e, Trials: trials, Measured: measured})
 		if err == nil {
-			if left < 10 {
+			if left < 6 {
 				t.Fatalf("an import took %d writes: too few to be interrupted", left)
 			}
 			return
@@ -155,13 +164,13 @@ func TestImportInterrupted(t *testing.T) {
 			if stored, _ := s.Trials(t.Context(), e.Key()); len(stored) > 0 {
 				other := append([]experiment.Trial(nil), trials...)
 				other[0].Assignment = []experiment.Pair{{Name: "x", Value: "0.25"}}
-				if err := importer(t, s).Import(t.Context(), e, other, measured); !errors.Is(err, ErrConflict) {
+				if err := importer(t, s).Import(t.Context(), History{Experiment: e, Trials: other, Measured: measured}); !errors.Is(err, ErrConflict) {
 					t.Errorf("after %d writes, other trials: %v", left, err)
 				}
 			}
 		}
 		leftAlone(t, s, e.Key(), left)
-		if err := importer(t, s).Import(t.Context(), e, trials, measured); err != nil {
+		if err := importer(t, s).Import(t.Context(), History{Experiment: e, Trials: trials, Measured: measured}); err != nil {
 			t.Fatalf("after %d writes: %v", left, err)
 		}
 		sound(t, s, left)
@@ -226,7 +235,7 @@ func TestImportRefuses(t *testing.T) {
 			e, trials, _ = imported(3)
 			spoil()
 			s := storetest.NewMemory()
-			if err := importer(t, s).Import(t.Context(), e, trials, nil); !errors.Is(err, ErrInvalid) {
+			if err := importer(t, s).Import(t.Context(), History{Experiment: e, Trials: trials}); !errors.Is(err, ErrInvalid) {
 				t.Errorf("got %v, want %v", err, ErrInvalid)
 			}
 			if left, err := s.List(t.Context()); err != nil || len(left) > 0 {
@@ -246,7 +255,7 @@ func (r refusing) Commit(context.Context, experiment.Key, store.Change) (uint64,
 func TestImportTooLarge(t *testing.T) {
 	e, trials, _ := imported(3)
 	s := storetest.NewMemory()
-	if err := importer(t, refusing{s}).Import(t.Context(), e, trials, nil); !errors.Is(err, ErrInvalid) {
+	if err := importer(t, refusing{s}).Import(t.Context(), History{Experiment: e, Trials: trials}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("got %v, want %v", err, ErrInvalid)
 	}
 	if left, err := s.List(t.Context()); err != nil || len(left) > 0 {
@@ -261,6 +270,102 @@ func TestPlausible(t *testing.T) {
 	} {
 		if got := plausible(name); got != want {
 			t.Errorf("%q: got %t, want %t", name, got, want)
+		}
+	}
+}
+
+// TestImportAgain: the same request finds what it has stored; another one, or none, does not.
+func TestImportAgain(t *testing.T) {
+	s := storetest.NewMemory()
+	e, trials, measured := imported(5)
+	h := History{Experiment: e, Trials: trials, Measured: measured, Request: "r1"}
+	tn := importer(t, s)
+	if err := tn.Import(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	before, err := s.Get(t.Context(), e.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for request, want := range map[string]error{"r1": nil, "r2": ErrConflict, "": ErrConflict} {
+		h.Request = request
+		if err := tn.Import(t.Context(), h); !errors.Is(err, want) {
+			t.Errorf("request %q: got %v, want %v", request, err, want)
+		}
+	}
+	after, err := s.Get(t.Context(), e.Key())
+	if err != nil || after.Revision != before.Revision {
+		t.Errorf("revision %d, %v; want %d as before", after.Revision, err, before.Revision)
+	}
+}
+
+// TestImportHalfWay: nothing but Import and Delete goes on with what an import that was killed has left, in a
+// daemon that is started with it.
+func TestImportHalfWay(t *testing.T) {
+	s := storetest.NewMemory()
+	e, trials, measured := imported(520)
+	h := History{Experiment: e, Trials: trials, Measured: measured}
+	if err := importer(t, &fused{s, 3}).Import(t.Context(), h); !errors.Is(err, errFuse) {
+		t.Fatal(err)
+	}
+	before, err := s.Get(t.Context(), e.Key())
+	if err != nil || before.Status.TrialsPending == 0 {
+		t.Fatalf("%+v, %v: want a trial that was announced", before.Status, err)
+	}
+	r, stop, ended := startRig(t, s, builtin.Registry())
+	defer func() { stop(); <-ended }()
+	tn := r.Tuner
+	if err := tn.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	text := "mine"
+	for name, change := range map[string]func() error{
+		"resume":   func() error { return tn.Resume(t.Context(), e.Key()) },
+		"pause":    func() error { return tn.Pause(t.Context(), e.Key()) },
+		"stop":     func() error { return tn.Stop(t.Context(), e.Key(), false) },
+		"extend":   func() error { return tn.Extend(t.Context(), e.Key(), Budget{MaxTrials: new(int32(999))}) },
+		"annotate": func() error { return tn.Annotate(t.Context(), e.Key(), "", Note{Text: &text}) },
+		"submit":   func() error { _, err := tn.Submit(t.Context(), e); return err },
+		"ask":      func() error { _, _, err := tn.Ask(t.Context(), e.Key(), 1, ""); return err },
+		"create":   func() error { _, err := tn.Create(t.Context(), e); return err },
+		"tell": func() error {
+			_, err := tn.Tell(t.Context(), e.Key(), Result{Trial: "54", Failed: true, Message: "lost"})
+			return err
+		},
+	} {
+		if err := change(); !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "import the same again") {
+			t.Errorf("%s: got %v, want %v", name, err, errUnfinished)
+		}
+	}
+	if after, err := s.Get(t.Context(), e.Key()); err != nil || after.Revision != before.Revision {
+		t.Errorf("revision %d, %v: something changed it after %d", after.Revision, err, before.Revision)
+	}
+	if err := tn.Import(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := tn.Snapshot(e.Key()); err != nil || len(s.Trials) != len(trials) || !s.Settled || s.Experiment.Status.Reason() != "ExperimentMaxTrialsReached" {
+		t.Errorf("afterwards: %d trials, %+v, %v", len(s.Trials), s.Experiment.Status, err)
+	}
+	if err := tn.Delete(t.Context(), e.Key(), ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestImportIsTold: who follows the feed hears of it once, when it is complete.
+func TestImportIsTold(t *testing.T) {
+	for _, n := range []int{5, 520} {
+		e, trials, measured := imported(n)
+		tn := importer(t, storetest.NewMemory())
+		feed, err := tn.Feed(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tn.Import(t.Context(), History{Experiment: e, Trials: trials, Measured: measured}); err != nil {
+			t.Fatal(err)
+		}
+		c := <-feed
+		if many := n > importTrials; c.Reset != many || c.Experiment == many || !many && (c.Key != e.Key() || len(c.Trials) != n || c.Events != 1) {
+			t.Errorf("%d trials: got %+v", n, c)
 		}
 	}
 }

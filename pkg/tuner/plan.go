@@ -63,7 +63,7 @@ func (a Actions) Empty() bool {
 // numbers: the same View gives the same Actions, and a View in which they have been carried out
 // gives none.
 func Plan(v View) Actions {
-	if halfImported(v.Experiment) {
+	if unfinished(v.Experiment) {
 		return Actions{} // Import ends what it has begun
 	}
 	p := planner{view: v, current: make(map[Target]trialrunner.Workload, len(v.Workloads))}

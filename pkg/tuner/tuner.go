@@ -58,6 +58,7 @@ type Tuner struct {
 
 	mu       sync.Mutex
 	drivers  map[experiment.Key]*driver
+	imports  map[experiment.Key]bool // that are under way: these have no driver
 	watchers map[experiment.Key]map[chan struct{}]struct{}
 }
 
@@ -72,7 +73,7 @@ func New(c Config) (*Tuner, error) {
 	}
 	return &Tuner{
 		Config: c, failed: make(chan error, 1), fresh: make(chan struct{}, 1), feed: newFeed(),
-		drivers: map[experiment.Key]*driver{}, watchers: map[experiment.Key]map[chan struct{}]struct{}{},
+		drivers: map[experiment.Key]*driver{}, imports: map[experiment.Key]bool{}, watchers: map[experiment.Key]map[chan struct{}]struct{}{},
 	}, nil
 }
 
@@ -145,8 +146,8 @@ func (t *Tuner) Start(ctx context.Context) error {
 
 // unsettled reports whether there is anything left to do for a stored experiment.
 func (t *Tuner) unsettled(ctx context.Context, e *experiment.Experiment) (bool, error) {
-	if halfImported(e) {
-		return e.Control.Deleting, nil
+	if unfinished(e) && !e.Control.Deleting {
+		return false, nil
 	}
 	if s := &e.Status; !s.Completed() || s.TrialsPending+s.TrialsRunning > 0 || e.Control.Deleting {
 		return true, nil
@@ -239,6 +240,9 @@ func (t *Tuner) editStored(ctx context.Context, e *experiment.Experiment) error 
 	}
 	if stored.Control.Deleting {
 		return fmt.Errorf("experiment %s is being deleted: %w", e.Key(), ErrConflict)
+	}
+	if unfinished(stored) {
+		return fmt.Errorf("experiment %s: %w", e.Key(), errUnfinished)
 	}
 	change, err := edit(stored, e, t.Now())
 	if err != nil || change == nil {
