@@ -79,7 +79,11 @@ func (s *Server) safely(next http.Handler) http.Handler {
 			w.Header().Set(name, value)
 		}
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // panics with this very value
+			switch p := recover(); p { //nolint:errorlint // panics with this very value
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p) // the connection is cut
+			default:
 				s.Log.Error().Str("path", r.URL.Path).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("request panicked")
 				s.refuse(w, r, fail(reasonInternal, "internal error; the daemon's log has the cause"))
 			}
