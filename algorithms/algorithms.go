@@ -18,6 +18,10 @@ var (
 	ErrWait = errors.New("waiting for pending trials")
 )
 
+// ErrLost says that a Suggester is of no use any more, through no fault of the algorithm: the process
+// that it lives in has ended or does not answer. Another one, rebuilt from history, can be asked.
+var ErrLost = errors.New("the instance is lost")
+
 // State is what became of a trial, as far as an algorithm needs to know.
 type State uint8
 
@@ -79,6 +83,10 @@ type Suggestion struct {
 // at any moment and rebuilt by Definition.New and one Tell of the whole history: the rebuilt one
 // must answer the next Ask as the dropped one would have. Slices passed in belong to the caller
 // and are not kept; slices returned belong to the caller.
+//
+// One that lives in another process is an io.Closer too: Close frees at once, also during a call, what
+// is freed some time after it was dropped otherwise. It answers Ask with ErrLost when it is lost, which Tell
+// cannot say.
 type Suggester interface {
 	// Tell reports finished trials. It never fails: a trial it cannot use (NaN loss, a point of
 	// another space) is ignored or treated as a bad one.
