@@ -10,11 +10,17 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
-// adviceFor says what a person might do about an experiment as it stands, what matters most first.
-func adviceFor(w *whole) []string {
+// adviceFor says what a person might do about an experiment as it stands, what matters most first. Its commands
+// look where p does.
+func adviceFor(p *place, w *whole) []string {
 	out := []string{}
-	out = append(out, adviceOnState(w)...)
-	out = append(out, adviceOnFailures(w)...)
+	if trouble := w.message.GetTrouble(); trouble != "" {
+		out = append(out, "the last step was put off and is tried again: "+trouble)
+	}
+	if text := adviceOnState(p, w); text != "" {
+		out = append(out, text)
+	}
+	out = append(out, adviceOnFailures(p, w)...)
 	out = append(out, adviceOnEdges(w)...)
 	for _, f := range advise(&w.Spec) {
 		out = append(out, f.Error())
@@ -22,39 +28,45 @@ func adviceFor(w *whole) []string {
 	return out
 }
 
-// adviceOnState says how it goes on.
-func adviceOnState(w *whole) (out []string) {
-	m, name := w.message, w.Metadata.Name
-	if m.GetNamespace() != defaultNamespace {
-		name += " -n " + m.GetNamespace()
-	}
-	if m.GetTrouble() != "" {
-		out = append(out, "the last step was put off and is tried again: "+m.GetTrouble())
-	}
+// adviceOnState says how it goes on; "" when it does by itself.
+func adviceOnState(p *place, w *whole) string {
+	m, b := w.message, w.message.GetBudget()
+	key := experiment.Key{Namespace: m.GetNamespace(), Name: w.Metadata.Name}
+	do := func(verb string, words ...string) string { return p.hintOn(key, verb, words...) }
+	failures := int(m.GetCounts().GetFailed() + m.GetCounts().GetMetricsUnavailable())
 	switch {
 	case m.GetState() == "Paused":
-		out = append(out, "it is paused: tuned resume "+name+" goes on")
+		return "it is paused: " + do("resume") + " goes on"
 	case m.GetExternal() && !m.GetCompleted() && m.GetCounts().GetTrials() == 0:
-		out = append(out, "it has no command to run: tuned ask "+name+" hands out trials")
+		return "it has no command to run: " + do("ask") + " hands out trials"
+	case m.GetReason() == experiment.ReasonStopped:
+		return "it was stopped: " + do("resume") + " goes on"
+	case m.GetState() == string(experiment.Failed) && b != nil && b.MaxFailedTrials != nil && failures >= int(b.GetMaxFailedTrials()):
+		more := fmt.Sprint(failures + max(1, int(b.GetMaxFailedTrials())))
+		return "once the cause is removed, " + do("extend", "--max-failed", more) + " lets it go on until so many trials have failed"
 	case m.GetState() == string(experiment.Failed):
-		out = append(out, "once the cause is removed, tuned resume "+name+" goes on; tuned extend "+name+" --max-failed N allows more failures")
+		return "once the cause is removed, " + do("resume") + " goes on"
 	case m.GetReason() == "ExperimentMaxTrialsReached":
-		out = append(out, "its budget is used up: tuned extend "+name+" --max-trials +N tries more")
+		return fmt.Sprintf("its budget is used up: %s tries %d more", do("extend", "--max-trials", fmt.Sprintf("+%d", b.GetMaxTrials())), b.GetMaxTrials())
 	case m.GetReason() == "ExperimentMaxDurationReached":
-		out = append(out, "its time is used up: tuned extend "+name+" --max-duration D gives more")
+		return "its time is used up: " + do("extend", "--max-duration", (2*b.GetMaxDuration().AsDuration()).String()) + " gives as much again"
 	case m.GetReason() == "ExperimentMaxCostReached":
-		out = append(out, "its cost is used up: tuned extend "+name+" --max-cost C gives more")
+		return "its cost is used up: " + do("extend", "--max-cost", exact(2*b.GetMaxCost())) + " gives as much again"
 	case m.GetReason() == "ExperimentGoalReached":
-		out = append(out, "the goal is reached: tuned best "+name+" shows where; tuned resume "+name+" looks for better")
+		return "the goal is reached: " + do("best") + " shows where; " + do("resume") + " looks for better"
 	}
-	return out
+	return ""
 }
 
 // adviceOnFailures points to what went wrong in trials.
-func adviceOnFailures(w *whole) (out []string) {
+func adviceOnFailures(p *place, w *whole) (out []string) {
 	groups := groupFailures(w.trials, "")
 	for _, g := range groups[:min(len(groups), shownFailures)] {
-		out = append(out, fmt.Sprintf("%s (%s): tuned logs %s %s shows what the first one printed", failureTitle(g), g.Reason, w.Metadata.Name, g.Trials[0]))
+		show, what := p.hintOn(w.Key(), "logs", g.Trials[0]), "what the first one printed"
+		if w.message.GetExternal() { // others ran it
+			show, what = p.hintOn(w.Key(), "describe", g.Trials[0]), "the first one"
+		}
+		out = append(out, fmt.Sprintf("%s (%s): %s shows %s", failureTitle(g), g.Reason, show, what))
 	}
 	return out
 }

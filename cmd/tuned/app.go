@@ -58,6 +58,9 @@ func usage(format string, args ...any) error {
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
 	root := a.root()
+	if err := checkCommand(root, args); err != nil {
+		return a.code(err)
+	}
 	root.SetArgs(args)
 	return a.code(root.ExecuteContext(context.Background()))
 }
@@ -76,7 +79,7 @@ func (a *app) code(err error) int {
 		e = exit{exitStorage, err}
 	}
 	if e.err != nil {
-		fmt.Fprintf(a.stderr, "tuned: %s\n", plainText(err))
+		fmt.Fprintf(a.stderr, "tuned: %s\n", visibleLines(plainText(err)))
 	}
 	return e.code
 }
@@ -103,7 +106,7 @@ func doing(act string, err error) error {
 func words(least, most int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return usage("%s: want %s, got %d words; see %s --help", c.Name(), what, len(args), c.CommandPath())
+			return usage("%s: want %s, got %s; see `%s --help`", c.Name(), what, plural(len(args), "word"), c.CommandPath())
 		}
 		return nil
 	}
@@ -112,6 +115,7 @@ func words(least, most int, what string) cobra.PositionalArgs {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "tuned",
+		Version:       versionText(),
 		Short:         "Tune hyperparameters with Experiments written for Katib",
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -119,12 +123,12 @@ func (a *app) root() *cobra.Command {
 			a.entered = true
 		},
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%w; see %s --help", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagFault)
+	root.CompletionOptions.DisableDefaultCmd = true // ours refuses shells that it does not know
 	root.AddGroup(
 		&cobra.Group{ID: "begin", Title: "Run experiments:"}, &cobra.Group{ID: "look", Title: "Look at them:"},
 		&cobra.Group{ID: "change", Title: "Change them:"}, &cobra.Group{ID: "tend", Title: "Tend to the machine:"},
@@ -140,8 +144,9 @@ func (a *app) root() *cobra.Command {
 		a.exportCommand(), a.reportCommand())
 	group("change", a.stopCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(), a.enqueueCommand(), a.deleteCommand(),
 		a.askCommand(), a.tellCommand(), a.importCommand())
-	group("tend", a.doctorCommand(), a.fsckCommand(), a.storeCommand(), a.manCommand(), a.versionCommand())
-	root.SetCompletionCommandGroupID("tend")
-	root.SetHelpCommandGroupID("tend")
+	group("tend", a.doctorCommand(), a.fsckCommand(), a.storeCommand(), a.manCommand(), a.completionCommand(), a.versionCommand())
+	help := a.helpCommand()
+	root.SetHelpCommand(help)
+	group("tend", help)
 	return root
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -48,7 +47,7 @@ report each with "tuned tell". A "tuned serve", or a "tuned run" of the experime
 			if err != nil {
 				return fmt.Errorf("ask for trials: %w", err)
 			}
-			return a.printAsked(answer, format)
+			return a.printAsked(&p, p.key(args[0]), answer, format)
 		},
 	}
 	p.flags(c, a.getenv)
@@ -65,7 +64,7 @@ func (p *place) ask(ctx context.Context, name string, count int32, request strin
 		if !c.daemon {
 			e, err := c.get(ctx, key)
 			if err == nil && !e.GetCompleted() {
-				err = errNotRunning
+				err = p.notRunning()
 			}
 			answer.Done = err == nil
 			return err
@@ -93,15 +92,18 @@ func pairsOf(t *tunedv1.Trial) []experiment.Pair {
 	return pairs
 }
 
-var errNotRunning = errors.New("the experiment is not running; start tuned serve, or tuned run FILE, and keep that running")
+// notRunning says that nobody hands out trials or takes their results.
+func (p *place) notRunning() error {
+	return fmt.Errorf("nobody hands out trials of it now: %w, or begin it again with tuned run FILE, and keep that running", p.noDaemon())
+}
 
-func (a *app) printAsked(answer asked, format string) error {
+func (a *app) printAsked(p *place, key experiment.Key, answer asked, format string) error {
 	if format != "text" {
 		return printAs(a.stdout, format, answer)
 	}
 	switch {
 	case answer.Done:
-		fmt.Fprintln(a.stderr, "the experiment has ended; see tuned best")
+		fmt.Fprintf(a.stderr, "the experiment has ended; %s tells how\n", p.hintOn(key, "describe"))
 	case len(answer.Trials) == 0:
 		fmt.Fprintln(a.stderr, "no trial is free now; tell the results of those that are out first")
 	}
@@ -211,7 +213,7 @@ func (f *tellFlags) send(ctx context.Context, request *tunedv1.TellRequest, valu
 	}
 	defer c.Close()
 	if !c.daemon {
-		return nil, errNotRunning
+		return nil, f.notRunning()
 	}
 	told, err = c.Tell(ctx, request)
 	if err != nil {

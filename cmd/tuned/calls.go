@@ -49,10 +49,10 @@ func (c *client) elsewhere(ctx context.Context, key experiment.Key, err error) e
 	}
 	for _, other := range others {
 		if other.GetName() == key.Name && other.GetNamespace() != key.Namespace {
-			return fmt.Errorf("%w; there is one in namespace %s: add -n %[2]s", err, other.GetNamespace())
+			return fmt.Errorf("%w; there is one in namespace %s: add -n %[2]s", err, quoteWord(other.GetNamespace()))
 		}
 	}
-	return fmt.Errorf("%w; tuned get -A shows what there is", err)
+	return fmt.Errorf("%w; %s shows what there is", err, c.at.hint("get", "-A"))
 }
 
 // about makes the error of a call about an experiment or its trials, which says where else to look for what
@@ -62,7 +62,7 @@ func (c *client) about(ctx context.Context, key experiment.Key, err error) error
 	case status.Code(err) != codes.NotFound:
 		return rpcError(err)
 	case reasonOf(status.Convert(err)) == "TRIAL_NOT_FOUND":
-		return fmt.Errorf("%w; tuned trials %s shows them", rpcError(err), key.Name)
+		return fmt.Errorf("%w; %s shows them", rpcError(err), c.at.hintOn(key, "trials"))
 	}
 	return c.elsewhere(ctx, key, rpcError(err))
 }
@@ -157,11 +157,7 @@ func rpcError(err error) error {
 	case err == nil || !ok:
 		return err
 	case s.Code() == codes.Unavailable:
-		text := strings.TrimPrefix(s.Message(), `connection error: desc = "transport: `)
-		text = strings.TrimPrefix(text, "Error while dialing: ")
-		return fmt.Errorf("%w: %s", errEnded, visible(strings.TrimSuffix(text, `"`)))
-	case s.Code() == codes.Unauthenticated:
-		return errors.New("the daemon wants its token; it lies in its data directory as token: name it by --token-file or $TUNED_TOKEN_FILE")
+		return fmt.Errorf("%w at %s", errEnded, visible(s.Message()))
 	}
 	if faults := faultsOf(s); len(faults) > 0 {
 		return exit{exitUsage, fmt.Errorf("%d faults:\n%s", len(faults), strings.Join(faults, "\n"))}

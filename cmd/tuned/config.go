@@ -10,14 +10,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
-	"sigs.k8s.io/yaml"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trace"
@@ -48,6 +45,8 @@ type config struct {
 	TokenFile      string   `json:"tokenFile"`      // of the users' token; made with mode 0600 when it is not there
 	Hosts          []string `json:"hosts"`          // names under which browsers reach the API, beside those of the certificate
 	InsecureListen bool     `json:"insecureListen"` // listen without TLS where others can listen in
+
+	places map[string]string // FILE:LINE of the keys of the config file that no flag won over
 }
 
 // commandLine is a command as one text, see splitWords. In YAML it may be a list of words too.
@@ -125,7 +124,7 @@ func (c *config) validate() error {
 		faults = append(faults, err)
 	}
 	faults = append(faults, c.checkListen(), c.Webhooks.Validate(), c.Traces.Validate())
-	return errors.Join(faults...)
+	return c.placed(errors.Join(faults...))
 }
 
 // images returns the commands of images, taken apart into words.
@@ -177,44 +176,6 @@ func (c *config) checkListen() error {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// readConfig lays a YAML file over c. Keys that are not known are an error, which names the nearest one.
-func (c *config) readConfig(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return usage("read config: %w", err)
-	}
-	if err := knownKeys(text); err != nil {
-		return usage("read config %s: %w", file, err)
-	}
-	if err := yaml.UnmarshalStrict(text, c); err != nil {
-		text := strings.TrimPrefix(err.Error(), "error unmarshaling JSON: while decoding JSON: ")
-		return usage("read config %s: %s; docs/cli.md tells its fields", file, strings.TrimPrefix(text, "json: "))
-	}
-	return nil
-}
-
-// knownKeys reports the keys of a config file that config does not have, each with the nearest one.
-func knownKeys(text []byte) error {
-	var given map[string]any
-	_ = yaml.Unmarshal(text, &given) // reading it for good says what is wrong
-	var known []string
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[config]()) {
-		known = append(known, field.Tag.Get("json"))
-	}
-	var faults []error
-	for _, key := range slices.Sorted(maps.Keys(given)) {
-		if slices.Contains(known, key) {
-			continue
-		}
-		fault := fmt.Errorf("unknown key %q", key)
-		if near := experiment.Nearest(key, known); near != "" {
-			fault = fmt.Errorf("%w, did you mean %s", fault, near)
-		}
-		faults = append(faults, fault)
-	}
-	return errors.Join(faults...)
 }
 
 // readInput returns the text of a file, "-" being standard input.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -103,18 +104,45 @@ func TestFlagsWinOverConfigFile(t *testing.T) {
 
 func TestConfigFileRefuses(t *testing.T) {
 	tests := []struct{ name, file, want string }{
-		{"unknown key", "datadir2: x\n", `unknown key "datadir2", did you mean dataDir`},
-		{"several unknown keys", "lisen: a\nzzz: b\n", "did you mean listen\nunknown key \"zzz\""},
-		{"wrong type", "cpus: many\n", "cpus"},
-		{"wrong duration", "stopGrace: 3\n", "duration"},
-		{"no YAML", "a: [", "yaml"},
+		{"unknown key", "cpus: 2\ndatadir2: x\n", `config.yaml:2: unknown key "datadir2", did you mean dataDir`},
+		{"several unknown keys", "lisen: a\nzzz: b\n", "2 faults:\nconfig.yaml:1: unknown key \"lisen\", did you mean listen\nconfig.yaml:2: unknown key \"zzz\""},
+		{"unknown key below another", "traces:\n  protocl: grpc\n", `config.yaml:2: unknown key "traces.protocl", did you mean traces.protocol`},
+		{"key of another level", "endpoint: http://h\n", `config.yaml:1: unknown key "endpoint", did you mean traces.endpoint`},
+		{"key with its path in one", "traces.endpont: http://h\n", `did you mean traces.endpoint`},
+		{"unknown key in a list", "webhooks:\n  hooks:\n    - url: http://h\n      evnts: [a]\n", `config.yaml:4: unknown key "webhooks.hooks[0].evnts", did you mean webhooks.hooks[0].events`},
+		{"key twice", "cpus: 1\ncpus: 2\n", "config.yaml:2: cpus: the key is there twice"},
+		{"wrong type", "cpus: many\n", `config.yaml:1: cpus: want a whole number, got "many"`},
+		{"a fraction", "cpus: 1.5\n", `config.yaml:1: cpus: want a whole number, got "1.5"`},
+		{"no boolean", "insecureListen: maybe\n", `want true or false, got "maybe"`},
+		{"wrong duration", "stopGrace: 3\n", `config.yaml:1: stopGrace: want a duration such as 90s, 15m or 2h, got "3"`},
+		{"no list", "gpus: {a: 1}\n", "config.yaml:1: gpus: want a list of texts, got a list or keys"},
+		{"no keys", "webhooks: on\n", `config.yaml:1: webhooks: want keys with values, got "on"`},
+		{"no list of hooks", "webhooks: {hooks: on}\n", "config.yaml:1: webhooks.hooks: want a list"},
+		{"no command", "images: {a: {b: c}}\n", "config.yaml:1: images: want a command by image"},
+		{"no settings", "[1, 2]\n", "config.yaml:1: want keys with values"},
+		{"value out of range", "\ncpus: -1\n", "config.yaml:2: cpus: want at least 0, got -1"},
+		{"value within a key", "traces:\n  protocol: pigeon\n", "config.yaml:2: traces.protocol: want http/protobuf or grpc"},
+		{"no YAML", "a: [", "config.yaml: line 1: did not find expected node content"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := configured(t, tt.file); err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("error = %v, want one about %q", err, tt.want)
+			_, err := configured(t, tt.file)
+			if err == nil {
+				t.Fatal("it is taken")
+			}
+			got := regexp.MustCompile(`\S*/config.yaml`).ReplaceAllString(err.Error(), "config.yaml")
+			if !strings.Contains(got, tt.want) || strings.Contains(got, "unmarshal") || strings.Contains(got, "json") {
+				t.Errorf("error = %v, want one about %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestFlagHasNoPlaceInTheConfigFile: a fault of a flag is not looked for in the file.
+func TestFlagHasNoPlaceInTheConfigFile(t *testing.T) {
+	_, err := configured(t, "cpus: 2\n", "--cpus", "-1")
+	if err == nil || strings.Contains(err.Error(), "config.yaml") {
+		t.Errorf("got %v, want a fault without a file", err)
 	}
 }
 

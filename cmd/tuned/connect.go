@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
@@ -99,7 +100,8 @@ func (p *place) address() string {
 // client is a connection to the API.
 type client struct {
 	tunedv1.TuningServiceClient
-	daemon  bool // a daemon answers, not this process
+	at      *place // where it was found
+	daemon  bool   // a daemon answers, not this process
 	dataDir string
 	close   func() error
 }
@@ -109,6 +111,18 @@ func (c *client) Close() error { return c.close() }
 
 // open connects to the daemon, or to a server in this process when the data directory is at rest.
 func (p *place) open(ctx context.Context) (*client, error) {
+	return p.at(p.reach(ctx))
+}
+
+// at says of a connection where it was found.
+func (p *place) at(c *client, err error) (*client, error) {
+	if err == nil {
+		c.at = p
+	}
+	return c, err
+}
+
+func (p *place) reach(ctx context.Context) (*client, error) {
 	if address := p.address(); address != "" {
 		return p.dial(address)
 	}
@@ -135,10 +149,10 @@ func (p *place) openDaemon(ctx context.Context) (*client, error) {
 	if err != nil || c.daemon {
 		return c, err
 	}
-	return nil, errors.Join(errNoDaemon, c.Close())
+	return nil, errors.Join(p.noDaemon(), c.Close())
 }
 
-var errNoDaemon = errors.New("no daemon has the data directory; start one with tuned serve, or name one with --server")
+var errNoDaemon = errors.New("no daemon has the data directory")
 
 // reading calls f with a connection, and again when the daemon that answered has ended meanwhile.
 func (p *place) reading(ctx context.Context, f func(c *client) error) error {
@@ -173,7 +187,8 @@ func (p *place) dir() (dataDir, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("open data directory: %w; run as its owner, or give another --data-dir", err)
 	case err != nil:
-		return "", fmt.Errorf("open data directory %s: nothing has been run there; give the --data-dir of the run, or start tuned serve", d)
+		return "", fmt.Errorf("open data directory %s: nothing has been run there; give the --data-dir of the run, or begin with %s",
+			d, hint(append([]string{"serve"}, p.whereData()...)...))
 	}
 	return d, nil
 }
@@ -184,7 +199,7 @@ func (p *place) dial(address string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := p.token()
+	token, source, err := p.token()
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +214,7 @@ func (p *place) dial(address string) (*client, error) {
 	case token != "" && !near(target):
 		return nil, inClear(address)
 	}
-	return connect(target, grpc.WithTransportCredentials(transport), grpc.WithPerRPCCredentials(bearer(token)))
+	return connect(target, refused{address, source}, grpc.WithTransportCredentials(transport), grpc.WithPerRPCCredentials(bearer(token)))
 }
 
 // targetOf turns unix:PATH, a URL or HOST:PORT into what gRPC connects to.
@@ -246,20 +261,27 @@ func (p *place) trust() (*tls.Config, error) {
 	return c, nil
 }
 
-// token returns the token to show; "" for none. A flag wins over the environment.
-func (p *place) token() (string, error) {
+// token returns the token to show and where it comes from; "" for none. A flag wins over the environment.
+func (p *place) token() (token, source string, err error) {
 	if text := p.getenv("TUNED_TOKEN"); p.tokenFile == "" && text != "" {
-		return text, nil
+		return text, "$TUNED_TOKEN", nil
 	}
 	file := p.env(p.tokenFile, "TUNED_TOKEN_FILE")
 	if file == "" {
-		return "", nil
+		return "", "", nil
+	}
+	source = "--token-file " + file
+	if p.tokenFile == "" {
+		source = "$TUNED_TOKEN_FILE, " + file + ","
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return "", usage("read token: %w", err)
+		return "", "", usage("read token: %w", err)
 	}
-	return strings.TrimSpace(string(text)), nil
+	if token = strings.TrimSpace(string(text)); token == "" || strings.ContainsFunc(token, unicode.IsControl) {
+		return "", "", usage("read token: %s holds no token, which is one line of text", file)
+	}
+	return token, source, nil
 }
 
 // bearer shows a token with every call; "" shows none.
@@ -277,8 +299,8 @@ func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]strin
 func (bearer) RequireTransportSecurity() bool { return false }
 
 // connect makes a connection that is used at the first call.
-func connect(target string, options ...grpc.DialOption) (*client, error) {
-	options = append(options, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
+func connect(target string, words refused, options ...grpc.DialOption) (*client, error) {
+	options = append(append(options, words.options()...), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
 	conn, err := grpc.NewClient(target, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", target, err)
@@ -292,7 +314,7 @@ func (d dataDir) dial() (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := connect("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	c, err := connect("unix:"+socket, refused{address: "unix:" + socket}, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err == nil {
 		c.dataDir = string(d)
 	}

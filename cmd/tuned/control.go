@@ -88,8 +88,9 @@ func (a *app) stopCommand() *cobra.Command {
 	var p place
 	var drain bool
 	c := &cobra.Command{
-		Use:   "stop NAME [TRIAL]",
-		Short: "End an experiment, or one of its trials",
+		Use:        "stop NAME [TRIAL]",
+		SuggestFor: []string{"kill", "cancel", "abort"},
+		Short:      "End an experiment, or one of its trials",
 		Long: `End an experiment, or with TRIAL (name or number) that trial alone. The experiment has succeeded
 when it has a best trial, else failed; tuned resume goes on with it.`,
 		Args:              words(1, 2, "NAME [TRIAL]"),

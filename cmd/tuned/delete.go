@@ -17,8 +17,9 @@ func (a *app) deleteCommand() *cobra.Command {
 	var p place
 	var yes bool
 	c := &cobra.Command{
-		Use:   "delete NAME",
-		Short: "Delete an experiment with its trials, measurements and logs",
+		Use:        "delete NAME",
+		SuggestFor: []string{"rm", "remove"},
+		Short:      "Delete an experiment with its trials, measurements and logs",
 		Long: `Delete an experiment with its trials, measurements and logs, after a question. Trials that run
 are stopped first.`,
 		Args:              words(1, 1, "NAME"),
@@ -75,12 +76,12 @@ func (a *app) openWriting(ctx context.Context, p *place) (*client, error) {
 	cfg.DataDir = c.dataDir
 	ctx, d, err := a.startDaemon(ctx, &cfg, role{prepare: refuseBeside, drain: lastAnswers})
 	if errors.Is(err, store.ErrLocked) && dataDir(cfg.DataDir).served() {
-		return dataDir(cfg.DataDir).dial()
+		return p.at(dataDir(cfg.DataDir).dial())
 	}
 	if err != nil {
 		return nil, err
 	}
-	inside, err := d.dir.dial()
+	inside, err := p.at(d.dir.dial())
 	if err != nil {
 		return nil, errors.Join(err, d.close(ctx))
 	}

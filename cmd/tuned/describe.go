@@ -28,8 +28,9 @@ type describeFlags struct {
 func (a *app) describeCommand() *cobra.Command {
 	var f describeFlags
 	c := &cobra.Command{
-		Use:   "describe NAME [TRIAL]",
-		Short: "Say all about an experiment, or about one of its trials",
+		Use:        "describe NAME [TRIAL]",
+		SuggestFor: []string{"status", "show", "info", "inspect"},
+		Short:      "Say all about an experiment, or about one of its trials",
 		Long: `Say all about an experiment: state and reason, budget, what was found, failures, events and what
 to do; or all about one of its trials, by name or number. json, yaml and jsonpath have
 {"experiment", "events", "advice"} or {"trial", "events", "log"}.`,
@@ -65,7 +66,7 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 	if err != nil {
 		return err
 	}
-	advice := adviceFor(&w)
+	advice := adviceFor(&f.place, &w)
 	if f.format != "text" {
 		return printDescribed(a.stdout, f.format, "experiment", w.message, events, map[string]any{"advice": advice})
 	}

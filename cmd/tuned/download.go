@@ -59,7 +59,7 @@ func (p *place) http() (hc *http.Client, base, token string, err error) {
 	if err != nil {
 		return nil, "", "", err
 	}
-	if token, err = p.token(); err != nil {
+	if token, _, err = p.token(); err != nil {
 		return nil, "", "", err
 	}
 	transport := &http.Transport{}

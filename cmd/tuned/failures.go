@@ -53,7 +53,7 @@ func fingerprint(t *experiment.Trial) string {
 func printFailures(w io.Writer, groups []failure) {
 	for i, g := range groups {
 		if i == shownFailures {
-			fmt.Fprintf(w, "\n%d more kinds of failure: see tuned trials\n", len(groups)-i)
+			fmt.Fprintf(w, "\n%d more kinds of failure, which the list of trials shows\n", len(groups)-i)
 			return
 		}
 		fmt.Fprintf(w, "\n%s: %s\n", failureTitle(g), visible(g.Reason))

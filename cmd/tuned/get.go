@@ -26,9 +26,10 @@ type getFlags struct {
 func (a *app) getCommand() *cobra.Command {
 	var f getFlags
 	c := &cobra.Command{
-		Use:     "get [NAME]",
-		Aliases: []string{"list"},
-		Short:   "List experiments, or show one",
+		Use:        "get [NAME]",
+		SuggestFor: []string{"ls", "ps", "experiments"},
+		Aliases:    []string{"list"},
+		Short:      "List experiments, or show one",
 		Long: `List the experiments of a namespace, or show one. json, yaml and jsonpath have the fields of
 the API: {"experiments": [...]} of a list, else the experiment with its object and manifest.`,
 		Example: `  tuned get -A
@@ -102,10 +103,12 @@ func (a *app) sayWhereTheyAre(ctx context.Context, c *client, f *getFlags) {
 	others, err := c.list(ctx, "")
 	switch {
 	case err != nil || f.format != "table":
+	case len(others) == 0 && c.daemon:
+		fmt.Fprintf(a.stderr, "no experiments yet; %s begins one\n", commandLineOf(append([]string{"submit", "FILE"}, f.where()...)))
 	case len(others) == 0:
-		fmt.Fprintln(a.stderr, "no experiments yet; tuned submit FILE or tuned run FILE begins one")
+		fmt.Fprintf(a.stderr, "no experiments yet; %s begins one\n", commandLineOf(append([]string{"run", "FILE"}, f.where()...)))
 	default:
-		fmt.Fprintf(a.stderr, "no experiments in namespace %s; other namespaces have %d: add -A\n", f.namespace, len(others))
+		fmt.Fprintf(a.stderr, "no experiments in namespace %s; other namespaces have %d: %s shows them\n", f.namespace, len(others), f.hint("get", "-A"))
 	}
 }
 

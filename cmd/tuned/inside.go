@@ -49,7 +49,7 @@ func (d dataDir) serveInside(s interface {
 	listener := bufconn.Listen(pipeSize)
 	ended := make(chan error, 1)
 	go func() { ended <- served.Serve(listener) }()
-	c, err := connect("passthrough:///inside", grpc.WithTransportCredentials(insecure.NewCredentials()),
+	c, err := connect("passthrough:///inside", refused{address: string(d)}, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithPerRPCCredentials(bearer(token)),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
 	stop := func() error {

@@ -166,6 +166,14 @@ func (t *table) print(w io.Writer, format string) error {
 	return tw.Flush()
 }
 
+// plural is a number of things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // upper writes the names of columns as a header.
 func upper(names []string) []string {
 	return strings.Split(strings.ToUpper(strings.Join(names, "\t")), "\t")

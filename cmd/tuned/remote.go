@@ -25,7 +25,7 @@ func (a *app) followRemote(ctx context.Context, c *client, key experiment.Key, m
 	s, err := follow(ctx, r.changed, look, a.newView(mode), time.Now)
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
-		fmt.Fprintf(a.stderr, "tuned: %s goes on in the daemon; tuned wait %[1]s waits for it, tuned stop %[1]s ends it\n", key.Name)
+		fmt.Fprintf(a.stderr, "tuned: %s goes on in the daemon; %s waits for it, %s ends it\n", key.Name, c.at.hintOn(key, "wait"), c.at.hintOn(key, "stop"))
 		return exit{exitInterrupted, nil}
 	case err != nil:
 		return fmt.Errorf("follow %s: %w; the experiment goes on when the daemon does", key, err)

@@ -105,6 +105,7 @@ func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experime
 	if err != nil {
 		return fmt.Errorf("run experiment: %w", err)
 	}
+	c.at = a.placeOf(dir)
 	defer c.Close()
 	if _, err := c.submit(ctx, e); status.Code(err) == codes.FailedPrecondition {
 		return fmt.Errorf("run experiment: %w", busy)
@@ -183,14 +184,13 @@ func (a *app) sayWhatIsKnown(e *experiment.Experiment) {
 
 // sayHowToAsk tells how an experiment without a command is evaluated.
 func (a *app) sayHowToAsk(key experiment.Key, dir dataDir) {
-	where := ""
-	if string(dir) != defaultDataDir(a.getenv) {
-		where = " --data-dir " + quoteWord(string(dir))
-	}
-	if key.Namespace != "default" {
-		where += " -n " + key.Namespace
-	}
-	fmt.Fprintf(a.stderr, "%s has no command to run and waits for you. In another terminal:\n", key.Name)
-	fmt.Fprintf(a.stderr, "  tuned ask %s%s\n", key.Name, where)
-	fmt.Fprintf(a.stderr, "  tuned tell %s TRIAL METRIC=VALUE...%s\n", key.Name, where)
+	p := a.placeOf(dir)
+	fmt.Fprintf(a.stderr, "%s has no command to run and waits for you. In another terminal %s hands out a trial; tell what it found by\n",
+		key.Name, p.hintOn(key, "ask"))
+	fmt.Fprintf(a.stderr, "  %s\n", commandLineOf(p.on(key, "tell", "TRIAL", "METRIC=VALUE")))
+}
+
+// placeOf is the place of a data directory.
+func (a *app) placeOf(dir dataDir) *place {
+	return &place{dataDir: string(dir), namespace: defaultNamespace, getenv: a.getenv, here: true}
 }

@@ -60,18 +60,14 @@ func (f *machineFlags) settings(given *pflag.FlagSet, getenv func(string) string
 			return c, err
 		}
 	}
-	for flag, set := range map[string]func(){
-		"data-dir":     func() { c.DataDir = f.dataDir },
-		"template-dir": func() { c.TemplateDir = f.templates },
-		"cpus":         func() { c.CPUs = f.cpus },
-		"gpus":         func() { c.GPUs = f.gpus },
-		"allow-remote": func() { c.AllowRemote = f.remote },
-		"log-level":    func() { c.LogLevel = f.logLevel },
-	} {
-		if given.Changed(flag) {
-			set()
-		}
-	}
+	c.lay(given, map[string]override{
+		"data-dir":     {"dataDir", func() { c.DataDir = f.dataDir }},
+		"template-dir": {"templateDir", func() { c.TemplateDir = f.templates }},
+		"cpus":         {"cpus", func() { c.CPUs = f.cpus }},
+		"gpus":         {"gpus", func() { c.GPUs = f.gpus }},
+		"allow-remote": {"allowRemote", func() { c.AllowRemote = f.remote }},
+		"log-level":    {"logLevel", func() { c.LogLevel = f.logLevel }},
+	})
 	for _, text := range f.images {
 		image, command, ok := strings.Cut(text, "=")
 		if !ok {
@@ -83,6 +79,22 @@ func (f *machineFlags) settings(given *pflag.FlagSet, getenv func(string) string
 		c.Images[image] = commandLine(command)
 	}
 	return c, nil
+}
+
+// override is what a flag does to the settings: it sets a key.
+type override struct {
+	key string
+	set func()
+}
+
+// lay lays flags over the settings.
+func (c *config) lay(given *pflag.FlagSet, flags map[string]override) {
+	for flag, o := range flags {
+		if given.Changed(flag) {
+			delete(c.places, o.key)
+			o.set()
+		}
+	}
 }
 
 // finish checks the settings and makes them independent of the working directory.

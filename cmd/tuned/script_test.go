@@ -54,7 +54,8 @@ func environ(t *testing.T, more ...string) []string {
 }
 
 // TestScripts runs testdata/script/*.txt, each as a user would type it. "tuned" is this program,
-// "exits CODE COMMAND..." demands an exit code, "serving DIR" waits for a daemon.
+// "exits CODE COMMAND..." demands an exit code, "serving DIR" waits for a daemon. Commands that messages tell to
+// type are tried, see hinting.
 func TestScripts(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -67,8 +68,8 @@ func TestScripts(t *testing.T) {
 	engine := script.NewEngine()
 	engine.Cmds = scripttest.DefaultCmds()
 	engine.Conds = scripttest.DefaultConds()
-	engine.Cmds["tuned"] = script.Program(filepath.Join(bin, "tuned"), interruptProcess, 30*time.Second)
-	engine.Cmds["exits"] = exits(bin)
+	engine.Cmds["tuned"] = hinting{script.Program(filepath.Join(bin, "tuned"), interruptProcess, 30*time.Second)}
+	engine.Cmds["exits"] = hinting{exits(bin)}
 	engine.Cmds["serving"] = serving()
 	env := environ(t, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 	scripttest.Test(t, t.Context(), engine, env, "testdata/script/*.txt")

@@ -48,10 +48,11 @@ type serveFlags struct {
 func (a *app) serveCommand() *cobra.Command {
 	var f serveFlags
 	c := &cobra.Command{
-		Use:   "serve",
-		Short: "Run the daemon, which drives experiments and serves the API",
-		Long:  serveHelp,
-		Args:  words(0, 0, "no words"),
+		Use:        "serve",
+		SuggestFor: []string{"daemon", "server", "up"},
+		Short:      "Run the daemon, which drives experiments and serves the API",
+		Long:       serveHelp,
+		Args:       words(0, 0, "no words"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.serve(c.Context(), &f, c.Flags())
 		},
@@ -73,18 +74,14 @@ func (f *serveFlags) configure(given *pflag.FlagSet, getenv func(string) string)
 	if err != nil {
 		return c, err
 	}
-	for flag, set := range map[string]func(){
-		"listen":          func() { c.Listen = f.listen },
-		"tls-cert":        func() { c.TLSCert = f.tlsCert },
-		"tls-key":         func() { c.TLSKey = f.tlsKey },
-		"token-file":      func() { c.TokenFile = f.tokenFile },
-		"host":            func() { c.Hosts = f.hosts },
-		"insecure-listen": func() { c.InsecureListen = f.insecure },
-	} {
-		if given.Changed(flag) {
-			set()
-		}
-	}
+	c.lay(given, map[string]override{
+		"listen":          {"listen", func() { c.Listen = f.listen }},
+		"tls-cert":        {"tlsCert", func() { c.TLSCert = f.tlsCert }},
+		"tls-key":         {"tlsKey", func() { c.TLSKey = f.tlsKey }},
+		"token-file":      {"tokenFile", func() { c.TokenFile = f.tokenFile }},
+		"host":            {"hosts", func() { c.Hosts = f.hosts }},
+		"insecure-listen": {"insecureListen", func() { c.InsecureListen = f.insecure }},
+	})
 	return c, c.finish()
 }
 

@@ -24,8 +24,9 @@ type submitFlags struct {
 func (a *app) submitCommand() *cobra.Command {
 	var f submitFlags
 	c := &cobra.Command{
-		Use:   "submit FILE [-- COMMAND [ARG...]]",
-		Short: "Hand an experiment to the daemon",
+		Use:        "submit FILE [-- COMMAND [ARG...]]",
+		SuggestFor: []string{"create", "apply", "start", "add"},
+		Short:      "Hand an experiment to the daemon",
 		Long: `Hand an experiment to the daemon and return. FILE and COMMAND are those of tuned run; templates,
 images and the working directory are resolved here. Submitting the same again changes nothing.
 With --wait the experiment is followed to its end, and exit codes are those of tuned run;

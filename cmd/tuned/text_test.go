@@ -73,13 +73,13 @@ func TestAdvice(t *testing.T) {
 		{"healthy", &tunedv1.Experiment{State: "Running", Best: at("0.01")}, 20, ""},
 		{"paused", &tunedv1.Experiment{State: "Paused"}, 0, "tuned resume work"},
 		{"failed", &tunedv1.Experiment{State: "Failed", Completed: true}, 0, "tuned resume work"},
-		{"budget", &tunedv1.Experiment{State: "Succeeded", Reason: "ExperimentMaxTrialsReached"}, 0, "--max-trials +N"},
+		{"budget", &tunedv1.Experiment{State: "Succeeded", Reason: "ExperimentMaxTrialsReached", Budget: &tunedv1.Budget{MaxTrials: new(int32(3))}}, 0, "`tuned extend work --max-trials +3 --data-dir d`"},
 		{"time", &tunedv1.Experiment{State: "Succeeded", Reason: "ExperimentMaxDurationReached"}, 0, "--max-duration"},
 		{"cost", &tunedv1.Experiment{State: "Succeeded", Reason: "ExperimentMaxCostReached"}, 0, "--max-cost"},
-		{"goal", &tunedv1.Experiment{State: "Succeeded", Reason: "ExperimentGoalReached"}, 0, "tuned best work"},
-		{"nobody asks", &tunedv1.Experiment{State: "Running", External: true, Counts: &tunedv1.Counts{}}, 0, "tuned ask work"},
+		{"goal", &tunedv1.Experiment{State: "Succeeded", Reason: "ExperimentGoalReached"}, 0, "`tuned best work --data-dir d`"},
+		{"nobody asks", &tunedv1.Experiment{State: "Running", External: true, Counts: &tunedv1.Counts{}}, 0, "`tuned ask work --data-dir d`"},
 		{"trouble", &tunedv1.Experiment{State: "Running", Trouble: "disk full"}, 0, "disk full"},
-		{"another namespace", &tunedv1.Experiment{State: "Paused", Namespace: "team"}, 0, "tuned resume work -n team"},
+		{"another namespace", &tunedv1.Experiment{State: "Paused", Namespace: "team"}, 0, "`tuned resume work -n team --data-dir d`"},
 		{"lower end, on a logarithmic scale", &tunedv1.Experiment{State: "Running", Best: at("0.00101")}, 20, "smaller min"},
 		{"low, but not at the end of a logarithmic scale", &tunedv1.Experiment{State: "Running", Best: at("0.002")}, 20, ""},
 		{"upper end", &tunedv1.Experiment{State: "Running", Best: at("0.1")}, 20, "larger max"},
@@ -91,6 +91,7 @@ func TestAdvice(t *testing.T) {
 			if tt.m.Namespace == "" {
 				tt.m.Namespace = defaultNamespace
 			}
+			p := &place{dataDir: "d", getenv: noEnv}
 			w := whole{message: tt.m, trials: trials(tt.count), Experiment: &experiment.Experiment{
 				Metadata: experiment.Metadata{Name: "work"},
 				Spec: experiment.Spec{Parameters: []experiment.ParameterSpec{{
@@ -98,7 +99,7 @@ func TestAdvice(t *testing.T) {
 					FeasibleSpace: experiment.FeasibleSpace{Min: "0.001", Max: "0.1", Distribution: "logUniform"},
 				}}},
 			}}
-			got := adviceFor(&w)
+			got := adviceFor(p, &w)
 			if tt.want == "" && len(got) > 0 || tt.want != "" && !strings.Contains(strings.Join(got, "\n"), tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}

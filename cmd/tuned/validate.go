@@ -33,8 +33,9 @@ func (a *app) validateCommand() *cobra.Command {
 	var strict, command bool
 	var templates, format string
 	c := &cobra.Command{
-		Use:   "validate FILE...",
-		Short: "Check experiments and report every fault",
+		Use:        "validate FILE...",
+		SuggestFor: []string{"check", "lint"},
+		Short:      "Check experiments and report every fault",
 		Long: `Check experiments and report every fault with file, line and column, and the
 nearest known name. - reads standard input. Exit code 2 when any file has a fault.`,
 		Args: words(1, math.MaxInt, "FILE..."),

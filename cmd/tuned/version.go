@@ -15,11 +15,15 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",
-		Args:  cobra.NoArgs,
+		Args:  words(0, 0, "no words"),
 		Run: func(*cobra.Command, []string) {
-			fmt.Fprintf(a.stdout, "tuned %s%s %s %s/%s\n", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintln(a.stdout, versionText())
 		},
 	}
+}
+
+func versionText() string {
+	return fmt.Sprintf("tuned %s%s %s %s/%s", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // commit is the commit that the program was built from, as far as the build recorded it.

@@ -104,7 +104,7 @@ func (p *place) await(ctx context.Context, warn io.Writer, key experiment.Key, f
 		}
 		done, err := f(e)
 		if err == nil && !done {
-			err = fmt.Errorf("it is %s, and %w", e.GetState(), errNoDaemon)
+			err = fmt.Errorf("it is %s, and %w", e.GetState(), p.noDaemon())
 		}
 		return err
 	})

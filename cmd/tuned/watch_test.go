@@ -88,7 +88,7 @@ func TestRunBesideIsLeftToTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	run.exits(exitInterrupted)
-	if !strings.Contains(run.stderr.String(), "work goes on in the daemon; tuned wait work waits for it, tuned stop work ends it") {
+	if !strings.Contains(run.stderr.String(), "work goes on in the daemon; `tuned wait work --data-dir "+filepath.Join(dir, "d")+"` waits for it, `tuned stop work --data-dir ") {
 		t.Errorf("an interrupted follower says %q", run.stderr.String())
 	}
 	letGo(t, dir)

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	nodes "go.yaml.in/yaml/v3"
+	"sigs.k8s.io/yaml"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// readConfig lays a YAML file over c. All that is wrong with it comes at once, each fault with its line and key.
+func (c *config) readConfig(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return usage("read config: %w", err)
+	}
+	r := configReader{file: file, places: map[string]string{}}
+	var root nodes.Node
+	if err := nodes.Unmarshal(text, &root); err != nil {
+		return usage("read config %s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if len(root.Content) > 0 {
+		r.read("", root.Content[0], reflect.ValueOf(c).Elem())
+	}
+	c.places = r.places
+	switch len(r.faults) {
+	case 0:
+		return nil
+	case 1:
+		return usage("read config: %w", r.faults[0])
+	}
+	return usage("read config %s: %d faults:\n%w", file, len(r.faults), errors.Join(r.faults...))
+}
+
+// configReader reads the nodes of a config file into the fields that they name.
+type configReader struct {
+	file   string
+	places map[string]string // where each key is: FILE:LINE
+	faults []error
+}
+
+func (r *configReader) place(n *nodes.Node) string { return fmt.Sprintf("%s:%d", r.file, n.Line) }
+
+func (r *configReader) fault(n *nodes.Node, format string, args ...any) {
+	r.faults = append(r.faults, fmt.Errorf(r.place(n)+": "+format, args...))
+}
+
+// read reads the node at a path into a value: key by key into a struct, item by item into a list of these.
+func (r *configReader) read(path string, n *nodes.Node, into reflect.Value) {
+	if n.Kind == nodes.AliasNode {
+		n = n.Alias
+	}
+	switch {
+	case n.ShortTag() == "!!null":
+	case atOnce(into.Type()):
+		r.leaf(path, n, into)
+	case into.Kind() == reflect.Struct && n.Kind == nodes.MappingNode:
+		r.keys(path, n, into)
+	case into.Kind() == reflect.Struct:
+		r.fault(n, "%swant keys with values, got %q", prefixed(path), n.Value)
+	case n.Kind == nodes.SequenceNode:
+		into.Set(reflect.MakeSlice(into.Type(), len(n.Content), len(n.Content)))
+		for i, item := range n.Content {
+			r.read(fmt.Sprintf("%s[%d]", path, i), item, into.Index(i))
+		}
+	default:
+		r.fault(n, "%swant a list", prefixed(path))
+	}
+}
+
+func prefixed(path string) string {
+	if path == "" {
+		return ""
+	}
+	return path + ": "
+}
+
+// keys reads a mapping into the fields of a struct.
+func (r *configReader) keys(path string, n *nodes.Node, into reflect.Value) {
+	fields := configFields(into.Type())
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		at := strings.TrimPrefix(path+"."+key.Value, ".")
+		index := slices.Index(fields, key.Value)
+		switch {
+		case index < 0:
+			r.fault(key, "unknown key %q%s", at, didYouMean(nearestKey(at, key.Value, path, fields)))
+		case seen[key.Value]:
+			r.fault(key, "%s: the key is there twice", at)
+		default:
+			r.places[at] = r.place(key)
+			r.read(at, value, into.Field(index))
+		}
+		seen[key.Value] = true
+	}
+}
+
+// leaf reads a node into a value as a whole.
+func (r *configReader) leaf(path string, n *nodes.Node, into reflect.Value) {
+	var plain any
+	err := n.Decode(&plain)
+	if err == nil {
+		var text []byte
+		if text, err = yaml.Marshal(plain); err == nil {
+			err = yaml.UnmarshalStrict(text, into.Addr().Interface())
+		}
+	}
+	if err == nil {
+		return
+	}
+	got := "a list or keys"
+	if n.Kind == nodes.ScalarNode {
+		got = fmt.Sprintf("%q", n.Value)
+	}
+	r.fault(n, "%s: want %s, got %s", path, wantOfType(into.Type()), got)
+}
+
+// atOnce reports whether values of a type are read as a whole.
+func atOnce(t reflect.Type) bool {
+	pointer := reflect.PointerTo(t)
+	if pointer.Implements(reflect.TypeFor[json.Unmarshaler]()) || pointer.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+		return true
+	}
+	if t.Kind() == reflect.Slice {
+		return t.Elem().Kind() != reflect.Struct
+	}
+	return t.Kind() != reflect.Struct
+}
+
+// wantOfType says which values a type takes.
+func wantOfType(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[experiment.Duration]():
+		return "a duration such as 90s, 15m or 2h"
+	case t == reflect.TypeFor[map[string]commandLine]():
+		return "a command by image, each a text or a list of words"
+	}
+	switch t.Kind() {
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list of texts"
+	case reflect.Map:
+		return "texts by name"
+	}
+	return "a text"
+}
+
+// configFields returns the key of each field of a struct; "" of one that has none.
+func configFields(t reflect.Type) []string {
+	out := make([]string, t.NumField())
+	for i := range out {
+		out[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	}
+	return out
+}
+
+// nearestKey is the key that one which is not known may stand for: one beside it, else a like one elsewhere.
+func nearestKey(at, key, path string, beside []string) string {
+	known := slices.DeleteFunc(slices.Clone(beside), func(name string) bool { return name == "" })
+	if near := experiment.Nearest(key, known); near != "" && !strings.Contains(key, ".") {
+		return strings.TrimPrefix(path+"."+near, ".")
+	}
+	all := configPaths("", reflect.TypeFor[config]())
+	for _, known := range all {
+		if last := known[strings.LastIndex(known, ".")+1:]; strings.EqualFold(last, key) {
+			return known
+		}
+	}
+	return experiment.Nearest(at, all)
+}
+
+// configPaths returns the paths of all keys of a struct and of those within it.
+func configPaths(path string, t reflect.Type) (out []string) {
+	for i, key := range configFields(t) {
+		inner := t.Field(i).Type
+		at := strings.TrimPrefix(path+"."+key, ".")
+		if key == "" {
+			continue
+		}
+		out = append(out, at)
+		if inner.Kind() == reflect.Struct && !atOnce(inner) {
+			out = append(out, configPaths(at, inner)...)
+		}
+	}
+	return out
+}
+
+// placed puts before each fault of the settings where the config file has that key, unless a flag won over it.
+func (c *config) placed(err error) error {
+	if err == nil {
+		return nil
+	}
+	var out []error
+	for _, fault := range parts(err) {
+		key, _, _ := strings.Cut(fault.Error(), ":")
+		key, _, _ = strings.Cut(key, ",")
+		key, _, _ = strings.Cut(key, "[")
+		if at := c.places[key]; at != "" {
+			fault = fmt.Errorf("%s: %w", at, fault)
+		}
+		out = append(out, fault)
+	}
+	return errors.Join(out...)
+}
