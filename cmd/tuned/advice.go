@@ -33,9 +33,12 @@ func adviceOnState(p *place, w *whole) string {
 	m, b := w.message, w.message.GetBudget()
 	key := experiment.Key{Namespace: m.GetNamespace(), Name: w.Metadata.Name}
 	do := func(verb string, words ...string) string { return p.hintOn(key, verb, words...) }
+	if !w.driven && !m.GetCompleted() && m.GetState() != statePaused {
+		return "no daemon drives it: " + hint(append([]string{"serve"}, p.whereData()...)...) + ", or the tuned run that began it, goes on"
+	}
 	failures := int(m.GetCounts().GetFailed() + m.GetCounts().GetMetricsUnavailable())
 	switch {
-	case m.GetState() == "Paused":
+	case m.GetState() == statePaused:
 		return "it is paused: " + do("resume") + " goes on"
 	case m.GetExternal() && !m.GetCompleted() && m.GetCounts().GetTrials() == 0:
 		return "it has no command to run: " + do("ask") + " hands out trials"

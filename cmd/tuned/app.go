@@ -142,7 +142,7 @@ func (a *app) root() *cobra.Command {
 	group("begin", a.runCommand(), a.serveCommand(), a.submitCommand(), a.validateCommand(), a.explainCommand())
 	group("look", a.getCommand(), a.describeCommand(), a.trialsCommand(), a.bestCommand(), a.modelCommand(), a.logsCommand(), a.waitCommand(),
 		a.exportCommand(), a.reportCommand())
-	group("change", a.stopCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(), a.enqueueCommand(), a.deleteCommand(),
+	group("change", a.stopCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(), a.enqueueCommand(), a.annotateCommand(), a.deleteCommand(),
 		a.askCommand(), a.tellCommand(), a.importCommand())
 	group("tend", a.doctorCommand(), a.fsckCommand(), a.storeCommand(), a.manCommand(), a.completionCommand(), a.versionCommand())
 	help := a.helpCommand()

@@ -14,12 +14,20 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
+// fewestPoints is the least number of points of a curve that the API gives.
+const fewestPoints = 3
+
 // longPage is the number of records in a page of a list, as many as the API gives.
 const longPage = 1000
 
 // list returns the experiments of a namespace, of all with "", without their specs.
-func (c *client) list(ctx context.Context, namespace string) (out []*tunedv1.Experiment, err error) {
-	request := &tunedv1.ListExperimentsRequest{Namespace: namespace, PageSize: longPage}
+func (c *client) list(ctx context.Context, namespace string) ([]*tunedv1.Experiment, error) {
+	return c.find(ctx, namespace, "")
+}
+
+// find is list of the experiments that a filter of the API takes.
+func (c *client) find(ctx context.Context, namespace, filter string) (out []*tunedv1.Experiment, err error) {
+	request := &tunedv1.ListExperimentsRequest{Namespace: namespace, Filter: filter, PageSize: longPage}
 	for {
 		response, err := c.ListExperiments(ctx, request)
 		if err != nil {
@@ -78,8 +86,13 @@ func reasonOf(s *status.Status) string {
 }
 
 // trials returns an experiment's trials by number.
-func (c *client) trials(ctx context.Context, key experiment.Key) (out []*tunedv1.Trial, err error) {
-	request := &tunedv1.ListTrialsRequest{Namespace: key.Namespace, Experiment: key.Name, PageSize: longPage}
+func (c *client) trials(ctx context.Context, key experiment.Key) ([]*tunedv1.Trial, error) {
+	return c.findTrials(ctx, key, "")
+}
+
+// findTrials is trials of those that a filter of the API takes.
+func (c *client) findTrials(ctx context.Context, key experiment.Key, filter string) (out []*tunedv1.Trial, err error) {
+	request := &tunedv1.ListTrialsRequest{Namespace: key.Namespace, Experiment: key.Name, Filter: filter, PageSize: longPage}
 	for {
 		response, err := c.ListTrials(ctx, request)
 		if err != nil {
@@ -101,6 +114,29 @@ func (c *client) trial(ctx context.Context, key experiment.Key, trial string) (*
 	return t, nil
 }
 
+// latest returns the last value of each metric of the trials that run, by number.
+func (c *client) latest(ctx context.Context, key experiment.Key, trials []experiment.Trial) (map[uint64]map[string]number, error) {
+	out := map[uint64]map[string]number{}
+	for i := range trials {
+		t := &trials[i]
+		if t.State != experiment.TrialRunning {
+			continue
+		}
+		r, err := c.GetCurves(ctx, &tunedv1.GetCurvesRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: t.Name, MaxPoints: fewestPoints})
+		if err != nil {
+			return nil, c.about(ctx, key, err)
+		}
+		values := map[string]number{}
+		for _, curve := range r.GetCurves() {
+			if points := curve.GetPoints(); len(points) > 0 {
+				values[curve.GetMetric()] = number(points[len(points)-1].GetValue())
+			}
+		}
+		out[t.Number] = values
+	}
+	return out, nil
+}
+
 // events returns what happened to an experiment, oldest first.
 func (c *client) events(ctx context.Context, key experiment.Key) (out []*tunedv1.Event, err error) {
 	request := &tunedv1.ListEventsRequest{Namespace: key.Namespace, Experiment: key.Name, PageSize: longPage}
@@ -118,6 +154,7 @@ func (c *client) events(ctx context.Context, key experiment.Key) (out []*tunedv1
 
 // whole is an experiment with its trials, as the domain has them.
 type whole struct {
+	driven  bool // a daemon answered
 	message *tunedv1.Experiment
 	*experiment.Experiment
 	trials []experiment.Trial
@@ -125,6 +162,7 @@ type whole struct {
 
 // whole returns an experiment with its trials.
 func (c *client) whole(ctx context.Context, key experiment.Key) (w whole, err error) {
+	w.driven = c.daemon
 	if w.message, err = c.get(ctx, key); err != nil {
 		return w, err
 	}

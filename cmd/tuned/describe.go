@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -55,9 +56,13 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 	var w whole
 	var events []*tunedv1.Event
 	var dir string
+	var latest map[uint64]map[string]number
 	err := f.reading(ctx, func(c *client) (err error) {
 		dir = c.dataDir
 		if w, err = c.whole(ctx, f.key(name)); err != nil {
+			return err
+		}
+		if latest, err = c.latest(ctx, f.key(name), w.trials); err != nil {
 			return err
 		}
 		events, err = c.events(ctx, f.key(name))
@@ -83,6 +88,7 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 	}
 	r.chosen.print(indented{a.stdout})
 	fmt.Fprintf(a.stdout, "  Trials:      %s\n", r.trialText())
+	printRunning(a.stdout, &w, latest, time.Now())
 	printFailures(indented{a.stdout}, r.Failures)
 	printEvents(a.stdout, events)
 	if len(advice) > 0 {
@@ -92,6 +98,40 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 		}
 	}
 	return nil
+}
+
+// shownRunning is how many of the trials that run are printed.
+const shownRunning = 20
+
+// printRunning writes what the trials that run have measured.
+func printRunning(out io.Writer, w *whole, latest map[uint64]map[string]number, now time.Time) {
+	metrics := metricNames(w.Spec.Objective)
+	t := table{header: append(append([]string{"running", "for"}, metrics...), "parameters")}
+	for i := range w.trials {
+		trial := &w.trials[i]
+		values, runs := latest[trial.Number]
+		if !runs || len(t.rows) == shownRunning {
+			continue
+		}
+		cells := []string{trial.Name, clock(now.Sub(trial.Started))}
+		for _, m := range metrics {
+			cells = append(cells, latestCell(values, m))
+		}
+		t.add(append(cells, flags(trial.Assignment))...)
+	}
+	if len(t.rows) > 0 {
+		fmt.Fprintln(out)
+		t.indent(out)
+	}
+}
+
+// latestCell is the latest value of a metric; "" when there is none yet.
+func latestCell(values map[string]number, metric string) string {
+	v, ok := values[metric]
+	if !ok {
+		return ""
+	}
+	return exact(float64(v))
 }
 
 // printDescribed writes what describe found, for programs.
@@ -117,9 +157,9 @@ func describeState(out io.Writer, w *whole, now time.Time) {
 		{"Name", m.GetName()},
 		{"Namespace", m.GetNamespace()},
 		{"UID", m.GetUid()},
-		{"State", m.GetState()},
+		{"State", stateText(m, w.driven)},
 		{"Reason", m.GetReason()},
-		{"Message", m.GetMessage()},
+		{"Message", messageText(m)},
 		{"Trouble", m.GetTrouble()},
 		{"Algorithm", algorithmText(&w.Spec)},
 		{"Created", when(instant(m.GetCreated()), now)},
@@ -219,6 +259,7 @@ func (a *app) describeTrial(ctx context.Context, f *describeFlags, name, trial s
 	var e *tunedv1.Experiment
 	var events []*tunedv1.Event
 	var dir string
+	var latest map[uint64]map[string]number
 	err := f.reading(ctx, func(c *client) (err error) {
 		key := f.key(name)
 		dir = c.dataDir
@@ -226,6 +267,9 @@ func (a *app) describeTrial(ctx context.Context, f *describeFlags, name, trial s
 			return err
 		}
 		if t, err = c.trial(ctx, key, trial); err != nil {
+			return err
+		}
+		if latest, err = c.latest(ctx, key, []experiment.Trial{trialOf(t)}); err != nil {
 			return err
 		}
 		events, err = c.events(ctx, key)
@@ -242,9 +286,10 @@ func (a *app) describeTrial(ctx context.Context, f *describeFlags, name, trial s
 	known := trialOf(t)
 	log := logsOf(whole, dir).file(&known)
 	if f.format != "text" {
-		return printDescribed(a.stdout, f.format, "trial", t, events, map[string]any{"log": log})
+		return printDescribed(a.stdout, f.format, "trial", t, events, map[string]any{"log": log, "latest": orEmpty(latest[t.GetNumber()])})
 	}
 	a.printTrial(t, &known, log)
+	printMetrics(a.stdout, t, latest[t.GetNumber()])
 	printEvents(a.stdout, events)
 	return nil
 }
@@ -277,14 +322,32 @@ func (a *app) printTrial(t *tunedv1.Trial, known *experiment.Trial, log string) 
 		{"Note", t.GetNote()},
 		{"Log", log},
 	})
-	heading(a.stdout, "Metrics")
-	if len(t.GetMetrics()) == 0 {
-		fmt.Fprintln(a.stdout, "  none")
-		return
+}
+
+// printMetrics writes what a trial measured: of one that runs, latest, the last value of each metric.
+func printMetrics(out io.Writer, t *tunedv1.Trial, latest map[string]number) {
+	heading(out, "Metrics")
+	switch metrics := (table{header: []string{"metric", "value", "min", "max", "latest"}}); {
+	case len(t.GetMetrics()) > 0:
+		for _, m := range t.GetMetrics() {
+			metrics.add(m.GetName(), exact(m.GetValue()), m.GetMin(), m.GetMax(), m.GetLatest())
+		}
+		metrics.indent(out)
+	case len(latest) > 0:
+		metrics = table{header: []string{"metric", "latest"}}
+		for _, name := range slices.Sorted(maps.Keys(latest)) {
+			metrics.add(name, exact(float64(latest[name])))
+		}
+		metrics.indent(out)
+	default:
+		fmt.Fprintln(out, "  none")
 	}
-	metrics := table{header: []string{"metric", "value", "min", "max", "latest"}}
-	for _, m := range t.GetMetrics() {
-		metrics.add(m.GetName(), exact(m.GetValue()), m.GetMin(), m.GetMax(), m.GetLatest())
+}
+
+// orEmpty is a map that is not nil, {} in JSON.
+func orEmpty(m map[string]number) map[string]number {
+	if m == nil {
+		return map[string]number{}
 	}
-	metrics.indent(a.stdout)
+	return m
 }

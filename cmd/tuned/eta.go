@@ -2,6 +2,18 @@ package main
 
 import "time"
 
+// etaText says when a budget is used up; "" when that cannot be said, as when trials run longer than those
+// before, which leaves nothing to judge from.
+func etaText(known bool, left time.Duration) string {
+	switch {
+	case !known || left <= 0:
+		return ""
+	case left < time.Second:
+		return "<1s"
+	}
+	return clock(left)
+}
+
 // eta estimates the time until a budget is used up from the durations of finished trials, the
 // ages of the running ones and the number of trials that have not ended (the running ones among
 // them): all work that remains, at the mean duration, spread evenly over the parallel trials.

@@ -48,3 +48,23 @@ func TestETAIsNeverNegative(t *testing.T) {
 		}
 	})
 }
+
+func TestETAText(t *testing.T) {
+	tests := []struct {
+		name  string
+		known bool
+		left  time.Duration
+		want  string
+	}{
+		{"not known", false, time.Minute, ""},
+		{"trials take longer than those before", true, 0, ""},
+		{"overdue", true, -time.Second, ""},
+		{"little", true, 3 * time.Millisecond, "<1s"},
+		{"more", true, 31 * time.Second, "31s"},
+	}
+	for _, tt := range tests {
+		if got := etaText(tt.known, tt.left); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 type getFlags struct {
 	place
 	all    bool
+	filter string
 	watch  bool
 	format string
 }
@@ -31,9 +33,11 @@ func (a *app) getCommand() *cobra.Command {
 		Aliases:    []string{"list"},
 		Short:      "List experiments, or show one",
 		Long: `List the experiments of a namespace, or show one. json, yaml and jsonpath have the fields of
-the API: {"experiments": [...]} of a list, else the experiment with its object and manifest.`,
+the API: {"experiments": [...]} of a list, else the experiment with its object and manifest.
+--filter takes terms of the API, joined by AND, about state, tag, name and algorithm.`,
 		Example: `  tuned get -A
   tuned get mnist -o jsonpath='{.best.value}'
+  tuned get --filter 'state=Running AND tag=baseline'
   tuned get --watch`,
 		Args:              words(0, 1, "at most one NAME"),
 		ValidArgsFunction: f.completeNames,
@@ -43,12 +47,16 @@ the API: {"experiments": [...]} of a list, else the experiment with its object a
 	}
 	f.flags(c, a.getenv)
 	c.Flags().BoolVarP(&f.all, "all-namespaces", "A", false, "experiments of all namespaces")
+	c.Flags().StringVar(&f.filter, "filter", "", filterUsage)
 	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on and print what changes, until interrupted")
 	formatFlag(c, &f.format, "table", "json", "yaml", "csv", "name", jsonPath)
 	return c
 }
 
 func (a *app) get(ctx context.Context, f *getFlags, args []string) error {
+	if f.filter != "" && (f.watch || len(args) > 0) {
+		return usage("--filter: it is about a list; leave out NAME and --watch")
+	}
 	if f.watch {
 		print := a.watchPrinter(f)
 		return f.following(ctx, a.stderr, func(c *client) error { return watchExperiments(ctx, c, f, args, print) })
@@ -59,19 +67,19 @@ func (a *app) get(ctx context.Context, f *getFlags, args []string) error {
 			if err != nil {
 				return err
 			}
-			return a.printExperiments(f, []*tunedv1.Experiment{e}, true)
+			return a.printExperiments(f, c.daemon, []*tunedv1.Experiment{e}, true)
 		}
-		list, err := c.list(ctx, f.scope())
+		list, err := c.find(ctx, f.scope(), f.filter)
 		if err != nil {
-			return err
+			return filterFault(err, "state, tag, name and algorithm")
 		}
-		if len(list) == 0 {
+		if len(list) == 0 && f.filter == "" {
 			a.sayWhereTheyAre(ctx, c, f)
 		}
 		if err := c.fronts(ctx, list); err != nil {
 			return err
 		}
-		return a.printExperiments(f, list, false)
+		return a.printExperiments(f, c.daemon, list, false)
 	})
 }
 
@@ -112,20 +120,16 @@ func (a *app) sayWhereTheyAre(ctx context.Context, c *client, f *getFlags) {
 	}
 }
 
-// printExperiments writes a list, or one experiment by itself.
-func (a *app) printExperiments(f *getFlags, list []*tunedv1.Experiment, single bool) error {
+// printExperiments writes a list, or one experiment by itself. driven says whether a daemon drives them.
+func (a *app) printExperiments(f *getFlags, driven bool, list []*tunedv1.Experiment, single bool) error {
 	switch f.format {
 	case "name":
 		for _, e := range list {
-			fmt.Fprintln(a.stdout, f.shownName(e))
+			fmt.Fprintln(a.stdout, visible(f.shownName(e)))
 		}
 		return nil
 	case "table", "csv":
-		t := table{header: experimentHeader}
-		for _, e := range list {
-			t.add(experimentCells(e, f.format, time.Now())...)
-		}
-		return t.print(a.stdout, f.format)
+		return a.printTable(experimentTable(list, f.format, driven, time.Now()), f.format)
 	}
 	trees := make([]any, len(list))
 	for i, e := range list {
@@ -148,9 +152,27 @@ func (f *getFlags) shownName(e *tunedv1.Experiment) string {
 	return e.GetName()
 }
 
-var experimentHeader = []string{"namespace", "name", "state", "algorithm", "trials", "budget", "running", "failed", "best", "value", "age"}
+// experimentTable has a row per experiment; tags only where one has some.
+func experimentTable(list []*tunedv1.Experiment, format string, driven bool, now time.Time) *table {
+	t := &table{
+		header: []string{"namespace", "name", "state", "algorithm", "trials", "budget", "running", "failed", "best", "value", "age"},
+		spare:  []string{"best", "algorithm", "tags", "failed", "budget"},
+	}
+	tagged := slices.ContainsFunc(list, func(e *tunedv1.Experiment) bool { return len(e.GetTags()) > 0 })
+	if tagged {
+		t.header = append(t.header, "tags")
+	}
+	for _, e := range list {
+		cells := experimentCells(e, format, driven, now)
+		if tagged {
+			cells = append(cells, strings.Join(e.GetTags(), " "))
+		}
+		t.add(cells...)
+	}
+	return t
+}
 
-func experimentCells(e *tunedv1.Experiment, format string, now time.Time) []string {
+func experimentCells(e *tunedv1.Experiment, format string, driven bool, now time.Time) []string {
 	n := e.GetCounts()
 	budget, age := "unlimited", ""
 	if b := e.GetBudget(); b != nil && b.MaxTrials != nil {
@@ -162,8 +184,12 @@ func experimentCells(e *tunedv1.Experiment, format string, now time.Time) []stri
 		age = fmt.Sprint(int64(now.Sub(created).Seconds()))
 	}
 	best, value := bestCells(e, format)
+	state := e.GetState()
+	if format == "table" {
+		state = stateText(e, driven)
+	}
 	return []string{
-		e.GetNamespace(), e.GetName(), e.GetState(), e.GetAlgorithm(), fmt.Sprint(n.GetTrials()), budget,
+		e.GetNamespace(), e.GetName(), state, e.GetAlgorithm(), fmt.Sprint(n.GetTrials()), budget,
 		fmt.Sprint(n.GetRunning()), fmt.Sprint(n.GetFailed() + n.GetMetricsUnavailable()), best, value, age,
 	}
 }
@@ -247,35 +273,30 @@ func (c *client) each(ctx context.Context, w *tunedv1.WatchRequest, f func(*tune
 	return nil
 }
 
-// watchPrinter returns what prints a line per change: columns of a fixed width, or one JSON document.
+// watchPrinter returns what prints a line per change: a row of the table, or one JSON document.
 func (a *app) watchPrinter(f *getFlags) func(*tunedv1.Experiment) error {
-	widths := []int{12, 28, 11, 22, 7, 10, 8, 7, 36, 22, 0}
-	columns := func(cells []string) {
-		for i, cell := range cells {
-			fmt.Fprintf(a.stdout, "%-*s ", widths[i], visible(cell))
-		}
-		fmt.Fprintln(a.stdout)
-	}
-	if f.format == "table" {
-		columns(upper(experimentHeader))
-	}
-	last := ""
+	var rows rowPrinter
+	last := map[string]string{}
 	return func(e *tunedv1.Experiment) error {
-		if f.format == "table" {
-			cells := experimentCells(e, f.format, time.Now())
-			if row := fmt.Sprint(cells[:len(cells)-1]); row != last {
-				last = row
-				columns(cells)
+		switch f.format {
+		case "table":
+			t := experimentTable([]*tunedv1.Experiment{e}, f.format, true, time.Now())
+			key, row := e.GetNamespace()+"/"+e.GetName(), fmt.Sprint(slices.Delete(slices.Clone(t.rows[0]), ageColumn, ageColumn+1))
+			if row == last[key] {
+				return nil
 			}
-			return nil
-		}
-		if f.format == "json" {
+			last[key] = row
+			return rows.print(a, t)
+		case "json":
 			tree, err := treeOf(e)
 			if err != nil {
 				return err
 			}
-			return json.NewEncoder(a.stdout).Encode(tree)
+			return writeLine(a.stdout, tree)
 		}
-		return a.printExperiments(f, []*tunedv1.Experiment{e}, true)
+		return a.printExperiments(f, true, []*tunedv1.Experiment{e}, true)
 	}
 }
+
+// ageColumn is the column of experiments that changes with time alone.
+const ageColumn = 10

@@ -85,7 +85,9 @@ func (v *lines) change(p progress) {
 func (v *lines) end() {}
 
 // seconds has milliseconds as its last digit.
-func seconds(d time.Duration) number { return number(d.Round(time.Millisecond).Seconds()) }
+func seconds(d time.Duration) number {
+	return number(float64(d.Round(time.Millisecond).Milliseconds()) / 1000)
+}
 
 func writeJSON(w io.Writer, v any) {
 	_ = json.NewEncoder(w).Encode(v) // a reader that went away is no reason to stop tuning

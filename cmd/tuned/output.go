@@ -1,14 +1,12 @@
 package main
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -133,50 +131,12 @@ func treeOf(m proto.Message) (tree any, err error) {
 	return tree, json.Unmarshal(text, &tree)
 }
 
-// table is rows of text under a header.
-type table struct {
-	header []string
-	rows   [][]string
-}
-
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
-
-// print writes the table as aligned columns or as csv.
-func (t *table) print(w io.Writer, format string) error {
-	if format == "csv" {
-		c := csv.NewWriter(w)
-		for _, row := range t.rows {
-			for j := range row {
-				row[j] = visibleLines(row[j])
-			}
-		}
-		return c.WriteAll(append([][]string{t.header}, t.rows...))
-	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for i, row := range append([][]string{t.header}, t.rows...) {
-		cells := make([]string, len(row))
-		for j, cell := range row {
-			cells[j] = visible(cell)
-		}
-		if i == 0 {
-			cells = upper(t.header)
-		}
-		fmt.Fprintln(tw, strings.Join(cells, "\t"))
-	}
-	return tw.Flush()
-}
-
 // plural is a number of things.
 func plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
-}
-
-// upper writes the names of columns as a header.
-func upper(names []string) []string {
-	return strings.Split(strings.ToUpper(strings.Join(names, "\t")), "\t")
 }
 
 // visible writes control characters as Go does (\n, \x1b), so that no value breaks out of its line
@@ -205,15 +165,6 @@ func escape(text string, control func(rune) bool) string {
 		}
 	}
 	return b.String()
-}
-
-// indent writes the table as columns, two spaces in.
-func (t *table) indent(w io.Writer) {
-	var b strings.Builder
-	_ = t.print(&b, "table") // a Builder takes everything
-	for line := range strings.Lines(b.String()) {
-		fmt.Fprint(w, "  "+strings.TrimRight(line, " \n")+"\n")
-	}
 }
 
 // indented writes lines two spaces in.

@@ -61,8 +61,8 @@ func (v *plain) change(p progress) {
 		line += " | " + draining
 	}
 	eta := ""
-	if p.ETAKnown {
-		eta = " | ETA " + clock(p.ETA)
+	if left := etaText(p.ETAKnown, p.ETA); left != "" {
+		eta = " | ETA " + left
 	}
 	fmt.Fprintf(v.out, "[%4s] %s%s\n", clock(p.Elapsed), line, eta)
 }

@@ -41,10 +41,15 @@ func openPTY(t *testing.T) (master, slave *os.File) {
 // onTerminal runs a program on a terminal until it ends and returns what the terminal received.
 func onTerminal(t *testing.T, c *exec.Cmd) string {
 	t.Helper()
+	return onTerminalWith(t, c, &strings.Builder{})
+}
+
+// onTerminalWith is onTerminal with standard error elsewhere.
+func onTerminalWith(t *testing.T, c *exec.Cmd, stderr *strings.Builder) string {
+	t.Helper()
 	master, slave := openPTY(t)
 	c.Stdin, c.Stdout = slave, slave
-	var stderr strings.Builder
-	c.Stderr = &stderr
+	c.Stderr = stderr
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,9 @@ type trialRecord struct {
 	Metrics    map[string]number     `json:"metrics"`            // the objective and the additional metrics
 	Parameters map[string]string     `json:"parameters"`         // as the trial got them
 	Seconds    number                `json:"seconds"`            // null until it has run
+	Latest     map[string]number     `json:"latest,omitempty"`   // of a trial that runs: the last value of each metric
+	Tags       []string              `json:"tags,omitempty"`     // by tuned annotate
+	Note       string                `json:"note,omitempty"`     // by tuned annotate
 	Feasible   *bool                 `json:"feasible,omitempty"` // with constraints, once it has all values
 	Front      *bool                 `json:"front,omitempty"`    // with several objectives: it is on the Pareto front
 
@@ -30,6 +33,7 @@ func newTrialRecord(key experiment.Key, t *experiment.Trial, s *experiment.Spec)
 		Experiment: key.String(), Trial: t.Name, Number: t.Number, Attempt: t.Attempt,
 		State: t.State, Reason: t.Reason, Message: t.Message, Value: number(objectiveOf(t, o)),
 		Metrics: map[string]number{}, Parameters: parameterMap(t.Assignment), Seconds: notANumber, pairs: t.Assignment,
+		Tags: t.Note.Tags, Note: t.Note.Text,
 	}
 	for _, metric := range metricNames(o) {
 		r.Metrics[metric] = number(metricOf(t, metric, o))

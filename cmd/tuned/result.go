@@ -111,6 +111,8 @@ func (r *result) headline() string {
 		return "not finished: " + strings.ToLower(string(r.State))
 	case r.Best == nil && infeasible(r.Kept):
 		return "ended without a feasible trial: each one with a result breaks a constraint"
+	case r.Best == nil && r.Trials[experiment.TrialSucceeded]+r.Trials[experiment.TrialEarlyStopped] == 0:
+		return "ended without a result: no trial succeeded"
 	case r.Best == nil:
 		return "ended without a result: no trial has a usable value of " + r.Objective
 	case r.Reached:

@@ -175,8 +175,8 @@ func countsRows(p *progress, age time.Duration, width int) []string {
 	}
 	counts := fmt.Sprintf("%s done, %d running, %d failed", done, p.Running, p.Failed)
 	clocks := clock(p.Elapsed + age)
-	if p.ETAKnown {
-		clocks += ", about " + clock(p.ETA-age) + " left"
+	if left := etaText(p.ETAKnown, p.ETA-age); left != "" {
+		clocks += ", about " + left + " left"
 	}
 	return inRows(counts, "  ", clocks, width)
 }

@@ -92,7 +92,7 @@ func TestAdvice(t *testing.T) {
 				tt.m.Namespace = defaultNamespace
 			}
 			p := &place{dataDir: "d", getenv: noEnv}
-			w := whole{message: tt.m, trials: trials(tt.count), Experiment: &experiment.Experiment{
+			w := whole{driven: true, message: tt.m, trials: trials(tt.count), Experiment: &experiment.Experiment{
 				Metadata: experiment.Metadata{Name: "work"},
 				Spec: experiment.Spec{Parameters: []experiment.ParameterSpec{{
 					Name: "lr", ParameterType: "double",

@@ -1,87 +1,170 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
+// trialsFlags are the flags of the trials command.
+type trialsFlags struct {
+	place
+	filter string
+	watch  bool
+	format string
+}
+
 func (a *app) trialsCommand() *cobra.Command {
-	var p place
-	var format string
+	var f trialsFlags
 	c := &cobra.Command{
-		Use:               "trials NAME",
-		Short:             "List the trials of an experiment",
+		Use:   "trials NAME",
+		Short: "List the trials of an experiment",
+		Long: `List the trials of an experiment with their parameters and metrics; of those that run, what they
+measured last. --filter takes terms of the API, joined by AND, about state, tag, reason, number,
+value, param.NAME and metric.NAME.`,
+		Example: `  tuned trials mnist --filter 'tag=good AND param.lr<0.01'
+  tuned trials mnist --watch`,
 		Args:              words(1, 1, "NAME"),
-		ValidArgsFunction: p.completeNames,
+		ValidArgsFunction: f.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			w, err := p.whole(c.Context(), args[0])
-			if err != nil {
-				return fmt.Errorf("list trials: %w", err)
-			}
-			return a.printTrials(w.Experiment, w.trials, format)
+			return doing("list trials", a.trials(c.Context(), &f, args[0]))
 		},
 	}
-	p.flags(c, a.getenv)
-	formatFlag(c, &format, "table", "json", "yaml", "csv", "name", jsonPath)
+	f.flags(c, a.getenv)
+	c.Flags().StringVar(&f.filter, "filter", "", filterUsage)
+	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on and print what changes, until the experiment has ended")
+	formatFlag(c, &f.format, "table", "json", "yaml", "csv", "name", jsonPath)
 	return c
 }
 
-func (a *app) printTrials(e *experiment.Experiment, trials []experiment.Trial, format string) error {
-	records := make([]trialRecord, len(trials))
-	for i := range trials {
-		records[i] = newTrialRecord(e.Key(), &trials[i], &e.Spec)
+// filterFault is the error about a filter: of the user's, what it may be about.
+func filterFault(err error, fields string) error {
+	if status.Code(err) != codes.InvalidArgument {
+		return err
 	}
-	if several(&e.Spec) {
-		tally := experiment.NewTally(&e.Spec, trials)
-		markFront(records, tally.Front())
-	}
-	switch format {
-	case "table", "csv":
-	case "name":
-		for i := range records {
-			fmt.Fprintln(a.stdout, records[i].Trial)
-		}
-		return nil
-	default:
-		return printAs(a.stdout, format, records)
-	}
-	metrics := metricNames(e.Spec.Objective)
-	t := table{header: append([]string{"number", "trial", "state"}, metrics...)}
-	for _, spec := range e.Spec.Parameters {
-		t.header = append(t.header, spec.Name)
-	}
-	if len(e.Spec.Constraints()) > 0 {
-		t.header = append(t.header, "feasible")
-	}
-	if several(&e.Spec) {
-		t.header = append(t.header, "front")
-	}
-	t.header = append(t.header, "duration", "message")
-	for i := range records {
-		t.add(trialCells(&records[i], metrics, &e.Spec, format)...)
-	}
-	return t.print(a.stdout, format)
+	return usage("--%w; it may be about %s", err, fields)
 }
 
-func trialCells(r *trialRecord, metrics []string, s *experiment.Spec, format string) []string {
-	cells := []string{fmt.Sprint(r.Number), r.Trial, string(r.State)}
-	for _, m := range metrics {
-		cells = append(cells, metricCell(r, m))
+const filterUsage = "`TERMS` that must hold, joined by AND, such as tag=good"
+
+func (a *app) trials(ctx context.Context, f *trialsFlags, name string) error {
+	if f.watch {
+		return a.watchTrials(ctx, f, f.key(name))
 	}
-	for _, spec := range s.Parameters {
-		cells = append(cells, r.Parameters[spec.Name])
+	var l trialList
+	err := f.reading(ctx, func(c *client) (err error) {
+		l, err = c.trialList(ctx, f.key(name), f.filter)
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	if len(s.Constraints()) > 0 {
+	return a.printTrials(&l, f.format)
+}
+
+// trialList is an experiment with those of its trials that were asked for.
+type trialList struct {
+	whole
+	records []trialRecord
+}
+
+// trialList returns the trials of an experiment that a filter takes. Where trials are on the front is found among
+// all of them.
+func (c *client) trialList(ctx context.Context, key experiment.Key, filter string) (l trialList, err error) {
+	if l.whole, err = c.whole(ctx, key); err != nil {
+		return l, err
+	}
+	latest, err := c.latest(ctx, key, l.trials)
+	if err != nil {
+		return l, err
+	}
+	for i := range l.trials {
+		r := newTrialRecord(l.Key(), &l.trials[i], &l.Spec)
+		r.Latest = latest[r.Number]
+		l.records = append(l.records, r)
+	}
+	if several(&l.Spec) {
+		tally := experiment.NewTally(&l.Spec, l.trials)
+		markFront(l.records, tally.Front())
+	}
+	if filter == "" {
+		return l, nil
+	}
+	found, err := c.findTrials(ctx, key, filter)
+	if err != nil {
+		return l, filterFault(err, "state, tag, reason, number, value, param.NAME and metric.NAME")
+	}
+	l.records = slices.DeleteFunc(l.records, func(r trialRecord) bool {
+		return !slices.ContainsFunc(found, func(t *tunedv1.Trial) bool { return t.GetNumber() == r.Number })
+	})
+	return l, err
+}
+
+func (a *app) printTrials(l *trialList, format string) error {
+	switch format {
+	case "table", "csv":
+		return a.printTable(l.table(format), format)
+	case "name":
+		for i := range l.records {
+			fmt.Fprintln(a.stdout, visible(l.records[i].Trial))
+		}
+		return nil
+	}
+	return printAs(a.stdout, format, append([]trialRecord{}, l.records...))
+}
+
+// table has a row per trial. Columns of what no trial has are left out.
+func (l *trialList) table(format string) *table {
+	s, metrics := &l.Spec, metricNames(l.Spec.Objective)
+	t := &table{header: append([]string{"number", "trial", "state"}, metrics...)}
+	for _, p := range s.Parameters {
+		t.header = append(t.header, p.Name)
+		t.spare = append(t.spare, p.Name)
+	}
+	slices.Reverse(t.spare)
+	tagged := slices.ContainsFunc(l.trials, func(t experiment.Trial) bool { return len(t.Note.Tags) > 0 })
+	for _, column := range []struct {
+		name string
+		has  bool
+	}{{"feasible", len(s.Constraints()) > 0}, {"front", several(s)}, {"tags", tagged}, {"duration", true}, {"message", true}} {
+		if column.has {
+			t.header = append(t.header, column.name)
+		}
+	}
+	for i := range l.records {
+		r := &l.records[i]
+		cells := []string{fmt.Sprint(r.Number), r.Trial, string(r.State)}
+		for _, m := range metrics {
+			cells = append(cells, metricCell(r, m, format))
+		}
+		for _, p := range s.Parameters {
+			cells = append(cells, r.Parameters[p.Name])
+		}
+		t.add(append(cells, l.lastCells(r, tagged, format)...)...)
+	}
+	return t
+}
+
+// lastCells are the cells after the parameters.
+func (l *trialList) lastCells(r *trialRecord, tagged bool, format string) (cells []string) {
+	if len(l.Spec.Constraints()) > 0 {
 		cells = append(cells, yesNo(r.Feasible))
 	}
-	if several(s) {
+	if several(&l.Spec) {
 		cells = append(cells, yesNo(r.Front))
+	}
+	if tagged {
+		cells = append(cells, strings.Join(r.Tags, " "))
 	}
 	took, message := "", r.Message
 	if finite(float64(r.Seconds)) {
@@ -98,10 +181,13 @@ func trialCells(r *trialRecord, metrics []string, s *experiment.Spec, format str
 	return append(cells, took, message)
 }
 
-// metricCell is a metric's value, NaN only for a trial that came to its end with it.
-func metricCell(r *trialRecord, metric string) string {
+// metricCell is a metric's value, NaN only for a trial that came to its end with it. A table has the latest value
+// of a trial that runs.
+func metricCell(r *trialRecord, metric, format string) string {
 	v := float64(r.Metrics[metric])
-	if v != v && r.State != experiment.TrialSucceeded {
+	if latest, ok := r.Latest[metric]; ok && format == "table" {
+		v = float64(latest)
+	} else if v != v && r.State != experiment.TrialSucceeded {
 		return ""
 	}
 	return exact(v)

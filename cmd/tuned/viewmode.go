@@ -35,4 +35,17 @@ func (a *app) isTerminal() bool {
 	return ok && isTerminal(f)
 }
 
+// columns is the width of the terminal that standard output is; 0 when it is none.
+func (a *app) columns() int {
+	f, ok := a.stdout.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -77,13 +77,13 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 	case err != nil && waiting.Err() != nil && ctx.Err() == nil:
 		stands := "; there was no answer yet"
 		if last != nil {
-			stands = standing(last)
+			stands = standing(last, true)
 		}
 		return exit{exitTimeout, fmt.Errorf("wait for %s: after %v it is not so that %s%s", key, timeout, condition, stands)}
 	case err != nil:
 		return fmt.Errorf("wait for %s: %w", key, err)
 	}
-	fmt.Fprintf(a.stdout, "%s%s\n", key, standing(last))
+	fmt.Fprintf(a.stdout, "%s%s\n", key, standing(last, true))
 	if code != exitOK {
 		return exit{code, nil}
 	}
@@ -112,21 +112,6 @@ func (p *place) await(ctx context.Context, warn io.Writer, key experiment.Key, f
 		return err
 	}
 	return p.following(ctx, warn, func(c *client) error { return c.observe(ctx, key, f) })
-}
-
-// standing is how an experiment is, after its name.
-func standing(e *tunedv1.Experiment) string {
-	if e == nil {
-		return ": deleted"
-	}
-	text := ": " + e.GetState()
-	if e.GetReason() != "" {
-		text += ", " + visible(e.GetReason())
-	}
-	if best := e.GetBest(); best != nil && best.Value != nil && len(e.GetObjectives()) > 0 {
-		text += fmt.Sprintf(", best %s=%s", e.GetObjectives()[0].GetMetric(), exact(best.GetValue()))
-	}
-	return text
 }
 
 // holdsOf returns what says whether a condition holds of an experiment, or never will, and with which exit

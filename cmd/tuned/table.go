@@ -1,0 +1,169 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+)
+
+// table is rows of text under a header.
+type table struct {
+	header []string
+	rows   [][]string
+	spare  []string // columns that a narrow terminal may leave out, these first
+}
+
+// gap is the columns between two cells.
+const gap = 2
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// print writes the table as aligned columns or as csv.
+func (t *table) print(w io.Writer, format string) error {
+	if format == "csv" {
+		c := csv.NewWriter(w)
+		for _, row := range t.rows {
+			for j := range row {
+				row[j] = visibleLines(row[j])
+			}
+		}
+		return c.WriteAll(append([][]string{t.header}, t.rows...))
+	}
+	widths := t.widths()
+	if _, err := io.WriteString(w, line(upper(t.header), widths)+"\n"); err != nil {
+		return err
+	}
+	for _, row := range t.rows {
+		if _, err := io.WriteString(w, line(row, widths)+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// widths returns how wide the cells of each column are.
+func (t *table) widths() []int {
+	out := make([]int, len(t.header))
+	for i, row := range append([][]string{upper(t.header)}, t.rows...) {
+		for j, cell := range row {
+			if i > 0 {
+				cell = visible(cell)
+			}
+			out[j] = max(out[j], lipgloss.Width(cell))
+		}
+	}
+	return out
+}
+
+// line writes cells in columns of the given widths.
+func line(cells []string, widths []int) string {
+	var b strings.Builder
+	for j, cell := range cells {
+		cell = visible(cell)
+		b.WriteString(cell)
+		if pad := widths[j] - lipgloss.Width(cell); j < len(cells)-1 {
+			b.WriteString(strings.Repeat(" ", max(0, pad)+gap))
+		}
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// width is what the table needs in columns of a terminal.
+func (t *table) width() int {
+	sum := -gap
+	for _, w := range t.widths() {
+		sum += w + gap
+	}
+	return sum
+}
+
+// leastText is what is always left of the last column, in columns of a terminal.
+const leastText = 20
+
+// fit makes the table at most so many columns wide, as far as that goes: it shortens numbers, cuts the last column,
+// and leaves out spare columns, whose names it returns.
+func (t *table) fit(columns int) (left []string) {
+	if t.width() <= columns {
+		return nil
+	}
+	for _, row := range t.rows {
+		for j, cell := range row {
+			row[j] = shortNumber(cell)
+		}
+	}
+	last := func() int { return t.widths()[len(t.header)-1] }
+	for _, name := range t.spare {
+		if t.width()-max(0, last()-leastText) <= columns {
+			break
+		}
+		if j := slices.Index(t.header, name); j >= 0 {
+			t.drop(j)
+			left = append(left, name)
+		}
+	}
+	room := max(leastText, last()-(t.width()-columns))
+	for _, row := range t.rows {
+		row[len(row)-1] = cut(visible(row[len(row)-1]), room)
+	}
+	return left
+}
+
+// drop takes a column away.
+func (t *table) drop(j int) {
+	t.header = slices.Delete(slices.Clone(t.header), j, j+1)
+	for i := range t.rows {
+		t.rows[i] = slices.Delete(t.rows[i], j, j+1)
+	}
+}
+
+// shortNumber writes a number of many digits with five; other text stays.
+func shortNumber(text string) string {
+	const many = 7 // characters
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || len(text) <= many || v == math.Trunc(v) {
+		return text
+	}
+	return short(v)
+}
+
+// cut ends a text that is wider than so many columns with an ellipsis.
+func cut(text string, columns int) string {
+	if lipgloss.Width(text) <= columns {
+		return text
+	}
+	r := []rune(text)
+	for len(r) > 0 && lipgloss.Width(string(r)) > columns-1 {
+		r = r[:len(r)-1]
+	}
+	return string(r) + "…"
+}
+
+// printTable writes a table to standard output: on a terminal so that it fits, with a word about what was left out.
+func (a *app) printTable(t *table, format string) error {
+	if columns := a.columns(); format == "table" && columns > 0 {
+		if left := t.fit(columns); len(left) > 0 {
+			defer fmt.Fprintf(a.stderr, "left out for want of width: %s; -o csv and -o json have all\n", strings.Join(left, ", "))
+		}
+	}
+	return t.print(a.stdout, format)
+}
+
+// upper writes the names of columns as a header.
+func upper(names []string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = strings.ToUpper(name)
+	}
+	return out
+}
+
+// indent writes the table as columns, two spaces in.
+func (t *table) indent(w io.Writer) {
+	_ = t.print(indented{w}, "table") // as with all that is printed for people
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"charm.land/lipgloss/v2"
+)
+
+func TestTableLinesUp(t *testing.T) {
+	tb := table{header: []string{"name", "value"}}
+	tb.add("中文", "1")
+	tb.add("a\x1b[2J", "2")
+	tb.add("ab", "")
+	var out strings.Builder
+	if err := tb.print(&out, "table"); err != nil {
+		t.Fatal(err)
+	}
+	want := "NAME      VALUE\n中文      1\na\\x1b[2J  2\nab\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestTableFits(t *testing.T) {
+	make := func() *table {
+		tb := &table{header: []string{"number", "trial", "loss", "lr", "depth", "message"}, spare: []string{"depth", "lr"}}
+		tb.add("1", "work-x7k2bcdf", "0.12345678901234567", "0.00012345678901234", "12345678", "")
+		tb.add("2", "work-y7k2bcdf", "", "adam", "3", strings.Repeat("no memory ", 10))
+		return tb
+	}
+	whole := make().width()
+	tests := []struct {
+		columns int
+		left    []string
+		has     string
+	}{
+		{whole, nil, "0.12345678901234567"},
+		{whole - 1, nil, "0.12346"},
+		{100, nil, "0.00012346"},
+		{66, []string{"depth"}, "no memory"},
+		{53, []string{"depth", "lr"}, "no memory"},
+		{5, []string{"depth", "lr"}, "work-x7k2bcdf"}, // names are never cut
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.columns), func(t *testing.T) {
+			tb := make()
+			left := tb.fit(tt.columns)
+			var out strings.Builder
+			_ = tb.print(&out, "table") // a Builder takes everything
+			for row := range strings.Lines(out.String()) {
+				if w := lipgloss.Width(strings.TrimRight(row, "\n")); w > tt.columns && tt.columns > 40 {
+					t.Errorf("%d columns: %q", w, row)
+				}
+			}
+			if tt.columns > 66 && len(left) > 0 || tt.columns <= 66 && !slices.Equal(left, tt.left) || !strings.Contains(out.String(), tt.has) {
+				t.Errorf("left out %q, want %q; got\n%s", left, tt.left, out.String())
+			}
+		})
+	}
+}
+
+// TestTrialsFitTheTerminal looks at a table of more parameters than the terminal of 100 columns has room for.
+func TestTrialsFitTheTerminal(t *testing.T) {
+	dir := writeExperiment(t)
+	finish(t, dir)
+	narrow := func(args ...string) (string, string) {
+		c := program(t, dir, append(args, "--data-dir", "d")...)
+		var stderr strings.Builder
+		seen := onTerminalWith(t, c, &stderr)
+		return seen, stderr.String()
+	}
+	for _, args := range [][]string{{"trials", "work"}, {"get"}, {"trials", "work", "--watch"}} {
+		seen, _ := narrow(args...)
+		for row := range strings.Lines(seen) {
+			if w := lipgloss.Width(strings.TrimRight(row, "\r\n")); w > 100 {
+				t.Errorf("%q: a row of %d columns: %q", args, w, row)
+			}
+		}
+		if !strings.Contains(seen, "Succeeded") {
+			t.Errorf("%q: got %q", args, seen)
+		}
+	}
+	piped, _ := call(t, dir, exitOK, "trials", "work", "--data-dir", "d")
+	digits := strings.Fields(strings.Split(piped, "\n")[1])[3]
+	if len(digits) < 10 {
+		t.Errorf("a table that is piped has the value %q, want all digits", digits)
+	}
+}
+
+func TestDurationsHaveMilliseconds(t *testing.T) {
+	for ms := range 200_000 {
+		d := time.Duration(ms)*time.Millisecond + 123*time.Microsecond
+		text := exact(float64(seconds(d)))
+		if _, fraction, _ := strings.Cut(text, "."); len(fraction) > 3 {
+			t.Fatalf("%v is written as %s", d, text)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"time"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// lookAgain is how often watched trials are looked at for what they measure, of which no change tells.
+const lookAgain = 2 * time.Second
+
+// watchTrials prints the trials, then each again when it changes, until the experiment is settled.
+func (a *app) watchTrials(ctx context.Context, f *trialsFlags, key experiment.Key) error {
+	w := trialsWatch{app: a, flags: f, shown: map[uint64]trialRecord{}}
+	look := func(c *client) (settled bool, err error) {
+		l, err := c.trialList(ctx, key, f.filter)
+		if err != nil {
+			return false, err
+		}
+		return l.message.GetSettled() || !c.daemon, w.show(&l)
+	}
+	driven := false
+	err := f.reading(ctx, func(c *client) error {
+		if driven = c.daemon; driven {
+			return nil // watched below
+		}
+		_, err := look(c)
+		return err
+	})
+	if err != nil || !driven {
+		return err
+	}
+	return f.following(ctx, a.stderr, func(c *client) error { return c.lookOften(ctx, key, look) })
+}
+
+// lookOften calls look after each change of an experiment and from time to time, until it says that it is settled.
+func (c *client) lookOften(ctx context.Context, key experiment.Key, look func(c *client) (settled bool, err error)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	feed, err := c.watch(ctx, &tunedv1.WatchRequest{Namespace: key.Namespace, Experiment: key.Name})
+	if err != nil {
+		return c.about(ctx, key, err)
+	}
+	changed, ended := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		for {
+			if _, err := feed.Recv(); err != nil {
+				ended <- rpcError(err)
+				return
+			}
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	turns := time.NewTicker(lookAgain)
+	defer turns.Stop()
+	for {
+		if settled, err := look(c); settled || err != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-turns.C:
+		case err := <-ended:
+			if errors.Is(err, io.EOF) {
+				return errEnded
+			}
+			return err
+		}
+	}
+}
+
+// trialsWatch prints the trials that differ from how they were printed last.
+type trialsWatch struct {
+	app   *app
+	flags *trialsFlags
+	shown map[uint64]trialRecord
+	out   rowPrinter
+}
+
+func (w *trialsWatch) show(l *trialList) error {
+	all := l.records
+	l.records = nil
+	for i := range all {
+		if last, ok := w.shown[all[i].Number]; !ok || !reflect.DeepEqual(last, all[i]) {
+			w.shown[all[i].Number] = all[i]
+			l.records = append(l.records, all[i])
+		}
+	}
+	switch w.flags.format {
+	case "table":
+		return w.out.print(w.app, l.table("table"))
+	case "json":
+		for i := range l.records {
+			if err := writeLine(w.app.stdout, l.records[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(l.records) == 0 {
+		return nil
+	}
+	return w.app.printTrials(l, w.flags.format)
+}
+
+// writeLine writes a value as JSON in one line.
+func writeLine(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, quietJSON(string(text)))
+	return err
+}
+
+// rowPrinter prints tables one after the other as one, under the header of the first. Columns grow as they must.
+type rowPrinter struct {
+	widths []int
+}
+
+func (p *rowPrinter) print(a *app, t *table) error {
+	columns := a.columns()
+	if columns > 0 {
+		t.fit(columns)
+	}
+	widths := t.widths()
+	again := len(widths) != len(p.widths) // at first, and when columns come or go
+	if again {
+		p.widths = widths
+		if state := slices.Index(t.header, "state"); state >= 0 {
+			p.widths[state] = max(p.widths[state], len(experiment.Succeeded))
+		}
+	}
+	for j, w := range widths {
+		p.widths[j] = max(p.widths[j], w)
+	}
+	rows := t.rows
+	if again {
+		rows = append([][]string{upper(t.header)}, rows...)
+	}
+	for _, row := range rows {
+		text := line(row, p.widths)
+		if columns > 0 {
+			text = cut(text, columns)
+		}
+		if _, err := fmt.Fprintln(a.stdout, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
