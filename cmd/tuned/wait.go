@@ -63,11 +63,16 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 		defer time.AfterFunc(timeout, cancel).Stop()
 	}
 	code, last := exitOK, (*tunedv1.Experiment)(nil)
+	told := false
 	err = p.await(waiting, a.stderr, key, func(e *tunedv1.Experiment) (done bool, err error) {
 		last = e
 		done, code = holds(e)
-		if !done && e == nil {
+		switch {
+		case !done && e == nil:
 			return false, fmt.Errorf("%s was deleted", key)
+		case !done && !told:
+			told = true
+			fmt.Fprintf(a.stderr, "tuned: %s%s; waiting until it is so: %s\n", key, standing(e, true), condition)
 		}
 		return done, nil
 	})

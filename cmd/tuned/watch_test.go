@@ -96,24 +96,34 @@ func TestRunBesideIsLeftToTheDaemon(t *testing.T) {
 	s.exits(exitOK, syscall.SIGTERM)
 }
 
+// saidLine reads what a command says up to a line that has a text.
+func saidLine(t *testing.T, lines *bufio.Scanner, want string) {
+	t.Helper()
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), want) {
+			return
+		}
+	}
+	t.Fatalf("it ends without %q", want)
+}
+
 // TestWaitOutlastsTheDaemon: another daemon on the same folder is found, and the wait goes on with it.
 func TestWaitOutlastsTheDaemon(t *testing.T) {
 	dir := writeExperiment(t)
 	s := startServe(t, dir)
 	call(t, dir, exitOK, "submit", "--data-dir", "d", "work.yaml")
 	wait := program(t, dir, "wait", "work", "--for", "paused", "--data-dir", "d")
-	said, err := wait.StderrPipe()
+	stderr, err := wait.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := wait.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second) // so that it has asked
+	said := bufio.NewScanner(stderr)
+	saidLine(t, said, "waiting until it is so: paused")
 	s.exits(exitOK, syscall.SIGTERM)
-	if lines := bufio.NewScanner(said); !lines.Scan() || !strings.Contains(lines.Text(), "waiting for it to come back") {
-		t.Errorf("it says %q", lines.Text())
-	}
+	saidLine(t, said, "waiting for it to come back")
 	s = startServe(t, dir)
 	call(t, dir, exitOK, "pause", "work", "--data-dir", "d")
 	if err := wait.Wait(); err != nil {
@@ -159,3 +169,39 @@ type writing func([]byte) (int, error)
 
 // Write implements io.Writer.
 func (w writing) Write(text []byte) (int, error) { return w(text) }
+
+// TestLogsOutlastTheDaemon follows a log while one daemon ends and another begins: each line comes once.
+func TestLogsOutlastTheDaemon(t *testing.T) {
+	dir := writeExperiment(t)
+	t.Cleanup(func() { letGo(t, dir) })
+	s := startServe(t, dir)
+	call(t, dir, exitOK, "submit", "--data-dir", "d", "--parallel", "1", "--max-trials", "1", "work.yaml", "--",
+		"sh", "-c", `echo before; while ! [ -e go ]; do sleep 0.05; done; echo loss=$0`, "${trialParameters.x}", "${trialParameters.opt}")
+	call(t, dir, exitOK, "wait", "work", "--for", "running", "--data-dir", "d")
+	logs := program(t, dir, "logs", "work", "1", "-f", "--data-dir", "d")
+	stdout, err := logs.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := logs.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := logs.Start(); err != nil {
+		t.Fatal(err)
+	}
+	out := bufio.NewScanner(stdout)
+	saidLine(t, out, "before")
+	s.exits(exitOK, syscall.SIGTERM)
+	saidLine(t, bufio.NewScanner(stderr), "waiting for it to come back")
+	s = startServe(t, dir)
+	letGo(t, dir)
+	rest := ""
+	for out.Scan() {
+		rest += out.Text() + "\n"
+	}
+	if err := logs.Wait(); err != nil || strings.Contains(rest, "before") || strings.Count(rest, "loss=") != 1 {
+		t.Errorf("the log goes on with %q and ends with %v, want one line with loss=", rest, err)
+	}
+	s.exits(exitOK, syscall.SIGTERM)
+}
