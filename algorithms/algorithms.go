@@ -74,6 +74,9 @@ type Suggestion struct {
 	ID    uint64 // the ID asked for
 	Point searchspace.Point
 	Memo  []byte // opaque to the tuner; comes back in the Trial; nil for none
+	// Parent is the ID of the earlier trial whose checkpoint this one goes on from, so that what that
+	// one has trained is not trained anew; 0 for none. Programs that keep no checkpoints start afresh.
+	Parent uint64
 }
 
 // Suggester proposes points for one Problem.

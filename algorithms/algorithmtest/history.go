@@ -70,6 +70,9 @@ func (h *history) checkAnswer(ids []uint64, out []algorithms.Suggestion, err err
 		if err := h.problem.Space.Contains(o.Point); err != nil {
 			h.Errorf("suggestion %d: %v", o.ID, err)
 		}
+		if o.Parent >= ids[0] {
+			h.Errorf("suggestion %d goes on from trial %d, which is no earlier one", o.ID, o.Parent)
+		}
 	}
 	h.checkSpread(out)
 }
@@ -190,7 +193,7 @@ func samePoint(a, b searchspace.Point) bool { return sameFloats(a, b) }
 
 func sameSuggestions(a, b []algorithms.Suggestion) bool {
 	return slices.EqualFunc(a, b, func(x, y algorithms.Suggestion) bool {
-		return x.ID == y.ID && samePoint(x.Point, y.Point) && bytes.Equal(x.Memo, y.Memo)
+		return x.ID == y.ID && samePoint(x.Point, y.Point) && bytes.Equal(x.Memo, y.Memo) && x.Parent == y.Parent
 	})
 }
 

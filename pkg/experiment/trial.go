@@ -16,6 +16,7 @@ type Trial struct {
 	Attempt    int                    `json:"attempt"`
 	Assignment searchspace.Assignment `json:"assignment"`
 	Memo       []byte                 `json:"memo,omitempty"`    // the algorithm's, see algorithms.Suggestion
+	Parent     uint64                 `json:"parent,omitempty"`  // number of the trial whose checkpoint it goes on from; 0: none
 	Request    string                 `json:"request,omitempty"` // of the client that asked for it; "" when the daemon runs it
 
 	Origin   Origin `json:"origin,omitempty"`   // where the assignment comes from

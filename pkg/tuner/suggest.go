@@ -200,6 +200,9 @@ func (s *suggestions) check(out []algorithms.Suggestion, ids []uint64) error {
 		if err := s.problem.Space.Contains(sug.Point); err != nil {
 			return fmt.Errorf("algorithm %s suggested an infeasible point for trial %d: %w", s.def.Name, sug.ID, err)
 		}
+		if sug.Parent >= ids[0] {
+			return fmt.Errorf("algorithm %s lets trial %d go on from trial %d, which is no earlier one", s.def.Name, sug.ID, sug.Parent)
+		}
 	}
 	return nil
 }

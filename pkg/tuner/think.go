@@ -113,7 +113,7 @@ func (d *draft) conclude(th *thought) {
 	}
 	for _, s := range th.out[:min(len(th.out), room(d.e, len(d.trials), d.tally.Active()))] {
 		d.add(experiment.Trial{
-			Number: s.ID, State: state, Memo: s.Memo, Request: request,
+			Number: s.ID, State: state, Memo: s.Memo, Parent: s.Parent, Request: request,
 			Assignment: th.of.problem.Space.Format(s.Point),
 		})
 	}

@@ -372,6 +372,9 @@ func TestAMisbehavingAlgorithmFailsTheExperiment(t *testing.T) {
 		{"answers another trial", func([]uint64) []algorithms.Suggestion {
 			return []algorithms.Suggestion{{ID: 9, Point: searchspace.Point{0.5}}}
 		}, "a suggestion for 9"},
+		{"goes on from a later trial", func(ids []uint64) []algorithms.Suggestion {
+			return []algorithms.Suggestion{{ID: ids[0], Point: searchspace.Point{0.5}, Parent: ids[0]}}
+		}, "go on from trial 1, which is no earlier one"},
 		{"answers too little", func([]uint64) []algorithms.Suggestion { return nil }, "answered 0 suggestions to 1 asked"},
 		{"answers too much", func(ids []uint64) []algorithms.Suggestion { return make([]algorithms.Suggestion, len(ids)+1) }, "answered 2"},
 	}
