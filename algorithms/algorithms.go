@@ -41,6 +41,9 @@ type Problem struct {
 	Seed        uint64 // all randomness is a function of (Seed, trial ID)
 	MaxTrials   int    // budget; 0 means unlimited
 	Parallel    int    // trials that run at the same time, at least 1
+	// Maximized says that the first loss is a metric's value with its sign turned. Only what people read
+	// or write in the metric's own units needs to know.
+	Maximized bool
 	// Priors are earlier experiments to learn from. Their losses need not be on the scale of this
 	// problem's; an algorithm that cannot use them ignores them.
 	Priors []Prior
@@ -101,18 +104,6 @@ type Suggester interface {
 	// over are asked for again later. Suggestions of one call differ from each other and from
 	// pending points as far as the space has room.
 	Ask(ids []uint64, pending []Trial) ([]Suggestion, error)
-}
-
-// Decision is a Pruner's answer about one running trial.
-type Decision struct {
-	Stop   bool
-	Reason string // for a person: which rule, at which step, against which value
-}
-
-// Pruner decides whether a running trial should stop early. It is a pure function of the curves
-// so far: same input, same answer, no state. It may be called concurrently.
-type Pruner interface {
-	Prune(running Trial, others []Trial) Decision
 }
 
 // Advice is a warning about a setting or the budget: the problem is solved, but not as one might think.

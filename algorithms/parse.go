@@ -22,8 +22,18 @@ type RawSetting struct {
 // out of range or not among the choices. A dialect is as tolerant as its service: of repeated names
 // the last one counts, numbers are Python's, and some services ignore unknown names.
 func Parse(def Definition, raw []RawSetting, dialect string) (Values, error) {
-	known := make([]Setting, 0, len(def.Settings))
-	for _, s := range def.Settings {
+	return parse("algorithm "+def.Name, def.Settings, raw, dialect)
+}
+
+// ParsePruner reads the settings of an early-stopping rule as Parse does those of an algorithm.
+func ParsePruner(def PrunerDefinition, raw []RawSetting) (Values, error) {
+	return parse("early stopping rule "+def.Name, def.Settings, raw, "")
+}
+
+// parse reads the settings of what is named in messages.
+func parse(of string, settings []Setting, raw []RawSetting, dialect string) (Values, error) {
+	known := make([]Setting, 0, len(settings))
+	for _, s := range settings {
 		if dialect == "" || s.Dialect == "" || s.Dialect == dialect {
 			known = append(known, s)
 		}
@@ -31,11 +41,11 @@ func Parse(def Definition, raw []RawSetting, dialect string) (Values, error) {
 	values := make(Values, len(known))
 	var faults []error
 	for _, r := range raw {
-		if slices.Contains(ignorant, dialect) && index(def.Settings, r.Name) < 0 {
+		if slices.Contains(ignorant, dialect) && index(settings, r.Name) < 0 {
 			continue
 		}
 		if err := values.set(known, r, dialect); err != nil {
-			faults = append(faults, fmt.Errorf("algorithm %s: %w", def.Name, err))
+			faults = append(faults, fmt.Errorf("%s: %w", of, err))
 		}
 	}
 	for _, s := range known {
@@ -43,7 +53,7 @@ func Parse(def Definition, raw []RawSetting, dialect string) (Values, error) {
 		switch {
 		case set:
 		case s.Required && !slices.ContainsFunc(raw, func(r RawSetting) bool { return r.Name == s.Name }):
-			faults = append(faults, fmt.Errorf("algorithm %s: setting %s is required: %s", def.Name, s.Name, s.Help))
+			faults = append(faults, fmt.Errorf("%s: setting %s is required: %s", of, s.Name, s.Help))
 		case s.Default != "":
 			values[s.Name], _ = s.parse(s.Default) // checked by NewRegistry
 		}

@@ -8,76 +8,101 @@ import (
 )
 
 // Registry finds algorithms by name. It is immutable.
-type Registry struct {
-	defs   []Definition
-	byName map[string]int // names and aliases
-}
+type Registry struct{ catalogue[Definition] }
 
 // NewRegistry makes a registry of the given definitions. A name or alias that two of them share, an
 // empty one and a default that its own Setting refuses are errors; all are reported at once.
 func NewRegistry(defs ...Definition) (*Registry, error) {
-	r := &Registry{defs: slices.Clone(defs), byName: make(map[string]int)}
+	c, err := newCatalogue("algorithm", defs, func(d Definition) entry { return entry{d.Name, d.Aliases, d.Settings} })
+	if err != nil {
+		return nil, err
+	}
+	return &Registry{c}, nil
+}
+
+// Pruners finds early-stopping rules by name. It is immutable.
+type Pruners struct{ catalogue[PrunerDefinition] }
+
+// NewPruners makes a registry of the given rules; what is an error to NewRegistry is one here.
+func NewPruners(defs ...PrunerDefinition) (*Pruners, error) {
+	c, err := newCatalogue("early stopping rule", defs, func(d PrunerDefinition) entry { return entry{d.Name, d.Aliases, d.Settings} })
+	if err != nil {
+		return nil, err
+	}
+	return &Pruners{c}, nil
+}
+
+// catalogue finds definitions of one kind by their names and aliases.
+type catalogue[D any] struct {
+	kind   string // "algorithm", in messages
+	defs   []D
+	names  []string // parallel to defs
+	byName map[string]int
+}
+
+// entry is what a catalogue knows of a definition.
+type entry struct {
+	name     string
+	aliases  []string
+	settings []Setting
+}
+
+func newCatalogue[D any](kind string, defs []D, look func(D) entry) (catalogue[D], error) {
+	c := catalogue[D]{kind: kind, defs: slices.Clone(defs), byName: make(map[string]int)}
 	var faults []error
-	for i, d := range r.defs {
-		for _, name := range append([]string{d.Name}, d.Aliases...) {
-			other, taken := r.byName[name]
+	for i, d := range c.defs {
+		e := look(d)
+		c.names = append(c.names, e.name)
+		for _, name := range append([]string{e.name}, e.aliases...) {
+			other, taken := c.byName[name]
 			switch {
 			case name == "":
 				faults = append(faults, fmt.Errorf("definition %d has an empty name", i))
 			case taken:
-				faults = append(faults, fmt.Errorf("algorithms %s and %s share the name %q", r.defs[other].Name, d.Name, name))
+				faults = append(faults, fmt.Errorf("%ss %s and %s share the name %q", kind, c.names[other], e.name, name))
 			default:
-				r.byName[name] = i
+				c.byName[name] = i
 			}
 		}
-		faults = append(faults, checkSettings(d)...)
+		faults = append(faults, checkSettings(kind, e)...)
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
-	}
-	return r, nil
+	return c, errors.Join(faults...)
 }
 
 // checkSettings finds what is wrong with a definition's own settings.
-func checkSettings(d Definition) []error {
+func checkSettings(kind string, e entry) []error {
 	var faults []error
-	for _, s := range d.Settings {
+	for _, s := range e.settings {
 		if s.Default == "" {
 			continue
 		}
 		if _, err := s.parse(s.Default); err != nil {
-			faults = append(faults, fmt.Errorf("algorithm %s: default of %w", d.Name, err))
+			faults = append(faults, fmt.Errorf("%s %s: default of %w", kind, e.name, err))
 		}
 	}
 	return faults
 }
 
-// Lookup returns the algorithm of a name or alias.
-func (r *Registry) Lookup(name string) (Definition, error) {
-	if i, ok := r.byName[name]; ok {
-		return r.defs[i], nil
+// Lookup returns the definition of a name or alias.
+func (c catalogue[D]) Lookup(name string) (found D, err error) {
+	if i, ok := c.byName[name]; ok {
+		return c.defs[i], nil
 	}
-	names := r.Names()
-	for alias := range r.byName {
+	names := c.Names()
+	for alias := range c.byName {
 		names = append(names, alias)
 	}
 	if near := Nearest(name, names); near != "" {
-		return Definition{}, fmt.Errorf("unknown algorithm %q, did you mean %q?", name, near)
+		return found, fmt.Errorf("unknown %s %q, did you mean %q?", c.kind, name, near)
 	}
-	return Definition{}, fmt.Errorf("unknown algorithm %q, known are %s", name, strings.Join(r.Names(), ", "))
+	return found, fmt.Errorf("unknown %s %q, known are %s", c.kind, name, strings.Join(c.names, ", "))
 }
 
-// Names returns the names of all algorithms, in the order of registration, without aliases.
-func (r *Registry) Names() []string {
-	names := make([]string, len(r.defs))
-	for i, d := range r.defs {
-		names[i] = d.Name
-	}
-	return names
-}
+// Names returns all names, in the order of registration, without aliases.
+func (c catalogue[D]) Names() []string { return slices.Clone(c.names) }
 
-// Definitions returns all algorithms in the order of registration.
-func (r *Registry) Definitions() []Definition { return slices.Clone(r.defs) }
+// Definitions returns all definitions in the order of registration.
+func (c catalogue[D]) Definitions() []D { return slices.Clone(c.defs) }
 
 // Nearest returns the candidate most like name, or "" when none is. Of equals it takes the first
 // in the alphabet.

@@ -1,9 +1,10 @@
-// Package builtin is the list of the algorithms that are compiled in.
+// Package builtin is the list of the algorithms and early-stopping rules that are compiled in.
 package builtin
 
 import (
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/bayes"
+	"github.com/tuned-hpo/tuned/algorithms/earlystop"
 	"github.com/tuned-hpo/tuned/algorithms/random"
 )
 
@@ -25,6 +26,15 @@ func Registry() *algorithms.Registry {
 	)
 	if err != nil {
 		panic(err) // the list above contradicts itself
+	}
+	return r
+}
+
+// Pruners returns the built-in early-stopping rules.
+func Pruners() *algorithms.Pruners {
+	r, err := algorithms.NewPruners(earlystop.Definitions()...)
+	if err != nil {
+		panic(err) // the list contradicts itself
 	}
 	return r
 }
