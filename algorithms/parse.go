@@ -22,16 +22,16 @@ type RawSetting struct {
 // out of range or not among the choices. A dialect is as tolerant as its service: of repeated names
 // the last one counts, numbers are Python's, and some services ignore unknown names.
 func Parse(def Definition, raw []RawSetting, dialect string) (Values, error) {
-	return parse("algorithm "+def.Name, def.Settings, raw, dialect)
+	return ParseSettings("algorithm "+def.Name, def.Settings, raw, dialect)
 }
 
 // ParsePruner reads the settings of an early-stopping rule as Parse does those of an algorithm.
 func ParsePruner(def PrunerDefinition, raw []RawSetting) (Values, error) {
-	return parse("early stopping rule "+def.Name, def.Settings, raw, "")
+	return ParseSettings("early stopping rule "+def.Name, def.Settings, raw, "")
 }
 
-// parse reads the settings of what is named in messages.
-func parse(of string, settings []Setting, raw []RawSetting, dialect string) (Values, error) {
+// ParseSettings is Parse for settings alone; of names in messages whose they are.
+func ParseSettings(of string, settings []Setting, raw []RawSetting, dialect string) (Values, error) {
 	known := make([]Setting, 0, len(settings))
 	for _, s := range settings {
 		if dialect == "" || s.Dialect == "" || s.Dialect == dialect {

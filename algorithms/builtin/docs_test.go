@@ -21,19 +21,40 @@ func TestDocumentedSettings(t *testing.T) {
 	}
 	tables := map[string]string{"algorithms": listOf(Registry().Definitions())}
 	for _, d := range Registry().Definitions() {
-		tables[d.Name] = settingsOf(d)
+		tables[d.Name] = settingsOf(d.Settings, d.Reference)
 	}
-	got := string(text)
+	golden.Compare(t, file, filled(t, file, string(text), tables))
+}
+
+// TestDocumentedRules wants docs/early-stopping.md to hold the list of early-stopping rules and the settings of each.
+func TestDocumentedRules(t *testing.T) {
+	const file = "../../docs/early-stopping.md"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list, settings strings.Builder
+	list.WriteString("| name | what it does |\n|---|---|\n")
+	for _, d := range Pruners().Definitions() {
+		fmt.Fprintf(&list, "| `%s` | %s |\n", strings.Join(append([]string{d.Name}, d.Aliases...), "`, `"), d.Summary)
+		fmt.Fprintf(&settings, "## %s\n\n%s\n", d.Name, settingsOf(d.Settings, d.Reference))
+	}
+	golden.Compare(t, file, filled(t, file, string(text), map[string]string{"pruners": list.String(), "rules": settings.String()}))
+}
+
+// filled returns a page with tables between their marks.
+func filled(t *testing.T, file, page string, tables map[string]string) string {
+	t.Helper()
 	for name, table := range tables {
 		begin := "<!-- " + name + " -->\n"
-		before, rest, ok := strings.Cut(got, begin)
+		before, rest, ok := strings.Cut(page, begin)
 		_, after, closed := strings.Cut(rest, "<!-- end -->\n")
 		if !ok || !closed {
 			t.Fatalf("%s has no marks %q and \"<!-- end -->\"", file, strings.TrimSpace(begin))
 		}
-		got = before + begin + table + "<!-- end -->\n" + after
+		page = before + begin + table + "<!-- end -->\n" + after
 	}
-	golden.Compare(t, file, got)
+	return page
 }
 
 // listOf is a table of all algorithms.
@@ -49,11 +70,11 @@ func listOf(defs []algorithms.Definition) string {
 	return b.String()
 }
 
-// settingsOf is the reference of an algorithm and a table of its settings.
-func settingsOf(d algorithms.Definition) string {
+// settingsOf is a table of settings, and the reference of what has them.
+func settingsOf(all []algorithms.Setting, reference string) string {
 	var b strings.Builder
 	b.WriteString("| setting | type | default | values | dialect | meaning |\n|---|---|---|---|---|---|\n")
-	for _, s := range d.Settings {
+	for _, s := range all {
 		value := "-"
 		if s.Default != "" {
 			value = "`" + s.Default + "`"
@@ -64,8 +85,8 @@ func settingsOf(d algorithms.Definition) string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", s.Name, typeNames[s.Type], value, valuesOf(s), orDash(s.Dialect), help)
 	}
-	if d.Reference != "" {
-		fmt.Fprintf(&b, "\nReference: %s.\n", d.Reference)
+	if reference != "" {
+		fmt.Fprintf(&b, "\nReference: %s.\n", reference)
 	}
 	return b.String()
 }

@@ -10,20 +10,8 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
-// medianStop is Katib's only early stopping algorithm.
-const (
-	medianStop        = "medianstop"
-	earlyStoppingName = "spec.earlyStopping.algorithmName"
-)
-
 // advise says what a spec will not get on this machine.
 func advise(s *experiment.Spec) (warnings experiment.Faults) {
-	if s.EarlyStopping != nil && s.EarlyStopping.AlgorithmName == medianStop {
-		warnings = append(warnings, experiment.Fault{
-			Path: earlyStoppingName, Type: experiment.NotSupported,
-			Detail: "early stopping is not built yet: every trial runs to its end",
-		})
-	}
 	warnings = append(warnings, notLookedAt(s)...)
 	warnings = append(warnings, adviseSettings(s)...)
 	if path, ok := sharedPath(s); ok && count(s.ParallelTrialCount, 1) > 1 {
@@ -114,9 +102,7 @@ func checkAlgorithm(s *experiment.Spec) experiment.Faults {
 			faults = append(faults, experiment.Fault{Path: path, Type: experiment.Invalid, Detail: err.Error()})
 		}
 	}
-	if e := s.EarlyStopping; e != nil && e.AlgorithmName != "" && e.AlgorithmName != medianStop {
-		add(earlyStoppingName, fmt.Errorf("unknown early stopping algorithm %q, known is %s", e.AlgorithmName, medianStop))
-	}
+	checkRules(s, add)
 	if s.Algorithm == nil || s.Algorithm.AlgorithmName == "" {
 		return faults // a missing name is found without the registry
 	}
@@ -128,30 +114,56 @@ func checkAlgorithm(s *experiment.Spec) experiment.Faults {
 		add("spec.algorithm.algorithmName", err)
 		return faults
 	}
-	values, ok := checkSettings(def, s.Algorithm, add)
+	values, ok := checkSettings("algorithm "+def.Name, def.Settings, s.Algorithm, "spec.algorithm", add)
 	if p, err := tuner.Problem(s); ok && err == nil { // a space with faults is reported as such
 		add("spec.algorithm", algorithms.Check(def, p, values))
 	}
 	return faults
 }
 
+// checkRules reports what is wrong with early-stopping rules. A missing name is found without the registry.
+func checkRules(s *experiment.Spec, add func(path string, err error)) {
+	rules := s.EarlyStoppingRules()
+	for i, r := range rules {
+		path := "spec.earlyStopping"
+		if r != s.EarlyStopping {
+			path = fmt.Sprintf("spec.tuned.earlyStopping[%d]", i-len(rules)+len(s.Tuned.EarlyStopping))
+		}
+		if r.AlgorithmName != "" {
+			checkRule(r, path, add)
+		}
+	}
+}
+
+func checkRule(given *experiment.Algorithm, path string, add func(path string, err error)) {
+	def, err := builtin.Pruners().Lookup(given.AlgorithmName)
+	if err != nil {
+		add(path+".algorithmName", err)
+		return
+	}
+	values, ok := checkSettings("early stopping rule "+def.Name, def.Settings, given, path, add)
+	if ok {
+		_, err := algorithms.NewPruner(def, algorithms.Problem{}, values)
+		add(path, err)
+	}
+}
+
 // checkSettings reports each fault at the setting that has it, and those of several settings
 // together at the list.
-func checkSettings(def algorithms.Definition, given *experiment.Algorithm, add func(path string, err error)) (algorithms.Values, bool) {
-	const path = "spec.algorithm.algorithmSettings"
+func checkSettings(of string, known []algorithms.Setting, given *experiment.Algorithm, path string, add func(path string, err error)) (algorithms.Values, bool) {
+	path += ".algorithmSettings"
 	raw := tuner.RawSettings(given)
-	values, err := algorithms.Parse(def, raw, "")
+	values, err := algorithms.ParseSettings(of, known, raw, "")
 	if err == nil {
 		return values, true
 	}
-	alone := def
-	alone.Settings = slices.Clone(def.Settings)
-	for i := range alone.Settings {
-		alone.Settings[i].Required = false
+	alone := slices.Clone(known)
+	for i := range alone {
+		alone[i].Required = false
 	}
 	found := map[string]bool{}
 	for i := range raw {
-		if _, err := algorithms.Parse(alone, raw[i:i+1], ""); err != nil {
+		if _, err := algorithms.ParseSettings(of, alone, raw[i:i+1], ""); err != nil {
 			add(fmt.Sprintf("%s[%d]", path, i), err)
 			found[err.Error()] = true
 		}

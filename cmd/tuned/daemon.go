@@ -128,7 +128,7 @@ func (d *daemon) openTuner(ctx context.Context, a *app, c *config, st *badger.St
 		return err
 	}
 	d.tuner, err = tuner.New(tuner.Config{
-		Store: observed, Runner: runner, Algorithms: builtin.Registry(), Now: time.Now, Log: d.log, Suggested: d.observers.suggested,
+		Store: observed, Runner: runner, Algorithms: builtin.Registry(), Pruners: builtin.Pruners(), Now: time.Now, Log: d.log, Suggested: d.observers.suggested,
 	})
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
@@ -48,6 +49,9 @@ func (a *app) explain(c *cobra.Command, f *runFlags, file string, command []stri
 	}
 	explainBudget(a.stdout, &e.Spec)
 	if err := explainAlgorithm(a.stdout, &e.Spec); err != nil {
+		return err
+	}
+	if err := explainEarlyStopping(a.stdout, &e.Spec); err != nil {
 		return err
 	}
 	explainMetrics(a.stdout, e.Spec.MetricsCollectorSpec)
@@ -182,6 +186,26 @@ func explainAlgorithm(w io.Writer, s *experiment.Spec) error {
 	}
 	if len(def.Settings) > 0 {
 		explainSettings(w, def.Settings, values, s.Algorithm.AlgorithmSettings)
+	}
+	return nil
+}
+
+func explainEarlyStopping(w io.Writer, s *experiment.Spec) error {
+	rules := s.EarlyStoppingRules()
+	if len(rules) > 0 {
+		heading(w, "Early stopping")
+	}
+	for _, r := range rules {
+		def, err := builtin.Pruners().Lookup(r.AlgorithmName)
+		if err != nil {
+			return fmt.Errorf("explain early stopping: %w", err)
+		}
+		values, err := algorithms.ParsePruner(def, tuner.RawSettings(r))
+		if err != nil {
+			return fmt.Errorf("explain early stopping: %w", err)
+		}
+		fmt.Fprintf(w, "  %s: %s\n", def.Name, def.Summary)
+		explainSettings(w, def.Settings, values, r.AlgorithmSettings)
 	}
 	return nil
 }

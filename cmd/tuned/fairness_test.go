@@ -38,7 +38,7 @@ func newMachine(t *testing.T) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tn, err := tuner.New(tuner.Config{Store: s, Runner: r, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
+	tn, err := tuner.New(tuner.Config{Store: s, Runner: r, Algorithms: builtin.Registry(), Pruners: builtin.Pruners(), Now: time.Now, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

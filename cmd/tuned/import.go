@@ -167,7 +167,7 @@ func (f *importFlags) store(ctx context.Context, s *exchange.Study) (e *experime
 		return nil, nil, doing("import", err)
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	t, err := tuner.New(tuner.Config{Store: st, Runner: resting{dir: d}, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
+	t, err := tuner.New(tuner.Config{Store: st, Runner: resting{dir: d}, Algorithms: builtin.Registry(), Pruners: builtin.Pruners(), Now: time.Now, Log: zerolog.Nop()})
 	if err != nil {
 		return nil, nil, err
 	}

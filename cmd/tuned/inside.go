@@ -36,7 +36,7 @@ func (d dataDir) serveInside(s interface {
 },
 ) (*client, error) {
 	t, err := tuner.New(tuner.Config{
-		Store: s, Runner: resting{dir: d}, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop(),
+		Store: s, Runner: resting{dir: d}, Algorithms: builtin.Registry(), Pruners: builtin.Pruners(), Now: time.Now, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -104,6 +104,19 @@ func (s *Spec) costMetric() string {
 	return s.Tuned.Cost.Metric
 }
 
+// EarlyStoppingRules returns the rules of spec.earlyStopping and spec.tuned.earlyStopping, in this order.
+func (s *Spec) EarlyStoppingRules() (rules []*Algorithm) {
+	if s.EarlyStopping != nil {
+		rules = append(rules, s.EarlyStopping)
+	}
+	if s.Tuned != nil {
+		for i := range s.Tuned.EarlyStopping {
+			rules = append(rules, &s.Tuned.EarlyStopping[i])
+		}
+	}
+	return rules
+}
+
 // FirstPoints returns the points of spec.tuned.firstPoints, their parameters in the order of the spec.
 func (s *Spec) FirstPoints() [][]Pair {
 	if s.Tuned == nil {

@@ -98,7 +98,10 @@ type Extension struct {
 	FirstPoints []map[string]string `json:"firstPoints,omitempty"` // parameters to values; evaluated first, in this order
 	MaxDuration *Duration           `json:"maxDuration,omitempty"` // no further trial is created from here on; pauses do not count
 	Cost        *Cost               `json:"cost,omitempty"`
-	Webhooks    []Webhook           `json:"webhooks,omitempty"` // told of changes
+
+	EarlyStopping []Algorithm `json:"earlyStopping,omitempty"` // rules beside spec.earlyStopping; one is enough to stop a trial
+
+	Webhooks []Webhook `json:"webhooks,omitempty"` // told of changes
 }
 
 // OnCompletion is what happens to running trials once the experiment has succeeded.

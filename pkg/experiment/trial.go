@@ -21,7 +21,8 @@ type Trial struct {
 
 	Origin   Origin `json:"origin,omitempty"`   // where the assignment comes from
 	GivenAs  string `json:"givenAs,omitempty"`  // request that enqueued or told it
-	Stopping bool   `json:"stopping,omitempty"` // somebody asked for its end
+	Stopping bool   `json:"stopping,omitempty"` // somebody asked for its end, or a rule did
+	Pruned   string `json:"pruned,omitempty"`   // the early-stopping rule that did, and why
 	Note     Note   `json:"note,omitzero"`      // may change when the trial is final, too
 
 	Lost int `json:"lost,omitempty"` // attempts whose workload disappeared without a result

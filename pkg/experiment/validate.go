@@ -193,6 +193,13 @@ func (v *validator) algorithm() {
 		v.add("spec.earlyStopping.algorithmName", Required, "must be specified")
 		complete = false
 	}
+	if s.Tuned != nil {
+		for i := range s.Tuned.EarlyStopping {
+			if s.Tuned.EarlyStopping[i].AlgorithmName == "" {
+				v.add(fmt.Sprintf("spec.tuned.earlyStopping[%d].algorithmName", i), Required, "must be specified")
+			}
+		}
+	}
 	if s.NasConfig != nil && !v.o.Katib {
 		v.add("spec.nasConfig", NotSupported, "neural architecture search is not supported; tune parameters with spec.parameters")
 		return

@@ -127,7 +127,7 @@ func newRig(t *testing.T, inner store.Store) *rig {
 	r.store, err = observe.New(t.Context(), inner, time.Now, r.metrics)
 	r.must(err)
 	r.Tuner, err = tuner.New(tuner.Config{
-		Store: r.store, Runner: &instant{changed: make(chan experiment.Key, 100)}, Algorithms: builtin.Registry(),
+		Store: r.store, Runner: &instant{changed: make(chan experiment.Key, 100)}, Algorithms: builtin.Registry(), Pruners: builtin.Pruners(),
 		Now: time.Now, Log: zerolog.Nop(), Suggested: r.metrics.Suggested,
 	})
 	r.must(err)

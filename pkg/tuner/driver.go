@@ -38,6 +38,8 @@ type driver struct {
 	launched bool // it has its goroutine
 	dying    bool // the experiment's records are deleted just now
 
+	pruning     *pruning // set once, before it is used; nil: no rules
+	ruleless    error    // why there are none although the experiment names some
 	suggestions *suggestions
 	thinking    *thought // what the algorithm works on; nil: nothing
 	points      points   // of the trials, for who wants to know of duplicates
@@ -212,6 +214,9 @@ func (d *driver) settle(ctx context.Context) error {
 	if err := d.expireLate(ctx); err != nil {
 		return err
 	}
+	if d.ruleless != nil && !d.e.Status.Completed() {
+		return d.fail(ctx, "EarlyStoppingInvalid", d.ruleless.Error())
+	}
 	for {
 		again, err := d.step(ctx)
 		if err != nil {
@@ -281,6 +286,9 @@ func (d *driver) load(ctx context.Context) error {
 	if d.e != nil { // time that was counted already is not forgotten
 		e.Control.Elapsed = max(e.Control.Elapsed, d.e.Control.Elapsed)
 		e.Control.TrialTime = max(e.Control.TrialTime, d.e.Control.TrialTime)
+	}
+	if d.e == nil {
+		d.pruning, d.ruleless = newPruning(d, e, d.Pruners)
 	}
 	d.e, d.trials, d.tally, d.finishNo = e, trials, experiment.NewTally(&e.Spec, trials), 0
 	d.exhausted, d.waiting, d.judged, d.firsts = false, false, false, 0

@@ -27,6 +27,8 @@ type outcome struct {
 // could not be collected. It is pure.
 func judge(t *experiment.Trial, w trialrunner.Workload, obs experiment.Observation, missing uint64, s *experiment.Spec) outcome {
 	switch {
+	case t.Pruned != "" && (w.Exit.Reason == reasonStopped || w.Phase == trialrunner.Lost):
+		return outcome{experiment.TrialEarlyStopped, "TrialEarlyStopped", "stopped early by " + t.Pruned}
 	case t.Stopping && w.Exit.Reason == reasonStopped && len(missingMetrics(obs, s)) == 0:
 		return outcome{experiment.TrialEarlyStopped, "TrialEarlyStopped", "stopped on request, with the values it had"}
 	case t.Stopping && (w.Exit.Reason == reasonStopped || w.Phase == trialrunner.Lost):

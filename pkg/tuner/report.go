@@ -181,9 +181,11 @@ func (t *Tuner) ShouldStop(ctx context.Context, key experiment.Key, trial string
 	return decide(e, &found), nil
 }
 
-// decide is where rules come in that end a trial for what it has measured.
+// decide says what is known of a trial; see prune for what its measurements lead to.
 func decide(e *experiment.Experiment, t *experiment.Trial) Decision {
 	switch {
+	case t.Pruned != "":
+		return Decision{true, "the trial was stopped early by " + t.Pruned}
 	case t.State.Final():
 		return Decision{true, fmt.Sprintf("the trial is over: %s", t.State)}
 	case t.Stopping:
@@ -210,36 +212,29 @@ func (t *Tuner) ReportTrial(ctx context.Context, key experiment.Key, trial strin
 		acked, err = t.Store.Acked(ctx, s)
 		return acked, stop, err
 	}
-	acked, err = t.Store.Append(ctx, s, ms)
-	if !errors.Is(err, store.ErrConflict) {
+	acked, err = t.Append(ctx, s, ms)
+	if err == nil && stop.Stop {
+		return acked, stop, nil
+	}
+	if err != nil && !errors.Is(err, store.ErrConflict) {
 		return acked, stop, err
 	}
-	stop, err = t.ShouldStop(ctx, key, trial) // it ended, or was started anew, meanwhile
+	stop, err = t.ShouldStop(ctx, key, trial) // a rule stopped it; or it ended, or was started anew, meanwhile
 	return acked, stop, err
 }
 
 // Append stores measurements of a stream and returns the sequence number up to which they are
-// durable, as store.Store.Append does.
+// durable, as store.Store.Append does. Early-stopping rules have decided about them then.
 func (t *Tuner) Append(ctx context.Context, s experiment.Stream, ms []experiment.Measurement) (uint64, error) {
-	return t.Store.Append(ctx, s, ms)
+	acked, err := t.Store.Append(ctx, s, ms)
+	if err == nil {
+		err = t.prune(ctx, s, ms, acked)
+	}
+	return acked, err
 }
 
 // curve returns a finished trial's values of the objective, minimised, by step.
 func (d *driver) curve(ctx context.Context, s *experiment.Spec, t *experiment.Trial) ([]algorithms.Measurement, error) {
 	ms, err := d.measurements(ctx, t.Number, t.Attempt)
-	if err != nil {
-		return nil, err
-	}
-	var out []algorithms.Measurement
-	for _, m := range ms {
-		if m.Metric != s.Objective.ObjectiveMetricName {
-			continue
-		}
-		step := m.Step
-		if step == 0 {
-			step = int64(len(out) + 1)
-		}
-		out = append(out, algorithms.Measurement{Step: step, Loss: s.Objective.Loss(m.Value)})
-	}
-	return out, nil
+	return curveOf(ms, s.Objective), err
 }

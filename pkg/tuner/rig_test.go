@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/store/storetest"
@@ -133,8 +134,14 @@ func newRig(t *testing.T, registry *algorithms.Registry) *rig {
 // startRig returns a rig on a store. stop ends its Run, and ended yields what that returned.
 func startRig(t *testing.T, s store.Store, registry *algorithms.Registry) (r *rig, stop func(), ended <-chan error) {
 	t.Helper()
-	r = &rig{t: t, runner: newManual(), store: s, key: experiment.Key{Namespace: "default", Name: "sim"}}
-	tn, err := New(Config{Store: s, Runner: r.runner, Algorithms: registry, Now: time.Now, Log: zerolog.Nop()})
+	return startRigOn(t, s, newManual(), registry)
+}
+
+// startRigOn is startRig with a runner of an earlier life.
+func startRigOn(t *testing.T, s store.Store, m *manual, registry *algorithms.Registry) (r *rig, stop func(), ended <-chan error) {
+	t.Helper()
+	r = &rig{t: t, runner: m, store: s, key: experiment.Key{Namespace: "default", Name: "sim"}}
+	tn, err := New(Config{Store: s, Runner: r.runner, Algorithms: registry, Pruners: builtin.Pruners(), Now: time.Now, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,6 +77,7 @@ type shown struct {
 	trials    []experiment.Trial
 	tally     experiment.Tally // of trials
 	exhausted bool
+	finishNo  uint64        // of the trial that finished last
 	at        time.Duration // uptime up to which e counts the time used
 }
 
@@ -84,6 +85,7 @@ type shown struct {
 func (s *shown) take(trials []experiment.Trial) {
 	for i := range trials {
 		t := &trials[i]
+		s.finishNo = max(s.finishNo, t.FinishNo)
 		if int(t.Number) > len(s.trials) {
 			s.trials = append(s.trials, *t)
 			s.tally.Add(&s.e.Spec, t)

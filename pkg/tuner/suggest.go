@@ -110,6 +110,7 @@ func Problem(s *experiment.Spec) (algorithms.Problem, error) {
 	none := func(string) float64 { return math.NaN() }
 	p := algorithms.Problem{
 		Space: space, Objectives: len(s.Losses(none)), Constraints: len(s.Excess(none)), Parallel: parallel(s),
+		Maximized: s.Objective.Loss(1) < 0,
 	}
 	if s.MaxTrialCount != nil {
 		p.MaxTrials = int(*s.MaxTrialCount)

@@ -33,11 +33,12 @@ var (
 // ErrExists says that there is another experiment of the same name. It is an ErrConflict.
 var ErrExists = fmt.Errorf("another experiment of this name exists: %w", ErrConflict)
 
-// Config is what a Tuner works with. All fields but Uptime, Log and Suggested are required.
+// Config is what a Tuner works with. All fields but Pruners, Uptime, Log and Suggested are required.
 type Config struct {
 	Store      store.Store
 	Runner     trialrunner.Runner
 	Algorithms *algorithms.Registry
+	Pruners    *algorithms.Pruners // nil: none is known
 	Now        func() time.Time
 	// Uptime is the time since some moment, which does not jump when the clock is set; nil: since New.
 	Uptime func() time.Duration

@@ -76,7 +76,7 @@ func (s *sim) boot() {
 	l.store = &gate{Store: opened, sim: s, dead: &l.dead}
 	l.runner = &handle{life: l, changed: make(chan experiment.Key, 10_000)}
 	s.life = l
-	l.tuner, err = tuner.New(tuner.Config{Store: l.store, Runner: l.runner, Algorithms: builtin.Registry(), Now: time.Now, Log: zerolog.Nop()})
+	l.tuner, err = tuner.New(tuner.Config{Store: l.store, Runner: l.runner, Algorithms: builtin.Registry(), Pruners: builtin.Pruners(), Now: time.Now, Log: zerolog.Nop()})
 	if err != nil {
 		s.broken("%v", err)
 	}
