@@ -175,6 +175,7 @@ func (d *daemon) openServer(c *config, r role, secret []byte, st *badger.Store) 
 		Ready: d.ready,
 	})
 	d.server.Handle("GET "+backupPath, giveBackup(st))
+	d.giveFiles()
 	d.server.Handle("GET /metrics", metrics.Handler(d.observers.registry))
 	return nil
 }

@@ -44,7 +44,11 @@ func (a *app) export(ctx context.Context, p *place, name, format, file string) e
 	if out, ok := a.stdout.(*os.File); ok && file == "" && format == exchange.Parquet && term.IsTerminal(int(out.Fd())) {
 		return usage("%s is no text; give -f FILE, or send it elsewhere", format)
 	}
-	s, err := p.study(ctx, name)
+	var s *exchange.Study
+	err := p.reading(ctx, func(c *client) (err error) {
+		s, err = c.study(ctx, p.key(name), format)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -56,26 +60,25 @@ func (a *app) export(ctx context.Context, p *place, name, format, file string) e
 	})
 }
 
-// study returns an experiment with its trials and their measurements.
-func (p *place) study(ctx context.Context, name string) (*exchange.Study, error) {
-	var s *exchange.Study
-	err := p.reading(ctx, func(c *client) error {
-		key := p.key(name)
-		w, err := c.whole(ctx, key)
-		if err != nil {
-			return err
+// study returns an experiment with what a format has of it: its trials and, where there are curves, their
+// measurements. Secrets are masked: it is made of what the API answers.
+func (c *client) study(ctx context.Context, key experiment.Key, format string) (*exchange.Study, error) {
+	w, err := c.whole(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	s := &exchange.Study{Experiment: w.Experiment, Trials: w.trials, Measured: map[uint64][]experiment.Measurement{}}
+	s.Experiment.Note = experiment.Note{Text: w.message.GetNote(), Tags: w.message.GetTags()}
+	if !exchange.Curves(format) {
+		return s, nil
+	}
+	for i := range s.Trials {
+		t := &s.Trials[i]
+		if s.Measured[t.Number], err = c.measurements(ctx, key, t); err != nil {
+			return nil, fmt.Errorf("read measurements of %s: %w", t.Name, err)
 		}
-		s = &exchange.Study{Experiment: w.Experiment, Trials: w.trials, Measured: map[uint64][]experiment.Measurement{}}
-		s.Experiment.Note = experiment.Note{Text: w.message.GetNote(), Tags: w.message.GetTags()}
-		for i := range s.Trials {
-			t := &s.Trials[i]
-			if s.Measured[t.Number], err = c.measurements(ctx, key, t); err != nil {
-				return fmt.Errorf("read measurements of %s: %w", t.Name, err)
-			}
-		}
-		return nil
-	})
-	return s, err
+	}
+	return s, nil
 }
 
 // measurements returns those of a trial's last attempt, in the order of time.

@@ -11,15 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/exchange"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
-	"github.com/tuned-hpo/tuned/pkg/store"
-	"github.com/tuned-hpo/tuned/pkg/store/badger"
-	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 // importFlags are those of the import command.
@@ -45,7 +40,7 @@ FILE is - for standard input.`,
 			return a.importFile(c.Context(), &f, args[0])
 		},
 	}
-	f.hereFlags(c, a.getenv)
+	f.flags(c, a.getenv)
 	flags := c.Flags()
 	flags.StringVar(&f.name, "name", "", "name of the new experiment")
 	flags.StringVar(&f.format, "from", "", "format of the file, found out unless given: "+strings.Join(exchange.Readable, ", "))
@@ -72,12 +67,12 @@ func (a *app) importFile(ctx context.Context, f *importFlags, file string) error
 	for _, note := range s.Notes {
 		fmt.Fprintf(a.stderr, "note: %s\n", visible(note))
 	}
-	e, trials, err := f.store(ctx, s)
+	w, err := f.send(ctx, s)
 	if err != nil {
-		return err
+		return doing("import", err)
 	}
-	r := newResult(e, trials, "", time.Time{})
-	fmt.Fprintf(a.stdout, "%s imported: %s\n", e.Key(), r.trialText())
+	r := newResult(w.Experiment, w.trials, "", time.Time{})
+	fmt.Fprintf(a.stdout, "%s imported: %s\n", w.Key(), r.trialText())
 	r.chosen.print(a.stdout)
 	return nil
 }
@@ -150,35 +145,4 @@ func (a *app) readStudy(file, format string, o exchange.Options) (*exchange.Stud
 		}
 	}
 	return exchange.Read(buffered, format, o)
-}
-
-// store stores what was read, and returns it as it is stored. It needs the data directory for itself, which it
-// makes if there is none.
-func (f *importFlags) store(ctx context.Context, s *exchange.Study) (e *experiment.Experiment, trials []experiment.Trial, err error) {
-	if f.dataDir == "" {
-		return nil, nil, usage("find data directory: it is empty; give --data-dir, or set HOME or XDG_STATE_HOME")
-	}
-	d := dataDir(absolute(f.dataDir))
-	if err := d.create(); err != nil {
-		return nil, nil, err
-	}
-	st, err := openStore(ctx, d, badger.Options{})
-	if err != nil {
-		return nil, nil, doing("import", err)
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	t, err := tuner.New(tuner.Config{Store: st, Runner: resting{dir: d}, Algorithms: builtin.Registry(), Pruners: builtin.Pruners(), Now: time.Now, Log: zerolog.Nop()})
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := t.Import(ctx, tuner.History{Experiment: s.Experiment, Trials: s.Trials, Measured: s.Measured}); errors.Is(err, store.ErrInvalid) {
-		return nil, nil, usage("%w", err)
-	} else if err != nil {
-		return nil, nil, err
-	}
-	if e, err = st.Get(ctx, s.Experiment.Key()); err != nil {
-		return nil, nil, err
-	}
-	trials, err = st.Trials(ctx, e.Key())
-	return e, trials, err
 }

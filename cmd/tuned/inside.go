@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,8 +29,11 @@ import (
 // pipeSize is what a connection within this process holds in bytes.
 const pipeSize = 1 << 20
 
+// ownLimits are those of a server that this process alone calls: it may import what its memory holds.
+var ownLimits = server.Limits{Import: server.ImportLimits{Trials: math.MaxInt, Bytes: math.MaxInt64, Time: math.MaxInt64}}
+
 // serveInside answers from a store that no daemon has, by the same server in this process. Nothing is
-// driven, so that nothing changes. It closes the store at the end.
+// driven, so that nothing changes but what an import adds. It closes the store at the end.
 func (d dataDir) serveInside(s interface {
 	store.Store
 	Close() error
@@ -44,7 +48,7 @@ func (d dataDir) serveInside(s interface {
 	token := rand.Text()
 	served := server.New(server.Config{
 		Tuner: t, Trial: func(string) (tuner.Reporter, bool) { return tuner.Reporter{}, false }, UserToken: token,
-		Algorithms: builtin.Registry(), Version: version, Now: time.Now, Log: zerolog.Nop(),
+		Algorithms: builtin.Registry(), Version: version, Now: time.Now, Log: zerolog.Nop(), Limits: ownLimits,
 	})
 	listener := bufconn.Listen(pipeSize)
 	ended := make(chan error, 1)

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
@@ -48,19 +49,24 @@ of which it predicts trials no better than by chance, that is said instead.`,
 
 // model returns an experiment's model.
 func (p *place) model(ctx context.Context, name string) (m tuner.Model, err error) {
-	err = p.reading(ctx, func(c *client) error {
-		key := p.key(name)
-		response, err := c.GetModel(ctx, &tunedv1.GetModelRequest{Namespace: key.Namespace, Experiment: key.Name})
-		if err != nil {
-			return c.about(ctx, key, err)
-		}
-		text, err := protojson.Marshal(response.GetModel())
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(text, &m)
+	err = p.reading(ctx, func(c *client) (err error) {
+		m, err = c.model(ctx, p.key(name))
+		return err
 	})
 	return m, err
+}
+
+// model returns an experiment's model.
+func (c *client) model(ctx context.Context, key experiment.Key) (m tuner.Model, err error) {
+	response, err := c.GetModel(ctx, &tunedv1.GetModelRequest{Namespace: key.Namespace, Experiment: key.Name})
+	if err != nil {
+		return m, c.about(ctx, key, err)
+	}
+	text, err := protojson.Marshal(response.GetModel())
+	if err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(text, &m)
 }
 
 func printModel(w io.Writer, m *tuner.Model) {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tuned-hpo/tuned/pkg/exchange/report"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -37,19 +38,32 @@ func (a *app) report(ctx context.Context, p *place, name, file string) error {
 	if out, ok := a.stdout.(*os.File); ok && file == "" && term.IsTerminal(int(out.Fd())) {
 		return usage("it is a page for a browser; give -f %s.html", name)
 	}
-	w, err := p.whole(ctx, name)
+	var in report.Input
+	err := p.reading(ctx, func(c *client) (err error) {
+		in, err = c.report(ctx, p.key(name), time.Now())
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	in := report.Input{Experiment: w.Experiment, Trials: w.trials, Now: time.Now()}
-	model, err := p.model(ctx, name)
+	return a.writeTo(file, func(w io.Writer) error { return report.Write(w, in) })
+}
+
+// report returns what a page about an experiment shows. Secrets are masked: it is made of what the API answers.
+func (c *client) report(ctx context.Context, key experiment.Key, now time.Time) (in report.Input, err error) {
+	w, err := c.whole(ctx, key)
+	if err != nil {
+		return in, err
+	}
+	in = report.Input{Experiment: w.Experiment, Trials: w.trials, Now: now}
+	model, err := c.model(ctx, key)
 	switch {
 	case errors.Is(err, errEnded) || ctx.Err() != nil:
-		return err
+		return in, err
 	case err != nil: // an algorithm without one, or too few trials
 		in.NoModel = "There is no model to show: " + plainText(err) + "."
 	default:
 		in.Model = &model
 	}
-	return a.writeTo(file, func(w io.Writer) error { return report.Write(w, in) })
+	return in, nil
 }

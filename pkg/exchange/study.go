@@ -35,6 +35,9 @@ const (
 // Formats are the formats that Write knows.
 var Formats = []string{CSV, JSON, Parquet, Journal}
 
+// Curves reports whether a format has the measurements of trials.
+func Curves(format string) bool { return format == JSON || format == Journal }
+
 // Write writes a study in a format.
 func Write(w io.Writer, format string, s *Study) error {
 	switch format {

@@ -52,6 +52,7 @@ var rules = map[string]rule{
 	tunedv1.TuningService_GetVersion_FullMethodName:       {forUsers, false},
 
 	tunedv1.TuningService_CreateExperiment_FullMethodName:   {forUsers, true},
+	tunedv1.TuningService_ImportExperiment_FullMethodName:   {forUsers, true},
 	tunedv1.TuningService_PauseExperiment_FullMethodName:    {forUsers, true},
 	tunedv1.TuningService_ResumeExperiment_FullMethodName:   {forUsers, true},
 	tunedv1.TuningService_StopExperiment_FullMethodName:     {forUsers, true},

@@ -32,6 +32,7 @@ const (
 	reasonLocal           reason = "LOCAL_REFUSED"
 	reasonArgument        reason = "ARGUMENT_INVALID"
 	reasonFilter          reason = "FILTER_INVALID"
+	reasonTrials          reason = "TRIALS_INVALID"
 	reasonOrder           reason = "ORDER_INVALID"
 	reasonPage            reason = "PAGE_INVALID"
 	reasonParameters      reason = "PARAMETERS_INVALID"
@@ -74,6 +75,7 @@ var kinds = map[reason]kind{
 	reasonLocal:           {codes.InvalidArgument, http.StatusBadRequest},
 	reasonArgument:        {codes.InvalidArgument, http.StatusBadRequest},
 	reasonFilter:          {codes.InvalidArgument, http.StatusBadRequest},
+	reasonTrials:          {codes.InvalidArgument, http.StatusBadRequest},
 	reasonOrder:           {codes.InvalidArgument, http.StatusBadRequest},
 	reasonPage:            {codes.InvalidArgument, http.StatusBadRequest},
 	reasonParameters:      {codes.InvalidArgument, http.StatusBadRequest},
@@ -142,6 +144,15 @@ func rateLimited(wait time.Duration) error {
 
 // faulty says all that is wrong with a manifest.
 func faulty(faults experiment.Faults) error {
+	return listed(reasonManifest, "the experiment has", faults)
+}
+
+// faultyTrials says all that is wrong with trials that are imported.
+func faultyTrials(faults experiment.Faults) error {
+	return listed(reasonTrials, "nothing was imported: the trials have", faults)
+}
+
+func listed(r reason, begin string, faults experiment.Faults) error {
 	bad := &errdetails.BadRequest{}
 	for _, f := range faults {
 		text := f
@@ -154,7 +165,7 @@ func faulty(faults experiment.Faults) error {
 	if len(faults) != 1 {
 		what = fmt.Sprintf("%d faults", len(faults))
 	}
-	return failWith(reasonManifest, fmt.Sprintf("the experiment has %s:\n%v", what, faults), bad)
+	return failWith(r, fmt.Sprintf("%s %s:\n%v", begin, what, faults), bad)
 }
 
 // scope is what a method says of errors whose kind alone is known.

@@ -82,8 +82,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-graceful:
 	case <-ctx.Done():
 	}
+	s.imports.cutOff()
 	s.grpc.Stop()
 	<-graceful
+	s.imports.wait()
 	s.front.end()
 	s.serving.Wait()
 	return err

@@ -232,7 +232,7 @@ func (p *statusOnly) WriteHeader(status int) { p.status = status }
 
 // readable bounds the body of a request, and refuses one that is no JSON.
 func (s *Server) readable(w http.ResponseWriter, r *http.Request) bool {
-	r.Body = http.MaxBytesReader(w, r.Body, s.largest(r.Context()))
+	r.Body = s.bounded(w, r)
 	kind := r.Header.Get("Content-Type")
 	if kind == "" && r.ContentLength == 0 {
 		return true
@@ -240,19 +240,11 @@ func (s *Server) readable(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodDelete {
 		return true
 	}
-	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "application/json" {
-		s.refuse(w, r, fail(reasonMediaType, "Content-Type %q: want application/json", kind))
+	if media, _, err := mime.ParseMediaType(kind); err != nil || !slices.Contains(mediaTypes(r), media) {
+		s.refuse(w, r, fail(reasonMediaType, "Content-Type %q: want %s", kind, mediaTypes(r)[0]))
 		return false
 	}
 	return true
-}
-
-// largest is how many bytes the body of a caller's request may have.
-func (s *Server) largest(ctx context.Context) int64 {
-	if c, _ := ctx.Value(callerKey{}).(caller); c.user {
-		return s.Limits.Body
-	}
-	return s.Limits.TrialBody
 }
 
 // turnAway answers with an error before the body is read, for which package net/http would wait.

@@ -27,6 +27,7 @@ type Limits struct {
 	Reports      Rate          // calls for one trial
 	Measurements Rate          // reported for one trial
 	Bytes        Rate          // the same, as messages
+	Import       ImportLimits
 }
 
 // Rate is how often something may happen: so many per second on average, Burst at once.
@@ -42,6 +43,7 @@ var DefaultLimits = Limits{
 	Greeting: 5 * time.Second, Stall: 30 * time.Second, Pings: 20 * time.Second, Age: 30 * time.Minute, AgeGrace: time.Minute,
 	Calls: Rate{2000, 4000}, Failures: Rate{100, 1000},
 	Reports: Rate{100, 1000}, Measurements: Rate{100_000, 200_000}, Bytes: Rate{8 << 20, 16 << 20},
+	Import: ImportLimits{Trials: 200_000, Bytes: 128 << 20, Time: 10 * time.Minute},
 }
 
 // withDefaults fills in what is zero.
@@ -56,5 +58,8 @@ func (l Limits) withDefaults() Limits {
 		Age: cmp.Or(l.Age, d.Age), AgeGrace: cmp.Or(l.AgeGrace, d.AgeGrace),
 		Calls: cmp.Or(l.Calls, d.Calls), Failures: cmp.Or(l.Failures, d.Failures), Reports: cmp.Or(l.Reports, d.Reports),
 		Measurements: cmp.Or(l.Measurements, d.Measurements), Bytes: cmp.Or(l.Bytes, d.Bytes),
+		Import: ImportLimits{
+			Trials: cmp.Or(l.Import.Trials, d.Import.Trials), Bytes: cmp.Or(l.Import.Bytes, d.Import.Bytes), Time: cmp.Or(l.Import.Time, d.Import.Time),
+		},
 	}
 }

@@ -10,13 +10,11 @@ import (
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	gateway "github.com/tuned-hpo/tuned/api/tuned/v1/gateway"
 	"github.com/tuned-hpo/tuned/api/tuned/v1/openapi"
 )
@@ -74,8 +72,8 @@ func writeText(w http.ResponseWriter, status int, text string) {
 func (s *Server) newGateway() http.Handler {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, whole{&runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitDefaultValues: true}}}),
-		runtime.WithErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-			s.refuse(w, r, s.unread(ctx, err))
+		runtime.WithErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+			s.refuse(w, r, s.unread(r, err))
 		}),
 		runtime.WithRoutingErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, status int) {
 			if c, _ := ctx.Value(callerKey{}).(caller); !c.user {
@@ -89,7 +87,7 @@ func (s *Server) newGateway() http.Handler {
 			return nil
 		}),
 	)
-	if err := gateway.RegisterTuningServiceHandlerClient(context.Background(), mux, tunedv1.NewTuningServiceClient(newInProcess(s))); err != nil {
+	if err := gateway.RegisterTuningServiceHandlerClient(context.Background(), mux, s.Client()); err != nil {
 		panic(err) // a route that cannot be parsed: any test would meet it
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,11 +99,15 @@ func (s *Server) newGateway() http.Handler {
 	})
 }
 
-// whole reads the body of a request as one message, so that a fault has its place in it.
+// whole reads the body of a request as one message, so that a fault has its place in it; that of an import is
+// many.
 type whole struct{ *runtime.JSONPb }
 
 // NewDecoder implements runtime.Marshaler.
 func (j whole) NewDecoder(body io.Reader) runtime.Decoder {
+	if _, many := body.(*patient); many {
+		return j.JSONPb.NewDecoder(body)
+	}
 	return runtime.DecoderFunc(func(v any) error {
 		text, err := io.ReadAll(body)
 		if err != nil {
@@ -127,51 +129,14 @@ func (j whole) NewDecoder(body io.Reader) runtime.Decoder {
 }
 
 // unread says why a body is no message, of which the gateway has made text.
-func (s *Server) unread(ctx context.Context, err error) error {
+func (s *Server) unread(r *http.Request, err error) error {
 	st := status.Convert(err)
 	switch {
 	case st.Code() != codes.InvalidArgument || len(st.Details()) > 0: // a method has said so
 		return err
 	case strings.Contains(st.Message(), (&http.MaxBytesError{}).Error()):
-		return fail(reasonTooLarge, "the request is larger than %d bytes", s.largest(ctx))
+		return fail(reasonTooLarge, "the request is larger than %d bytes", s.largest(r))
 	}
 	// protobuf writes some spaces as another one, so that nobody relies on the text.
 	return fail(reasonMalformed, "%s", strings.TrimPrefix(strings.ReplaceAll(st.Message(), "\u00a0", " "), "proto: "))
-}
-
-// inProcess is a connection to the server's own methods: calls go through the same interceptor as those that
-// come over the network.
-type inProcess struct {
-	*Server
-	methods map[string]grpc.MethodHandler
-}
-
-func newInProcess(s *Server) *inProcess {
-	c := &inProcess{s, map[string]grpc.MethodHandler{}}
-	for _, m := range tunedv1.TuningService_ServiceDesc.Methods {
-		c.methods["/"+tunedv1.TuningService_ServiceDesc.ServiceName+"/"+m.MethodName] = m.Handler
-	}
-	return c
-}
-
-// Invoke implements grpc.ClientConnInterface.
-func (c *inProcess) Invoke(ctx context.Context, method string, request, reply any, _ ...grpc.CallOption) error {
-	handle, ok := c.methods[method]
-	if !ok {
-		return fail(reasonMethod, "no method %s", method)
-	}
-	answer, err := handle(&users{Server: c.Server}, ctx, func(into any) error {
-		proto.Merge(into.(proto.Message), request.(proto.Message))
-		return nil
-	}, c.unary)
-	if err != nil {
-		return err
-	}
-	proto.Merge(reply.(proto.Message), answer.(proto.Message))
-	return nil
-}
-
-// NewStream implements grpc.ClientConnInterface. Streams have routes of their own.
-func (c *inProcess) NewStream(_ context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
-	return nil, fail(reasonMethod, "no route leads to %s", method)
 }

@@ -65,12 +65,13 @@ type Server struct {
 	methods map[string]bool // patterns of routes that decide themselves who is let in
 	guard   *authority
 	front   *front
-	calls   underWay     // but for the streams of agents
+	calls   underWay     // but for the streams of agents, and imports that come
 	agents  atomic.Int32 // whose streams are open
 
 	sessions *tally // streams of agents by trial
 
 	watches atomic.Int32 // that are open
+	imports imports
 
 	begin, end sync.Once
 	serving    sync.WaitGroup
@@ -80,7 +81,7 @@ type Server struct {
 // New returns a server without listeners.
 func New(c Config) *Server {
 	c.Limits = c.Limits.withDefaults()
-	s := &Server{Config: c, routes: http.NewServeMux(), methods: map[string]bool{}, closing: make(chan struct{})}
+	s := &Server{Config: c, routes: http.NewServeMux(), methods: map[string]bool{}, closing: make(chan struct{}), imports: newImports()}
 	s.guard = newAuthority(&s.Config)
 	s.front = newFront(s.Limits)
 	s.sessions = newTally(s.Limits.PerTrial)

@@ -261,7 +261,7 @@ func (s *Server) untilClosing(parent context.Context) (context.Context, context.
 func (s *Server) ended(ctx context.Context, err error, in scope) error {
 	select {
 	case <-s.closing:
-		return fail(reasonClosing, "the daemon is shutting down: connect again")
+		return errClosing
 	default:
 		return s.failure(ctx, err, in)
 	}

@@ -1299,6 +1299,160 @@ func (x *Words) GetWords() []string {
 	return nil
 }
 
+// ImportExperimentRequest is a part of an import. The fields before trials are those of the first one; the trials of
+// all of them follow each other.
+type ImportExperimentRequest struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Namespace string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"` // overrides metadata.namespace when not ""
+	// An Experiment as YAML or JSON, as CreateExperiment takes it. maxTrialCount, when it is there, must be the
+	// number of trials.
+	Manifest      string           `protobuf:"bytes,2,opt,name=manifest,proto3" json:"manifest,omitempty"`
+	Local         *Local           `protobuf:"bytes,3,opt,name=local,proto3" json:"local,omitempty"` // as of CreateExperiment
+	Note          string           `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`   // on the experiment
+	Tags          []string         `protobuf:"bytes,5,rep,name=tags,proto3" json:"tags,omitempty"`
+	RequestId     string           `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // optional; the same id is the same import
+	Trials        []*ImportedTrial `protobuf:"bytes,7,rep,name=trials,proto3" json:"trials,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportExperimentRequest) Reset() {
+	*x = ImportExperimentRequest{}
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportExperimentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportExperimentRequest) ProtoMessage() {}
+
+func (x *ImportExperimentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportExperimentRequest.ProtoReflect.Descriptor instead.
+func (*ImportExperimentRequest) Descriptor() ([]byte, []int) {
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ImportExperimentRequest) GetNamespace() string {
+	if x != nil {
+		return x.Namespace
+	}
+	return ""
+}
+
+func (x *ImportExperimentRequest) GetManifest() string {
+	if x != nil {
+		return x.Manifest
+	}
+	return ""
+}
+
+func (x *ImportExperimentRequest) GetLocal() *Local {
+	if x != nil {
+		return x.Local
+	}
+	return nil
+}
+
+func (x *ImportExperimentRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *ImportExperimentRequest) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *ImportExperimentRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ImportExperimentRequest) GetTrials() []*ImportedTrial {
+	if x != nil {
+		return x.Trials
+	}
+	return nil
+}
+
+// ImportedTrial is a trial that has ended, with what it measured. One that is too large for a message goes on in
+// the next one.
+type ImportedTrial struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number, when not 0, is its place among the trials, from 1; so is finish_number among those that have one,
+	// which are all or none. name is kept where each trial has one that could be ours. metrics are text, min
+	// and max those of latest when they are "", and all follow from the measurements when there are none. Fields
+	// that follow from others are not looked at. Absent: further measurements of the trial before.
+	Trial         *Trial         `protobuf:"bytes,1,opt,name=trial,proto3" json:"trial,omitempty"`
+	Measurements  []*Measurement `protobuf:"bytes,2,rep,name=measurements,proto3" json:"measurements,omitempty"` // seq ascending from 1
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportedTrial) Reset() {
+	*x = ImportedTrial{}
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportedTrial) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportedTrial) ProtoMessage() {}
+
+func (x *ImportedTrial) ProtoReflect() protoreflect.Message {
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportedTrial.ProtoReflect.Descriptor instead.
+func (*ImportedTrial) Descriptor() ([]byte, []int) {
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ImportedTrial) GetTrial() *Trial {
+	if x != nil {
+		return x.Trial
+	}
+	return nil
+}
+
+func (x *ImportedTrial) GetMeasurements() []*Measurement {
+	if x != nil {
+		return x.Measurements
+	}
+	return nil
+}
+
 type GetExperimentRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
@@ -1309,7 +1463,7 @@ type GetExperimentRequest struct {
 
 func (x *GetExperimentRequest) Reset() {
 	*x = GetExperimentRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1475,7 @@ func (x *GetExperimentRequest) String() string {
 func (*GetExperimentRequest) ProtoMessage() {}
 
 func (x *GetExperimentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[14]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1488,7 @@ func (x *GetExperimentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExperimentRequest.ProtoReflect.Descriptor instead.
 func (*GetExperimentRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{14}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetExperimentRequest) GetNamespace() string {
@@ -1369,7 +1523,7 @@ type ListExperimentsRequest struct {
 
 func (x *ListExperimentsRequest) Reset() {
 	*x = ListExperimentsRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1381,7 +1535,7 @@ func (x *ListExperimentsRequest) String() string {
 func (*ListExperimentsRequest) ProtoMessage() {}
 
 func (x *ListExperimentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[15]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1394,7 +1548,7 @@ func (x *ListExperimentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExperimentsRequest.ProtoReflect.Descriptor instead.
 func (*ListExperimentsRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{15}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListExperimentsRequest) GetNamespace() string {
@@ -1435,7 +1589,7 @@ type ListExperimentsResponse struct {
 
 func (x *ListExperimentsResponse) Reset() {
 	*x = ListExperimentsResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[16]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1447,7 +1601,7 @@ func (x *ListExperimentsResponse) String() string {
 func (*ListExperimentsResponse) ProtoMessage() {}
 
 func (x *ListExperimentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[16]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1460,7 +1614,7 @@ func (x *ListExperimentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExperimentsResponse.ProtoReflect.Descriptor instead.
 func (*ListExperimentsResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{16}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListExperimentsResponse) GetExperiments() []*Experiment {
@@ -1490,7 +1644,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[17]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1656,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[17]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1669,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{17}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WatchRequest) GetNamespace() string {
@@ -1557,7 +1711,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[18]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +1723,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[18]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1582,7 +1736,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{18}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WatchResponse) GetId() string {
@@ -1690,7 +1844,7 @@ type PauseExperimentRequest struct {
 
 func (x *PauseExperimentRequest) Reset() {
 	*x = PauseExperimentRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[19]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1702,7 +1856,7 @@ func (x *PauseExperimentRequest) String() string {
 func (*PauseExperimentRequest) ProtoMessage() {}
 
 func (x *PauseExperimentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[19]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1715,7 +1869,7 @@ func (x *PauseExperimentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseExperimentRequest.ProtoReflect.Descriptor instead.
 func (*PauseExperimentRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{19}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PauseExperimentRequest) GetNamespace() string {
@@ -1742,7 +1896,7 @@ type ResumeExperimentRequest struct {
 
 func (x *ResumeExperimentRequest) Reset() {
 	*x = ResumeExperimentRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[20]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +1908,7 @@ func (x *ResumeExperimentRequest) String() string {
 func (*ResumeExperimentRequest) ProtoMessage() {}
 
 func (x *ResumeExperimentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[20]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1921,7 @@ func (x *ResumeExperimentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeExperimentRequest.ProtoReflect.Descriptor instead.
 func (*ResumeExperimentRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{20}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResumeExperimentRequest) GetNamespace() string {
@@ -1795,7 +1949,7 @@ type StopExperimentRequest struct {
 
 func (x *StopExperimentRequest) Reset() {
 	*x = StopExperimentRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[21]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1807,7 +1961,7 @@ func (x *StopExperimentRequest) String() string {
 func (*StopExperimentRequest) ProtoMessage() {}
 
 func (x *StopExperimentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[21]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1820,7 +1974,7 @@ func (x *StopExperimentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopExperimentRequest.ProtoReflect.Descriptor instead.
 func (*StopExperimentRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{21}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StopExperimentRequest) GetNamespace() string {
@@ -1855,7 +2009,7 @@ type ExtendExperimentRequest struct {
 
 func (x *ExtendExperimentRequest) Reset() {
 	*x = ExtendExperimentRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[22]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1867,7 +2021,7 @@ func (x *ExtendExperimentRequest) String() string {
 func (*ExtendExperimentRequest) ProtoMessage() {}
 
 func (x *ExtendExperimentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[22]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1880,7 +2034,7 @@ func (x *ExtendExperimentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendExperimentRequest.ProtoReflect.Descriptor instead.
 func (*ExtendExperimentRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{22}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ExtendExperimentRequest) GetNamespace() string {
@@ -1915,7 +2069,7 @@ type DeleteExperimentRequest struct {
 
 func (x *DeleteExperimentRequest) Reset() {
 	*x = DeleteExperimentRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[23]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +2081,7 @@ func (x *DeleteExperimentRequest) String() string {
 func (*DeleteExperimentRequest) ProtoMessage() {}
 
 func (x *DeleteExperimentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[23]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2094,7 @@ func (x *DeleteExperimentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteExperimentRequest.ProtoReflect.Descriptor instead.
 func (*DeleteExperimentRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{23}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteExperimentRequest) GetNamespace() string {
@@ -1972,7 +2126,7 @@ type DeleteExperimentResponse struct {
 
 func (x *DeleteExperimentResponse) Reset() {
 	*x = DeleteExperimentResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[24]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1984,7 +2138,7 @@ func (x *DeleteExperimentResponse) String() string {
 func (*DeleteExperimentResponse) ProtoMessage() {}
 
 func (x *DeleteExperimentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[24]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2151,7 @@ func (x *DeleteExperimentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteExperimentResponse.ProtoReflect.Descriptor instead.
 func (*DeleteExperimentResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{24}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{26}
 }
 
 type AnnotateExperimentRequest struct {
@@ -2012,7 +2166,7 @@ type AnnotateExperimentRequest struct {
 
 func (x *AnnotateExperimentRequest) Reset() {
 	*x = AnnotateExperimentRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[25]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2178,7 @@ func (x *AnnotateExperimentRequest) String() string {
 func (*AnnotateExperimentRequest) ProtoMessage() {}
 
 func (x *AnnotateExperimentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[25]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2191,7 @@ func (x *AnnotateExperimentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnnotateExperimentRequest.ProtoReflect.Descriptor instead.
 func (*AnnotateExperimentRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{25}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AnnotateExperimentRequest) GetNamespace() string {
@@ -2077,7 +2231,7 @@ type Tags struct {
 
 func (x *Tags) Reset() {
 	*x = Tags{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[26]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2089,7 +2243,7 @@ func (x *Tags) String() string {
 func (*Tags) ProtoMessage() {}
 
 func (x *Tags) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[26]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2102,7 +2256,7 @@ func (x *Tags) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tags.ProtoReflect.Descriptor instead.
 func (*Tags) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{26}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Tags) GetTags() []string {
@@ -2126,7 +2280,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[27]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2292,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[27]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2305,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{27}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Event) GetNumber() uint64 {
@@ -2208,7 +2362,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[28]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2220,7 +2374,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[28]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2233,7 +2387,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{28}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListEventsRequest) GetNamespace() string {
@@ -2274,7 +2428,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[29]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2286,7 +2440,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[29]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2299,7 +2453,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{29}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -2326,7 +2480,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[30]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2492,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[30]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2505,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{30}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetModelRequest) GetNamespace() string {
@@ -2377,7 +2531,7 @@ type GetModelResponse struct {
 
 func (x *GetModelResponse) Reset() {
 	*x = GetModelResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[31]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2389,7 +2543,7 @@ func (x *GetModelResponse) String() string {
 func (*GetModelResponse) ProtoMessage() {}
 
 func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[31]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2402,7 +2556,7 @@ func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
 func (*GetModelResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{31}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetModelResponse) GetModel() *structpb.Struct {
@@ -2423,7 +2577,7 @@ type GetTrialRequest struct {
 
 func (x *GetTrialRequest) Reset() {
 	*x = GetTrialRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[32]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2435,7 +2589,7 @@ func (x *GetTrialRequest) String() string {
 func (*GetTrialRequest) ProtoMessage() {}
 
 func (x *GetTrialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[32]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2448,7 +2602,7 @@ func (x *GetTrialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTrialRequest.ProtoReflect.Descriptor instead.
 func (*GetTrialRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{32}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetTrialRequest) GetNamespace() string {
@@ -2488,7 +2642,7 @@ type ListTrialsRequest struct {
 
 func (x *ListTrialsRequest) Reset() {
 	*x = ListTrialsRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[33]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2500,7 +2654,7 @@ func (x *ListTrialsRequest) String() string {
 func (*ListTrialsRequest) ProtoMessage() {}
 
 func (x *ListTrialsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[33]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2513,7 +2667,7 @@ func (x *ListTrialsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrialsRequest.ProtoReflect.Descriptor instead.
 func (*ListTrialsRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{33}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListTrialsRequest) GetNamespace() string {
@@ -2569,7 +2723,7 @@ type ListTrialsResponse struct {
 
 func (x *ListTrialsResponse) Reset() {
 	*x = ListTrialsResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[34]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2581,7 +2735,7 @@ func (x *ListTrialsResponse) String() string {
 func (*ListTrialsResponse) ProtoMessage() {}
 
 func (x *ListTrialsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[34]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2594,7 +2748,7 @@ func (x *ListTrialsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTrialsResponse.ProtoReflect.Descriptor instead.
 func (*ListTrialsResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{34}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListTrialsResponse) GetTrials() []*Trial {
@@ -2631,7 +2785,7 @@ type EnqueueTrialRequest struct {
 
 func (x *EnqueueTrialRequest) Reset() {
 	*x = EnqueueTrialRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[35]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2797,7 @@ func (x *EnqueueTrialRequest) String() string {
 func (*EnqueueTrialRequest) ProtoMessage() {}
 
 func (x *EnqueueTrialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[35]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2810,7 @@ func (x *EnqueueTrialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnqueueTrialRequest.ProtoReflect.Descriptor instead.
 func (*EnqueueTrialRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{35}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EnqueueTrialRequest) GetNamespace() string {
@@ -2705,7 +2859,7 @@ type StopTrialRequest struct {
 
 func (x *StopTrialRequest) Reset() {
 	*x = StopTrialRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[36]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2717,7 +2871,7 @@ func (x *StopTrialRequest) String() string {
 func (*StopTrialRequest) ProtoMessage() {}
 
 func (x *StopTrialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[36]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2730,7 +2884,7 @@ func (x *StopTrialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopTrialRequest.ProtoReflect.Descriptor instead.
 func (*StopTrialRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{36}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *StopTrialRequest) GetNamespace() string {
@@ -2767,7 +2921,7 @@ type AnnotateTrialRequest struct {
 
 func (x *AnnotateTrialRequest) Reset() {
 	*x = AnnotateTrialRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[37]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2779,7 +2933,7 @@ func (x *AnnotateTrialRequest) String() string {
 func (*AnnotateTrialRequest) ProtoMessage() {}
 
 func (x *AnnotateTrialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[37]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2792,7 +2946,7 @@ func (x *AnnotateTrialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnnotateTrialRequest.ProtoReflect.Descriptor instead.
 func (*AnnotateTrialRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{37}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AnnotateTrialRequest) GetNamespace() string {
@@ -2843,7 +2997,7 @@ type ListMeasurementsRequest struct {
 
 func (x *ListMeasurementsRequest) Reset() {
 	*x = ListMeasurementsRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[38]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +3009,7 @@ func (x *ListMeasurementsRequest) String() string {
 func (*ListMeasurementsRequest) ProtoMessage() {}
 
 func (x *ListMeasurementsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[38]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +3022,7 @@ func (x *ListMeasurementsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMeasurementsRequest.ProtoReflect.Descriptor instead.
 func (*ListMeasurementsRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{38}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListMeasurementsRequest) GetNamespace() string {
@@ -2916,7 +3070,7 @@ type ListMeasurementsResponse struct {
 
 func (x *ListMeasurementsResponse) Reset() {
 	*x = ListMeasurementsResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[39]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2928,7 +3082,7 @@ func (x *ListMeasurementsResponse) String() string {
 func (*ListMeasurementsResponse) ProtoMessage() {}
 
 func (x *ListMeasurementsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[39]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2941,7 +3095,7 @@ func (x *ListMeasurementsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMeasurementsResponse.ProtoReflect.Descriptor instead.
 func (*ListMeasurementsResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{39}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListMeasurementsResponse) GetMeasurements() []*Measurement {
@@ -2973,7 +3127,7 @@ type GetCurvesRequest struct {
 
 func (x *GetCurvesRequest) Reset() {
 	*x = GetCurvesRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[40]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2985,7 +3139,7 @@ func (x *GetCurvesRequest) String() string {
 func (*GetCurvesRequest) ProtoMessage() {}
 
 func (x *GetCurvesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[40]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2998,7 +3152,7 @@ func (x *GetCurvesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCurvesRequest.ProtoReflect.Descriptor instead.
 func (*GetCurvesRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{40}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetCurvesRequest) GetNamespace() string {
@@ -3045,7 +3199,7 @@ type GetCurvesResponse struct {
 
 func (x *GetCurvesResponse) Reset() {
 	*x = GetCurvesResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[41]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3057,7 +3211,7 @@ func (x *GetCurvesResponse) String() string {
 func (*GetCurvesResponse) ProtoMessage() {}
 
 func (x *GetCurvesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[41]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3070,7 +3224,7 @@ func (x *GetCurvesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCurvesResponse.ProtoReflect.Descriptor instead.
 func (*GetCurvesResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{41}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetCurvesResponse) GetCurves() []*Curve {
@@ -3091,7 +3245,7 @@ type Curve struct {
 
 func (x *Curve) Reset() {
 	*x = Curve{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[42]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3103,7 +3257,7 @@ func (x *Curve) String() string {
 func (*Curve) ProtoMessage() {}
 
 func (x *Curve) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[42]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3116,7 +3270,7 @@ func (x *Curve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Curve.ProtoReflect.Descriptor instead.
 func (*Curve) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{42}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Curve) GetMetric() string {
@@ -3152,7 +3306,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[43]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3164,7 +3318,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[43]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3177,7 +3331,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{43}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Point) GetSeq() uint64 {
@@ -3221,7 +3375,7 @@ type GetLogRequest struct {
 
 func (x *GetLogRequest) Reset() {
 	*x = GetLogRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[44]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3233,7 +3387,7 @@ func (x *GetLogRequest) String() string {
 func (*GetLogRequest) ProtoMessage() {}
 
 func (x *GetLogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[44]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3246,7 +3400,7 @@ func (x *GetLogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogRequest.ProtoReflect.Descriptor instead.
 func (*GetLogRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{44}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GetLogRequest) GetNamespace() string {
@@ -3293,7 +3447,7 @@ type GetLogResponse struct {
 
 func (x *GetLogResponse) Reset() {
 	*x = GetLogResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[45]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3305,7 +3459,7 @@ func (x *GetLogResponse) String() string {
 func (*GetLogResponse) ProtoMessage() {}
 
 func (x *GetLogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[45]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3318,7 +3472,7 @@ func (x *GetLogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLogResponse.ProtoReflect.Descriptor instead.
 func (*GetLogResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{45}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GetLogResponse) GetData() []byte {
@@ -3340,7 +3494,7 @@ type AskRequest struct {
 
 func (x *AskRequest) Reset() {
 	*x = AskRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[46]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3352,7 +3506,7 @@ func (x *AskRequest) String() string {
 func (*AskRequest) ProtoMessage() {}
 
 func (x *AskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[46]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3365,7 +3519,7 @@ func (x *AskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskRequest.ProtoReflect.Descriptor instead.
 func (*AskRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{46}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *AskRequest) GetNamespace() string {
@@ -3406,7 +3560,7 @@ type AskResponse struct {
 
 func (x *AskResponse) Reset() {
 	*x = AskResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[47]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3418,7 +3572,7 @@ func (x *AskResponse) String() string {
 func (*AskResponse) ProtoMessage() {}
 
 func (x *AskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[47]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3431,7 +3585,7 @@ func (x *AskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskResponse.ProtoReflect.Descriptor instead.
 func (*AskResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{47}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *AskResponse) GetTrials() []*Trial {
@@ -3467,7 +3621,7 @@ type TellRequest struct {
 
 func (x *TellRequest) Reset() {
 	*x = TellRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[48]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3479,7 +3633,7 @@ func (x *TellRequest) String() string {
 func (*TellRequest) ProtoMessage() {}
 
 func (x *TellRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[48]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3492,7 +3646,7 @@ func (x *TellRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TellRequest.ProtoReflect.Descriptor instead.
 func (*TellRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{48}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *TellRequest) GetNamespace() string {
@@ -3570,7 +3724,7 @@ type ReportTrialRequest struct {
 
 func (x *ReportTrialRequest) Reset() {
 	*x = ReportTrialRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[49]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3582,7 +3736,7 @@ func (x *ReportTrialRequest) String() string {
 func (*ReportTrialRequest) ProtoMessage() {}
 
 func (x *ReportTrialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[49]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3595,7 +3749,7 @@ func (x *ReportTrialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTrialRequest.ProtoReflect.Descriptor instead.
 func (*ReportTrialRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{49}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ReportTrialRequest) GetNamespace() string {
@@ -3637,7 +3791,7 @@ type ReportTrialResponse struct {
 
 func (x *ReportTrialResponse) Reset() {
 	*x = ReportTrialResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[50]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3649,7 +3803,7 @@ func (x *ReportTrialResponse) String() string {
 func (*ReportTrialResponse) ProtoMessage() {}
 
 func (x *ReportTrialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[50]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3662,7 +3816,7 @@ func (x *ReportTrialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportTrialResponse.ProtoReflect.Descriptor instead.
 func (*ReportTrialResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{50}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ReportTrialResponse) GetAckedSeq() uint64 {
@@ -3697,7 +3851,7 @@ type ShouldStopRequest struct {
 
 func (x *ShouldStopRequest) Reset() {
 	*x = ShouldStopRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[51]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3709,7 +3863,7 @@ func (x *ShouldStopRequest) String() string {
 func (*ShouldStopRequest) ProtoMessage() {}
 
 func (x *ShouldStopRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[51]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3722,7 +3876,7 @@ func (x *ShouldStopRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShouldStopRequest.ProtoReflect.Descriptor instead.
 func (*ShouldStopRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{51}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ShouldStopRequest) GetNamespace() string {
@@ -3756,7 +3910,7 @@ type ShouldStopResponse struct {
 
 func (x *ShouldStopResponse) Reset() {
 	*x = ShouldStopResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[52]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3768,7 +3922,7 @@ func (x *ShouldStopResponse) String() string {
 func (*ShouldStopResponse) ProtoMessage() {}
 
 func (x *ShouldStopResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[52]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3781,7 +3935,7 @@ func (x *ShouldStopResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShouldStopResponse.ProtoReflect.Descriptor instead.
 func (*ShouldStopResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{52}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ShouldStopResponse) GetShouldStop() bool {
@@ -3806,7 +3960,7 @@ type ListAlgorithmsRequest struct {
 
 func (x *ListAlgorithmsRequest) Reset() {
 	*x = ListAlgorithmsRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[53]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3818,7 +3972,7 @@ func (x *ListAlgorithmsRequest) String() string {
 func (*ListAlgorithmsRequest) ProtoMessage() {}
 
 func (x *ListAlgorithmsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[53]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3831,7 +3985,7 @@ func (x *ListAlgorithmsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlgorithmsRequest.ProtoReflect.Descriptor instead.
 func (*ListAlgorithmsRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{53}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{55}
 }
 
 type ListAlgorithmsResponse struct {
@@ -3843,7 +3997,7 @@ type ListAlgorithmsResponse struct {
 
 func (x *ListAlgorithmsResponse) Reset() {
 	*x = ListAlgorithmsResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[54]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3855,7 +4009,7 @@ func (x *ListAlgorithmsResponse) String() string {
 func (*ListAlgorithmsResponse) ProtoMessage() {}
 
 func (x *ListAlgorithmsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[54]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3868,7 +4022,7 @@ func (x *ListAlgorithmsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlgorithmsResponse.ProtoReflect.Descriptor instead.
 func (*ListAlgorithmsResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{54}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListAlgorithmsResponse) GetAlgorithms() []*Algorithm {
@@ -3891,7 +4045,7 @@ type Algorithm struct {
 
 func (x *Algorithm) Reset() {
 	*x = Algorithm{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[55]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3903,7 +4057,7 @@ func (x *Algorithm) String() string {
 func (*Algorithm) ProtoMessage() {}
 
 func (x *Algorithm) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[55]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3916,7 +4070,7 @@ func (x *Algorithm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Algorithm.ProtoReflect.Descriptor instead.
 func (*Algorithm) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{55}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Algorithm) GetName() string {
@@ -3967,7 +4121,7 @@ type Setting struct {
 
 func (x *Setting) Reset() {
 	*x = Setting{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[56]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3979,7 +4133,7 @@ func (x *Setting) String() string {
 func (*Setting) ProtoMessage() {}
 
 func (x *Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[56]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3992,7 +4146,7 @@ func (x *Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Setting.ProtoReflect.Descriptor instead.
 func (*Setting) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{56}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Setting) GetName() string {
@@ -4038,7 +4192,7 @@ type GetVersionRequest struct {
 
 func (x *GetVersionRequest) Reset() {
 	*x = GetVersionRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[57]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4050,7 +4204,7 @@ func (x *GetVersionRequest) String() string {
 func (*GetVersionRequest) ProtoMessage() {}
 
 func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[57]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4063,7 +4217,7 @@ func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionRequest.ProtoReflect.Descriptor instead.
 func (*GetVersionRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{57}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{59}
 }
 
 type GetVersionResponse struct {
@@ -4076,7 +4230,7 @@ type GetVersionResponse struct {
 
 func (x *GetVersionResponse) Reset() {
 	*x = GetVersionResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[58]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4088,7 +4242,7 @@ func (x *GetVersionResponse) String() string {
 func (*GetVersionResponse) ProtoMessage() {}
 
 func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[58]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4101,7 +4255,7 @@ func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionResponse.ProtoReflect.Descriptor instead.
 func (*GetVersionResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{58}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *GetVersionResponse) GetVersion() string {
@@ -4252,7 +4406,19 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12%\n" +
 	"\x05value\x18\x02 \x01(\v2\x0f.tuned.v1.WordsR\x05value:\x028\x01\"\x1d\n" +
 	"\x05Words\x12\x14\n" +
-	"\x05words\x18\x01 \x03(\tR\x05words\"H\n" +
+	"\x05words\x18\x01 \x03(\tR\x05words\"\xf2\x01\n" +
+	"\x17ImportExperimentRequest\x12\x1c\n" +
+	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1a\n" +
+	"\bmanifest\x18\x02 \x01(\tR\bmanifest\x12%\n" +
+	"\x05local\x18\x03 \x01(\v2\x0f.tuned.v1.LocalR\x05local\x12\x12\n" +
+	"\x04note\x18\x04 \x01(\tR\x04note\x12\x12\n" +
+	"\x04tags\x18\x05 \x03(\tR\x04tags\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x06 \x01(\tR\trequestId\x12/\n" +
+	"\x06trials\x18\a \x03(\v2\x17.tuned.v1.ImportedTrialR\x06trials\"q\n" +
+	"\rImportedTrial\x12%\n" +
+	"\x05trial\x18\x01 \x01(\v2\x0f.tuned.v1.TrialR\x05trial\x129\n" +
+	"\fmeasurements\x18\x02 \x03(\v2\x15.tuned.v1.MeasurementR\fmeasurements\"H\n" +
 	"\x14GetExperimentRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\x8a\x01\n" +
@@ -4492,9 +4658,10 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x0e\n" +
 	"\x02go\x18\x02 \x01(\tR\x02go2O\n" +
 	"\fAgentService\x12?\n" +
-	"\x06Report\x12\x17.tuned.v1.ReportRequest\x1a\x18.tuned.v1.ReportResponse(\x010\x012\xd1\x0e\n" +
+	"\x06Report\x12\x17.tuned.v1.ReportRequest\x1a\x18.tuned.v1.ReportResponse(\x010\x012\xa0\x0f\n" +
 	"\rTuningService\x12K\n" +
-	"\x10CreateExperiment\x12!.tuned.v1.CreateExperimentRequest\x1a\x14.tuned.v1.Experiment\x12E\n" +
+	"\x10CreateExperiment\x12!.tuned.v1.CreateExperimentRequest\x1a\x14.tuned.v1.Experiment\x12M\n" +
+	"\x10ImportExperiment\x12!.tuned.v1.ImportExperimentRequest\x1a\x14.tuned.v1.Experiment(\x01\x12E\n" +
 	"\rGetExperiment\x12\x1e.tuned.v1.GetExperimentRequest\x1a\x14.tuned.v1.Experiment\x12V\n" +
 	"\x0fListExperiments\x12 .tuned.v1.ListExperimentsRequest\x1a!.tuned.v1.ListExperimentsResponse\x12:\n" +
 	"\x05Watch\x12\x16.tuned.v1.WatchRequest\x1a\x17.tuned.v1.WatchResponse0\x01\x12I\n" +
@@ -4537,7 +4704,7 @@ func file_api_tuned_v1_tuned_proto_rawDescGZIP() []byte {
 	return file_api_tuned_v1_tuned_proto_rawDescData
 }
 
-var file_api_tuned_v1_tuned_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_api_tuned_v1_tuned_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_api_tuned_v1_tuned_proto_goTypes = []any{
 	(*ReportRequest)(nil),             // 0: tuned.v1.ReportRequest
 	(*Hello)(nil),                     // 1: tuned.v1.Hello
@@ -4553,161 +4720,169 @@ var file_api_tuned_v1_tuned_proto_goTypes = []any{
 	(*CreateExperimentRequest)(nil),   // 11: tuned.v1.CreateExperimentRequest
 	(*Local)(nil),                     // 12: tuned.v1.Local
 	(*Words)(nil),                     // 13: tuned.v1.Words
-	(*GetExperimentRequest)(nil),      // 14: tuned.v1.GetExperimentRequest
-	(*ListExperimentsRequest)(nil),    // 15: tuned.v1.ListExperimentsRequest
-	(*ListExperimentsResponse)(nil),   // 16: tuned.v1.ListExperimentsResponse
-	(*WatchRequest)(nil),              // 17: tuned.v1.WatchRequest
-	(*WatchResponse)(nil),             // 18: tuned.v1.WatchResponse
-	(*PauseExperimentRequest)(nil),    // 19: tuned.v1.PauseExperimentRequest
-	(*ResumeExperimentRequest)(nil),   // 20: tuned.v1.ResumeExperimentRequest
-	(*StopExperimentRequest)(nil),     // 21: tuned.v1.StopExperimentRequest
-	(*ExtendExperimentRequest)(nil),   // 22: tuned.v1.ExtendExperimentRequest
-	(*DeleteExperimentRequest)(nil),   // 23: tuned.v1.DeleteExperimentRequest
-	(*DeleteExperimentResponse)(nil),  // 24: tuned.v1.DeleteExperimentResponse
-	(*AnnotateExperimentRequest)(nil), // 25: tuned.v1.AnnotateExperimentRequest
-	(*Tags)(nil),                      // 26: tuned.v1.Tags
-	(*Event)(nil),                     // 27: tuned.v1.Event
-	(*ListEventsRequest)(nil),         // 28: tuned.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),        // 29: tuned.v1.ListEventsResponse
-	(*GetModelRequest)(nil),           // 30: tuned.v1.GetModelRequest
-	(*GetModelResponse)(nil),          // 31: tuned.v1.GetModelResponse
-	(*GetTrialRequest)(nil),           // 32: tuned.v1.GetTrialRequest
-	(*ListTrialsRequest)(nil),         // 33: tuned.v1.ListTrialsRequest
-	(*ListTrialsResponse)(nil),        // 34: tuned.v1.ListTrialsResponse
-	(*EnqueueTrialRequest)(nil),       // 35: tuned.v1.EnqueueTrialRequest
-	(*StopTrialRequest)(nil),          // 36: tuned.v1.StopTrialRequest
-	(*AnnotateTrialRequest)(nil),      // 37: tuned.v1.AnnotateTrialRequest
-	(*ListMeasurementsRequest)(nil),   // 38: tuned.v1.ListMeasurementsRequest
-	(*ListMeasurementsResponse)(nil),  // 39: tuned.v1.ListMeasurementsResponse
-	(*GetCurvesRequest)(nil),          // 40: tuned.v1.GetCurvesRequest
-	(*GetCurvesResponse)(nil),         // 41: tuned.v1.GetCurvesResponse
-	(*Curve)(nil),                     // 42: tuned.v1.Curve
-	(*Point)(nil),                     // 43: tuned.v1.Point
-	(*GetLogRequest)(nil),             // 44: tuned.v1.GetLogRequest
-	(*GetLogResponse)(nil),            // 45: tuned.v1.GetLogResponse
-	(*AskRequest)(nil),                // 46: tuned.v1.AskRequest
-	(*AskResponse)(nil),               // 47: tuned.v1.AskResponse
-	(*TellRequest)(nil),               // 48: tuned.v1.TellRequest
-	(*ReportTrialRequest)(nil),        // 49: tuned.v1.ReportTrialRequest
-	(*ReportTrialResponse)(nil),       // 50: tuned.v1.ReportTrialResponse
-	(*ShouldStopRequest)(nil),         // 51: tuned.v1.ShouldStopRequest
-	(*ShouldStopResponse)(nil),        // 52: tuned.v1.ShouldStopResponse
-	(*ListAlgorithmsRequest)(nil),     // 53: tuned.v1.ListAlgorithmsRequest
-	(*ListAlgorithmsResponse)(nil),    // 54: tuned.v1.ListAlgorithmsResponse
-	(*Algorithm)(nil),                 // 55: tuned.v1.Algorithm
-	(*Setting)(nil),                   // 56: tuned.v1.Setting
-	(*GetVersionRequest)(nil),         // 57: tuned.v1.GetVersionRequest
-	(*GetVersionResponse)(nil),        // 58: tuned.v1.GetVersionResponse
-	nil,                               // 59: tuned.v1.Local.ImagesEntry
-	nil,                               // 60: tuned.v1.TellRequest.MetricsEntry
-	(*timestamppb.Timestamp)(nil),     // 61: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),           // 62: google.protobuf.Struct
-	(*durationpb.Duration)(nil),       // 63: google.protobuf.Duration
+	(*ImportExperimentRequest)(nil),   // 14: tuned.v1.ImportExperimentRequest
+	(*ImportedTrial)(nil),             // 15: tuned.v1.ImportedTrial
+	(*GetExperimentRequest)(nil),      // 16: tuned.v1.GetExperimentRequest
+	(*ListExperimentsRequest)(nil),    // 17: tuned.v1.ListExperimentsRequest
+	(*ListExperimentsResponse)(nil),   // 18: tuned.v1.ListExperimentsResponse
+	(*WatchRequest)(nil),              // 19: tuned.v1.WatchRequest
+	(*WatchResponse)(nil),             // 20: tuned.v1.WatchResponse
+	(*PauseExperimentRequest)(nil),    // 21: tuned.v1.PauseExperimentRequest
+	(*ResumeExperimentRequest)(nil),   // 22: tuned.v1.ResumeExperimentRequest
+	(*StopExperimentRequest)(nil),     // 23: tuned.v1.StopExperimentRequest
+	(*ExtendExperimentRequest)(nil),   // 24: tuned.v1.ExtendExperimentRequest
+	(*DeleteExperimentRequest)(nil),   // 25: tuned.v1.DeleteExperimentRequest
+	(*DeleteExperimentResponse)(nil),  // 26: tuned.v1.DeleteExperimentResponse
+	(*AnnotateExperimentRequest)(nil), // 27: tuned.v1.AnnotateExperimentRequest
+	(*Tags)(nil),                      // 28: tuned.v1.Tags
+	(*Event)(nil),                     // 29: tuned.v1.Event
+	(*ListEventsRequest)(nil),         // 30: tuned.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),        // 31: tuned.v1.ListEventsResponse
+	(*GetModelRequest)(nil),           // 32: tuned.v1.GetModelRequest
+	(*GetModelResponse)(nil),          // 33: tuned.v1.GetModelResponse
+	(*GetTrialRequest)(nil),           // 34: tuned.v1.GetTrialRequest
+	(*ListTrialsRequest)(nil),         // 35: tuned.v1.ListTrialsRequest
+	(*ListTrialsResponse)(nil),        // 36: tuned.v1.ListTrialsResponse
+	(*EnqueueTrialRequest)(nil),       // 37: tuned.v1.EnqueueTrialRequest
+	(*StopTrialRequest)(nil),          // 38: tuned.v1.StopTrialRequest
+	(*AnnotateTrialRequest)(nil),      // 39: tuned.v1.AnnotateTrialRequest
+	(*ListMeasurementsRequest)(nil),   // 40: tuned.v1.ListMeasurementsRequest
+	(*ListMeasurementsResponse)(nil),  // 41: tuned.v1.ListMeasurementsResponse
+	(*GetCurvesRequest)(nil),          // 42: tuned.v1.GetCurvesRequest
+	(*GetCurvesResponse)(nil),         // 43: tuned.v1.GetCurvesResponse
+	(*Curve)(nil),                     // 44: tuned.v1.Curve
+	(*Point)(nil),                     // 45: tuned.v1.Point
+	(*GetLogRequest)(nil),             // 46: tuned.v1.GetLogRequest
+	(*GetLogResponse)(nil),            // 47: tuned.v1.GetLogResponse
+	(*AskRequest)(nil),                // 48: tuned.v1.AskRequest
+	(*AskResponse)(nil),               // 49: tuned.v1.AskResponse
+	(*TellRequest)(nil),               // 50: tuned.v1.TellRequest
+	(*ReportTrialRequest)(nil),        // 51: tuned.v1.ReportTrialRequest
+	(*ReportTrialResponse)(nil),       // 52: tuned.v1.ReportTrialResponse
+	(*ShouldStopRequest)(nil),         // 53: tuned.v1.ShouldStopRequest
+	(*ShouldStopResponse)(nil),        // 54: tuned.v1.ShouldStopResponse
+	(*ListAlgorithmsRequest)(nil),     // 55: tuned.v1.ListAlgorithmsRequest
+	(*ListAlgorithmsResponse)(nil),    // 56: tuned.v1.ListAlgorithmsResponse
+	(*Algorithm)(nil),                 // 57: tuned.v1.Algorithm
+	(*Setting)(nil),                   // 58: tuned.v1.Setting
+	(*GetVersionRequest)(nil),         // 59: tuned.v1.GetVersionRequest
+	(*GetVersionResponse)(nil),        // 60: tuned.v1.GetVersionResponse
+	nil,                               // 61: tuned.v1.Local.ImagesEntry
+	nil,                               // 62: tuned.v1.TellRequest.MetricsEntry
+	(*timestamppb.Timestamp)(nil),     // 63: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),           // 64: google.protobuf.Struct
+	(*durationpb.Duration)(nil),       // 65: google.protobuf.Duration
 }
 var file_api_tuned_v1_tuned_proto_depIdxs = []int32{
 	1,  // 0: tuned.v1.ReportRequest.hello:type_name -> tuned.v1.Hello
 	2,  // 1: tuned.v1.ReportRequest.measurements:type_name -> tuned.v1.Measurement
-	61, // 2: tuned.v1.Measurement.time:type_name -> google.protobuf.Timestamp
-	61, // 3: tuned.v1.Experiment.created:type_name -> google.protobuf.Timestamp
-	61, // 4: tuned.v1.Experiment.finished:type_name -> google.protobuf.Timestamp
+	63, // 2: tuned.v1.Measurement.time:type_name -> google.protobuf.Timestamp
+	63, // 3: tuned.v1.Experiment.created:type_name -> google.protobuf.Timestamp
+	63, // 4: tuned.v1.Experiment.finished:type_name -> google.protobuf.Timestamp
 	5,  // 5: tuned.v1.Experiment.counts:type_name -> tuned.v1.Counts
 	6,  // 6: tuned.v1.Experiment.budget:type_name -> tuned.v1.Budget
 	7,  // 7: tuned.v1.Experiment.objectives:type_name -> tuned.v1.Objective
 	8,  // 8: tuned.v1.Experiment.best:type_name -> tuned.v1.Trial
-	62, // 9: tuned.v1.Experiment.object:type_name -> google.protobuf.Struct
-	63, // 10: tuned.v1.Budget.max_duration:type_name -> google.protobuf.Duration
-	63, // 11: tuned.v1.Budget.duration:type_name -> google.protobuf.Duration
+	64, // 9: tuned.v1.Experiment.object:type_name -> google.protobuf.Struct
+	65, // 10: tuned.v1.Budget.max_duration:type_name -> google.protobuf.Duration
+	65, // 11: tuned.v1.Budget.duration:type_name -> google.protobuf.Duration
 	9,  // 12: tuned.v1.Trial.assignments:type_name -> tuned.v1.Assignment
 	10, // 13: tuned.v1.Trial.metrics:type_name -> tuned.v1.Metric
-	61, // 14: tuned.v1.Trial.created:type_name -> google.protobuf.Timestamp
-	61, // 15: tuned.v1.Trial.started:type_name -> google.protobuf.Timestamp
-	61, // 16: tuned.v1.Trial.finished:type_name -> google.protobuf.Timestamp
+	63, // 14: tuned.v1.Trial.created:type_name -> google.protobuf.Timestamp
+	63, // 15: tuned.v1.Trial.started:type_name -> google.protobuf.Timestamp
+	63, // 16: tuned.v1.Trial.finished:type_name -> google.protobuf.Timestamp
 	12, // 17: tuned.v1.CreateExperimentRequest.local:type_name -> tuned.v1.Local
-	59, // 18: tuned.v1.Local.images:type_name -> tuned.v1.Local.ImagesEntry
-	4,  // 19: tuned.v1.ListExperimentsResponse.experiments:type_name -> tuned.v1.Experiment
-	4,  // 20: tuned.v1.WatchResponse.experiment:type_name -> tuned.v1.Experiment
-	8,  // 21: tuned.v1.WatchResponse.trial:type_name -> tuned.v1.Trial
-	27, // 22: tuned.v1.WatchResponse.event:type_name -> tuned.v1.Event
-	4,  // 23: tuned.v1.WatchResponse.deleted:type_name -> tuned.v1.Experiment
-	6,  // 24: tuned.v1.ExtendExperimentRequest.budget:type_name -> tuned.v1.Budget
-	26, // 25: tuned.v1.AnnotateExperimentRequest.tags:type_name -> tuned.v1.Tags
-	61, // 26: tuned.v1.Event.time:type_name -> google.protobuf.Timestamp
-	27, // 27: tuned.v1.ListEventsResponse.events:type_name -> tuned.v1.Event
-	62, // 28: tuned.v1.GetModelResponse.model:type_name -> google.protobuf.Struct
-	8,  // 29: tuned.v1.ListTrialsResponse.trials:type_name -> tuned.v1.Trial
-	9,  // 30: tuned.v1.EnqueueTrialRequest.assignments:type_name -> tuned.v1.Assignment
-	26, // 31: tuned.v1.AnnotateTrialRequest.tags:type_name -> tuned.v1.Tags
-	2,  // 32: tuned.v1.ListMeasurementsResponse.measurements:type_name -> tuned.v1.Measurement
-	42, // 33: tuned.v1.GetCurvesResponse.curves:type_name -> tuned.v1.Curve
-	43, // 34: tuned.v1.Curve.points:type_name -> tuned.v1.Point
-	61, // 35: tuned.v1.Point.time:type_name -> google.protobuf.Timestamp
-	8,  // 36: tuned.v1.AskResponse.trials:type_name -> tuned.v1.Trial
-	2,  // 37: tuned.v1.TellRequest.measurements:type_name -> tuned.v1.Measurement
-	9,  // 38: tuned.v1.TellRequest.assignments:type_name -> tuned.v1.Assignment
-	60, // 39: tuned.v1.TellRequest.metrics:type_name -> tuned.v1.TellRequest.MetricsEntry
-	2,  // 40: tuned.v1.ReportTrialRequest.measurements:type_name -> tuned.v1.Measurement
-	55, // 41: tuned.v1.ListAlgorithmsResponse.algorithms:type_name -> tuned.v1.Algorithm
-	56, // 42: tuned.v1.Algorithm.settings:type_name -> tuned.v1.Setting
-	13, // 43: tuned.v1.Local.ImagesEntry.value:type_name -> tuned.v1.Words
-	0,  // 44: tuned.v1.AgentService.Report:input_type -> tuned.v1.ReportRequest
-	11, // 45: tuned.v1.TuningService.CreateExperiment:input_type -> tuned.v1.CreateExperimentRequest
-	14, // 46: tuned.v1.TuningService.GetExperiment:input_type -> tuned.v1.GetExperimentRequest
-	15, // 47: tuned.v1.TuningService.ListExperiments:input_type -> tuned.v1.ListExperimentsRequest
-	17, // 48: tuned.v1.TuningService.Watch:input_type -> tuned.v1.WatchRequest
-	19, // 49: tuned.v1.TuningService.PauseExperiment:input_type -> tuned.v1.PauseExperimentRequest
-	20, // 50: tuned.v1.TuningService.ResumeExperiment:input_type -> tuned.v1.ResumeExperimentRequest
-	21, // 51: tuned.v1.TuningService.StopExperiment:input_type -> tuned.v1.StopExperimentRequest
-	22, // 52: tuned.v1.TuningService.ExtendExperiment:input_type -> tuned.v1.ExtendExperimentRequest
-	23, // 53: tuned.v1.TuningService.DeleteExperiment:input_type -> tuned.v1.DeleteExperimentRequest
-	25, // 54: tuned.v1.TuningService.AnnotateExperiment:input_type -> tuned.v1.AnnotateExperimentRequest
-	28, // 55: tuned.v1.TuningService.ListEvents:input_type -> tuned.v1.ListEventsRequest
-	30, // 56: tuned.v1.TuningService.GetModel:input_type -> tuned.v1.GetModelRequest
-	32, // 57: tuned.v1.TuningService.GetTrial:input_type -> tuned.v1.GetTrialRequest
-	33, // 58: tuned.v1.TuningService.ListTrials:input_type -> tuned.v1.ListTrialsRequest
-	35, // 59: tuned.v1.TuningService.EnqueueTrial:input_type -> tuned.v1.EnqueueTrialRequest
-	36, // 60: tuned.v1.TuningService.StopTrial:input_type -> tuned.v1.StopTrialRequest
-	37, // 61: tuned.v1.TuningService.AnnotateTrial:input_type -> tuned.v1.AnnotateTrialRequest
-	38, // 62: tuned.v1.TuningService.ListMeasurements:input_type -> tuned.v1.ListMeasurementsRequest
-	40, // 63: tuned.v1.TuningService.GetCurves:input_type -> tuned.v1.GetCurvesRequest
-	44, // 64: tuned.v1.TuningService.GetLog:input_type -> tuned.v1.GetLogRequest
-	46, // 65: tuned.v1.TuningService.Ask:input_type -> tuned.v1.AskRequest
-	48, // 66: tuned.v1.TuningService.Tell:input_type -> tuned.v1.TellRequest
-	49, // 67: tuned.v1.TuningService.ReportTrial:input_type -> tuned.v1.ReportTrialRequest
-	51, // 68: tuned.v1.TuningService.ShouldStop:input_type -> tuned.v1.ShouldStopRequest
-	53, // 69: tuned.v1.TuningService.ListAlgorithms:input_type -> tuned.v1.ListAlgorithmsRequest
-	57, // 70: tuned.v1.TuningService.GetVersion:input_type -> tuned.v1.GetVersionRequest
-	3,  // 71: tuned.v1.AgentService.Report:output_type -> tuned.v1.ReportResponse
-	4,  // 72: tuned.v1.TuningService.CreateExperiment:output_type -> tuned.v1.Experiment
-	4,  // 73: tuned.v1.TuningService.GetExperiment:output_type -> tuned.v1.Experiment
-	16, // 74: tuned.v1.TuningService.ListExperiments:output_type -> tuned.v1.ListExperimentsResponse
-	18, // 75: tuned.v1.TuningService.Watch:output_type -> tuned.v1.WatchResponse
-	4,  // 76: tuned.v1.TuningService.PauseExperiment:output_type -> tuned.v1.Experiment
-	4,  // 77: tuned.v1.TuningService.ResumeExperiment:output_type -> tuned.v1.Experiment
-	4,  // 78: tuned.v1.TuningService.StopExperiment:output_type -> tuned.v1.Experiment
-	4,  // 79: tuned.v1.TuningService.ExtendExperiment:output_type -> tuned.v1.Experiment
-	24, // 80: tuned.v1.TuningService.DeleteExperiment:output_type -> tuned.v1.DeleteExperimentResponse
-	4,  // 81: tuned.v1.TuningService.AnnotateExperiment:output_type -> tuned.v1.Experiment
-	29, // 82: tuned.v1.TuningService.ListEvents:output_type -> tuned.v1.ListEventsResponse
-	31, // 83: tuned.v1.TuningService.GetModel:output_type -> tuned.v1.GetModelResponse
-	8,  // 84: tuned.v1.TuningService.GetTrial:output_type -> tuned.v1.Trial
-	34, // 85: tuned.v1.TuningService.ListTrials:output_type -> tuned.v1.ListTrialsResponse
-	8,  // 86: tuned.v1.TuningService.EnqueueTrial:output_type -> tuned.v1.Trial
-	8,  // 87: tuned.v1.TuningService.StopTrial:output_type -> tuned.v1.Trial
-	8,  // 88: tuned.v1.TuningService.AnnotateTrial:output_type -> tuned.v1.Trial
-	39, // 89: tuned.v1.TuningService.ListMeasurements:output_type -> tuned.v1.ListMeasurementsResponse
-	41, // 90: tuned.v1.TuningService.GetCurves:output_type -> tuned.v1.GetCurvesResponse
-	45, // 91: tuned.v1.TuningService.GetLog:output_type -> tuned.v1.GetLogResponse
-	47, // 92: tuned.v1.TuningService.Ask:output_type -> tuned.v1.AskResponse
-	8,  // 93: tuned.v1.TuningService.Tell:output_type -> tuned.v1.Trial
-	50, // 94: tuned.v1.TuningService.ReportTrial:output_type -> tuned.v1.ReportTrialResponse
-	52, // 95: tuned.v1.TuningService.ShouldStop:output_type -> tuned.v1.ShouldStopResponse
-	54, // 96: tuned.v1.TuningService.ListAlgorithms:output_type -> tuned.v1.ListAlgorithmsResponse
-	58, // 97: tuned.v1.TuningService.GetVersion:output_type -> tuned.v1.GetVersionResponse
-	71, // [71:98] is the sub-list for method output_type
-	44, // [44:71] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	61, // 18: tuned.v1.Local.images:type_name -> tuned.v1.Local.ImagesEntry
+	12, // 19: tuned.v1.ImportExperimentRequest.local:type_name -> tuned.v1.Local
+	15, // 20: tuned.v1.ImportExperimentRequest.trials:type_name -> tuned.v1.ImportedTrial
+	8,  // 21: tuned.v1.ImportedTrial.trial:type_name -> tuned.v1.Trial
+	2,  // 22: tuned.v1.ImportedTrial.measurements:type_name -> tuned.v1.Measurement
+	4,  // 23: tuned.v1.ListExperimentsResponse.experiments:type_name -> tuned.v1.Experiment
+	4,  // 24: tuned.v1.WatchResponse.experiment:type_name -> tuned.v1.Experiment
+	8,  // 25: tuned.v1.WatchResponse.trial:type_name -> tuned.v1.Trial
+	29, // 26: tuned.v1.WatchResponse.event:type_name -> tuned.v1.Event
+	4,  // 27: tuned.v1.WatchResponse.deleted:type_name -> tuned.v1.Experiment
+	6,  // 28: tuned.v1.ExtendExperimentRequest.budget:type_name -> tuned.v1.Budget
+	28, // 29: tuned.v1.AnnotateExperimentRequest.tags:type_name -> tuned.v1.Tags
+	63, // 30: tuned.v1.Event.time:type_name -> google.protobuf.Timestamp
+	29, // 31: tuned.v1.ListEventsResponse.events:type_name -> tuned.v1.Event
+	64, // 32: tuned.v1.GetModelResponse.model:type_name -> google.protobuf.Struct
+	8,  // 33: tuned.v1.ListTrialsResponse.trials:type_name -> tuned.v1.Trial
+	9,  // 34: tuned.v1.EnqueueTrialRequest.assignments:type_name -> tuned.v1.Assignment
+	28, // 35: tuned.v1.AnnotateTrialRequest.tags:type_name -> tuned.v1.Tags
+	2,  // 36: tuned.v1.ListMeasurementsResponse.measurements:type_name -> tuned.v1.Measurement
+	44, // 37: tuned.v1.GetCurvesResponse.curves:type_name -> tuned.v1.Curve
+	45, // 38: tuned.v1.Curve.points:type_name -> tuned.v1.Point
+	63, // 39: tuned.v1.Point.time:type_name -> google.protobuf.Timestamp
+	8,  // 40: tuned.v1.AskResponse.trials:type_name -> tuned.v1.Trial
+	2,  // 41: tuned.v1.TellRequest.measurements:type_name -> tuned.v1.Measurement
+	9,  // 42: tuned.v1.TellRequest.assignments:type_name -> tuned.v1.Assignment
+	62, // 43: tuned.v1.TellRequest.metrics:type_name -> tuned.v1.TellRequest.MetricsEntry
+	2,  // 44: tuned.v1.ReportTrialRequest.measurements:type_name -> tuned.v1.Measurement
+	57, // 45: tuned.v1.ListAlgorithmsResponse.algorithms:type_name -> tuned.v1.Algorithm
+	58, // 46: tuned.v1.Algorithm.settings:type_name -> tuned.v1.Setting
+	13, // 47: tuned.v1.Local.ImagesEntry.value:type_name -> tuned.v1.Words
+	0,  // 48: tuned.v1.AgentService.Report:input_type -> tuned.v1.ReportRequest
+	11, // 49: tuned.v1.TuningService.CreateExperiment:input_type -> tuned.v1.CreateExperimentRequest
+	14, // 50: tuned.v1.TuningService.ImportExperiment:input_type -> tuned.v1.ImportExperimentRequest
+	16, // 51: tuned.v1.TuningService.GetExperiment:input_type -> tuned.v1.GetExperimentRequest
+	17, // 52: tuned.v1.TuningService.ListExperiments:input_type -> tuned.v1.ListExperimentsRequest
+	19, // 53: tuned.v1.TuningService.Watch:input_type -> tuned.v1.WatchRequest
+	21, // 54: tuned.v1.TuningService.PauseExperiment:input_type -> tuned.v1.PauseExperimentRequest
+	22, // 55: tuned.v1.TuningService.ResumeExperiment:input_type -> tuned.v1.ResumeExperimentRequest
+	23, // 56: tuned.v1.TuningService.StopExperiment:input_type -> tuned.v1.StopExperimentRequest
+	24, // 57: tuned.v1.TuningService.ExtendExperiment:input_type -> tuned.v1.ExtendExperimentRequest
+	25, // 58: tuned.v1.TuningService.DeleteExperiment:input_type -> tuned.v1.DeleteExperimentRequest
+	27, // 59: tuned.v1.TuningService.AnnotateExperiment:input_type -> tuned.v1.AnnotateExperimentRequest
+	30, // 60: tuned.v1.TuningService.ListEvents:input_type -> tuned.v1.ListEventsRequest
+	32, // 61: tuned.v1.TuningService.GetModel:input_type -> tuned.v1.GetModelRequest
+	34, // 62: tuned.v1.TuningService.GetTrial:input_type -> tuned.v1.GetTrialRequest
+	35, // 63: tuned.v1.TuningService.ListTrials:input_type -> tuned.v1.ListTrialsRequest
+	37, // 64: tuned.v1.TuningService.EnqueueTrial:input_type -> tuned.v1.EnqueueTrialRequest
+	38, // 65: tuned.v1.TuningService.StopTrial:input_type -> tuned.v1.StopTrialRequest
+	39, // 66: tuned.v1.TuningService.AnnotateTrial:input_type -> tuned.v1.AnnotateTrialRequest
+	40, // 67: tuned.v1.TuningService.ListMeasurements:input_type -> tuned.v1.ListMeasurementsRequest
+	42, // 68: tuned.v1.TuningService.GetCurves:input_type -> tuned.v1.GetCurvesRequest
+	46, // 69: tuned.v1.TuningService.GetLog:input_type -> tuned.v1.GetLogRequest
+	48, // 70: tuned.v1.TuningService.Ask:input_type -> tuned.v1.AskRequest
+	50, // 71: tuned.v1.TuningService.Tell:input_type -> tuned.v1.TellRequest
+	51, // 72: tuned.v1.TuningService.ReportTrial:input_type -> tuned.v1.ReportTrialRequest
+	53, // 73: tuned.v1.TuningService.ShouldStop:input_type -> tuned.v1.ShouldStopRequest
+	55, // 74: tuned.v1.TuningService.ListAlgorithms:input_type -> tuned.v1.ListAlgorithmsRequest
+	59, // 75: tuned.v1.TuningService.GetVersion:input_type -> tuned.v1.GetVersionRequest
+	3,  // 76: tuned.v1.AgentService.Report:output_type -> tuned.v1.ReportResponse
+	4,  // 77: tuned.v1.TuningService.CreateExperiment:output_type -> tuned.v1.Experiment
+	4,  // 78: tuned.v1.TuningService.ImportExperiment:output_type -> tuned.v1.Experiment
+	4,  // 79: tuned.v1.TuningService.GetExperiment:output_type -> tuned.v1.Experiment
+	18, // 80: tuned.v1.TuningService.ListExperiments:output_type -> tuned.v1.ListExperimentsResponse
+	20, // 81: tuned.v1.TuningService.Watch:output_type -> tuned.v1.WatchResponse
+	4,  // 82: tuned.v1.TuningService.PauseExperiment:output_type -> tuned.v1.Experiment
+	4,  // 83: tuned.v1.TuningService.ResumeExperiment:output_type -> tuned.v1.Experiment
+	4,  // 84: tuned.v1.TuningService.StopExperiment:output_type -> tuned.v1.Experiment
+	4,  // 85: tuned.v1.TuningService.ExtendExperiment:output_type -> tuned.v1.Experiment
+	26, // 86: tuned.v1.TuningService.DeleteExperiment:output_type -> tuned.v1.DeleteExperimentResponse
+	4,  // 87: tuned.v1.TuningService.AnnotateExperiment:output_type -> tuned.v1.Experiment
+	31, // 88: tuned.v1.TuningService.ListEvents:output_type -> tuned.v1.ListEventsResponse
+	33, // 89: tuned.v1.TuningService.GetModel:output_type -> tuned.v1.GetModelResponse
+	8,  // 90: tuned.v1.TuningService.GetTrial:output_type -> tuned.v1.Trial
+	36, // 91: tuned.v1.TuningService.ListTrials:output_type -> tuned.v1.ListTrialsResponse
+	8,  // 92: tuned.v1.TuningService.EnqueueTrial:output_type -> tuned.v1.Trial
+	8,  // 93: tuned.v1.TuningService.StopTrial:output_type -> tuned.v1.Trial
+	8,  // 94: tuned.v1.TuningService.AnnotateTrial:output_type -> tuned.v1.Trial
+	41, // 95: tuned.v1.TuningService.ListMeasurements:output_type -> tuned.v1.ListMeasurementsResponse
+	43, // 96: tuned.v1.TuningService.GetCurves:output_type -> tuned.v1.GetCurvesResponse
+	47, // 97: tuned.v1.TuningService.GetLog:output_type -> tuned.v1.GetLogResponse
+	49, // 98: tuned.v1.TuningService.Ask:output_type -> tuned.v1.AskResponse
+	8,  // 99: tuned.v1.TuningService.Tell:output_type -> tuned.v1.Trial
+	52, // 100: tuned.v1.TuningService.ReportTrial:output_type -> tuned.v1.ReportTrialResponse
+	54, // 101: tuned.v1.TuningService.ShouldStop:output_type -> tuned.v1.ShouldStopResponse
+	56, // 102: tuned.v1.TuningService.ListAlgorithms:output_type -> tuned.v1.ListAlgorithmsResponse
+	60, // 103: tuned.v1.TuningService.GetVersion:output_type -> tuned.v1.GetVersionResponse
+	76, // [76:104] is the sub-list for method output_type
+	48, // [48:76] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_api_tuned_v1_tuned_proto_init() }
@@ -4718,22 +4893,22 @@ func file_api_tuned_v1_tuned_proto_init() {
 	file_api_tuned_v1_tuned_proto_msgTypes[6].OneofWrappers = []any{}
 	file_api_tuned_v1_tuned_proto_msgTypes[7].OneofWrappers = []any{}
 	file_api_tuned_v1_tuned_proto_msgTypes[8].OneofWrappers = []any{}
-	file_api_tuned_v1_tuned_proto_msgTypes[18].OneofWrappers = []any{
+	file_api_tuned_v1_tuned_proto_msgTypes[20].OneofWrappers = []any{
 		(*WatchResponse_Experiment)(nil),
 		(*WatchResponse_Trial)(nil),
 		(*WatchResponse_Event)(nil),
 		(*WatchResponse_Reset_)(nil),
 		(*WatchResponse_Deleted)(nil),
 	}
-	file_api_tuned_v1_tuned_proto_msgTypes[25].OneofWrappers = []any{}
-	file_api_tuned_v1_tuned_proto_msgTypes[37].OneofWrappers = []any{}
+	file_api_tuned_v1_tuned_proto_msgTypes[27].OneofWrappers = []any{}
+	file_api_tuned_v1_tuned_proto_msgTypes[39].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_tuned_v1_tuned_proto_rawDesc), len(file_api_tuned_v1_tuned_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   61,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -138,6 +138,7 @@ var AgentService_ServiceDesc = grpc.ServiceDesc{
 
 const (
 	TuningService_CreateExperiment_FullMethodName   = "/tuned.v1.TuningService/CreateExperiment"
+	TuningService_ImportExperiment_FullMethodName   = "/tuned.v1.TuningService/ImportExperiment"
 	TuningService_GetExperiment_FullMethodName      = "/tuned.v1.TuningService/GetExperiment"
 	TuningService_ListExperiments_FullMethodName    = "/tuned.v1.TuningService/ListExperiments"
 	TuningService_Watch_FullMethodName              = "/tuned.v1.TuningService/Watch"
@@ -177,6 +178,13 @@ type TuningServiceClient interface {
 	// ALREADY_EXISTS. INVALID_ARGUMENT lists every fault of the manifest as google.rpc.BadRequest, each
 	// with its field path and its place in the text.
 	CreateExperiment(ctx context.Context, in *CreateExperimentRequest, opts ...grpc.CallOption) (*Experiment, error)
+	// ImportExperiment stores an experiment whose trials have all ended elsewhere, as a whole or not at all: its
+	// trials are checked once all have come, and readers see it as Failed until the last one is stored. Nobody
+	// drives it. When the stream ends early nothing is stored; once all has come the import is carried out,
+	// also when the client goes. The same request_id is answered with the experiment as it stands; another
+	// experiment of the same name is ALREADY_EXISTS. INVALID_ARGUMENT lists the faults of the manifest, or of
+	// the trials with paths such as trials[2].assignment, as CreateExperiment does. Imports are taken one at a time.
+	ImportExperiment(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportExperimentRequest, Experiment], error)
 	GetExperiment(ctx context.Context, in *GetExperimentRequest, opts ...grpc.CallOption) (*Experiment, error)
 	// ListExperiments lists experiments by namespace and name, without their specs.
 	ListExperiments(ctx context.Context, in *ListExperimentsRequest, opts ...grpc.CallOption) (*ListExperimentsResponse, error)
@@ -254,6 +262,19 @@ func (c *tuningServiceClient) CreateExperiment(ctx context.Context, in *CreateEx
 	return out, nil
 }
 
+func (c *tuningServiceClient) ImportExperiment(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportExperimentRequest, Experiment], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &TuningService_ServiceDesc.Streams[0], TuningService_ImportExperiment_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ImportExperimentRequest, Experiment]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TuningService_ImportExperimentClient = grpc.ClientStreamingClient[ImportExperimentRequest, Experiment]
+
 func (c *tuningServiceClient) GetExperiment(ctx context.Context, in *GetExperimentRequest, opts ...grpc.CallOption) (*Experiment, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Experiment)
@@ -276,7 +297,7 @@ func (c *tuningServiceClient) ListExperiments(ctx context.Context, in *ListExper
 
 func (c *tuningServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &TuningService_ServiceDesc.Streams[0], TuningService_Watch_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &TuningService_ServiceDesc.Streams[1], TuningService_Watch_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -445,7 +466,7 @@ func (c *tuningServiceClient) GetCurves(ctx context.Context, in *GetCurvesReques
 
 func (c *tuningServiceClient) GetLog(ctx context.Context, in *GetLogRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetLogResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &TuningService_ServiceDesc.Streams[1], TuningService_GetLog_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &TuningService_ServiceDesc.Streams[2], TuningService_GetLog_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -534,6 +555,13 @@ type TuningServiceServer interface {
 	// ALREADY_EXISTS. INVALID_ARGUMENT lists every fault of the manifest as google.rpc.BadRequest, each
 	// with its field path and its place in the text.
 	CreateExperiment(context.Context, *CreateExperimentRequest) (*Experiment, error)
+	// ImportExperiment stores an experiment whose trials have all ended elsewhere, as a whole or not at all: its
+	// trials are checked once all have come, and readers see it as Failed until the last one is stored. Nobody
+	// drives it. When the stream ends early nothing is stored; once all has come the import is carried out,
+	// also when the client goes. The same request_id is answered with the experiment as it stands; another
+	// experiment of the same name is ALREADY_EXISTS. INVALID_ARGUMENT lists the faults of the manifest, or of
+	// the trials with paths such as trials[2].assignment, as CreateExperiment does. Imports are taken one at a time.
+	ImportExperiment(grpc.ClientStreamingServer[ImportExperimentRequest, Experiment]) error
 	GetExperiment(context.Context, *GetExperimentRequest) (*Experiment, error)
 	// ListExperiments lists experiments by namespace and name, without their specs.
 	ListExperiments(context.Context, *ListExperimentsRequest) (*ListExperimentsResponse, error)
@@ -603,6 +631,9 @@ type UnimplementedTuningServiceServer struct{}
 
 func (UnimplementedTuningServiceServer) CreateExperiment(context.Context, *CreateExperimentRequest) (*Experiment, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateExperiment not implemented")
+}
+func (UnimplementedTuningServiceServer) ImportExperiment(grpc.ClientStreamingServer[ImportExperimentRequest, Experiment]) error {
+	return status.Error(codes.Unimplemented, "method ImportExperiment not implemented")
 }
 func (UnimplementedTuningServiceServer) GetExperiment(context.Context, *GetExperimentRequest) (*Experiment, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetExperiment not implemented")
@@ -717,6 +748,13 @@ func _TuningService_CreateExperiment_Handler(srv interface{}, ctx context.Contex
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _TuningService_ImportExperiment_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(TuningServiceServer).ImportExperiment(&grpc.GenericServerStream[ImportExperimentRequest, Experiment]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type TuningService_ImportExperimentServer = grpc.ClientStreamingServer[ImportExperimentRequest, Experiment]
 
 func _TuningService_GetExperiment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetExperimentRequest)
@@ -1259,6 +1297,11 @@ var TuningService_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ImportExperiment",
+			Handler:       _TuningService_ImportExperiment_Handler,
+			ClientStreams: true,
+		},
 		{
 			StreamName:    "Watch",
 			Handler:       _TuningService_Watch_Handler,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"strings"
 
 	"github.com/getkin/kin-openapi/openapi2"
 	"github.com/getkin/kin-openapi/openapi2conv"
@@ -44,6 +45,7 @@ func generate(args []string) error {
 		return fmt.Errorf("read %s: %w", args[1], err)
 	}
 	loosen(doc.Components.Schemas)
+	byLine(doc)
 	lay(doc, routes)
 	answerErrors(doc)
 	if err := loader.ResolveRefsIn(doc, nil); err != nil {
@@ -56,6 +58,21 @@ func generate(args []string) error {
 	out.SetIndent("", " ")
 	out.SetEscapeHTML(false)
 	return out.Encode(doc)
+}
+
+// byLine says of requests that are streams of messages that there is one per line.
+func byLine(doc *openapi3.T) {
+	const streamed = " (streaming inputs)" // ends what protoc says of them
+	for _, item := range doc.Paths.Map() {
+		for _, operation := range item.Operations() {
+			if operation.RequestBody == nil || !strings.HasSuffix(operation.RequestBody.Value.Description, streamed) {
+				continue
+			}
+			body := operation.RequestBody.Value
+			body.Description = strings.TrimSuffix(body.Description, streamed) + " The body has a message per line."
+			body.Content = openapi3.Content{"application/x-ndjson": body.Content["application/json"]}
+		}
+	}
 }
 
 // lay puts what is written by hand over what was generated.
