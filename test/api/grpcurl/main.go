@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -53,10 +55,7 @@ func call(header, data string, args []string) error {
 	if err != nil {
 		return err
 	}
-	in, out := request.New().Interface(), response.New().Interface()
-	if err := protojson.Unmarshal([]byte(data), in); err != nil {
-		return err
-	}
+	out := response.New().Interface()
 	conn, err := grpc.NewClient(args[0], grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
@@ -64,9 +63,37 @@ func call(header, data string, args []string) error {
 	defer conn.Close()
 	key, value, _ := strings.Cut(header, ": ")
 	ctx := metadata.AppendToOutgoingContext(context.Background(), key, value)
-	if err := conn.Invoke(ctx, "/"+args[1], in, out); err != nil {
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true}, "/"+args[1])
+	if err != nil {
+		return err
+	}
+	if err := send(stream, request, data); err != nil {
+		return err
+	}
+	if err := stream.RecvMsg(out); err != nil {
 		return err
 	}
 	fmt.Println(protojson.Format(out))
 	return nil
+}
+
+// send sends one request, or as many as the method takes, which follow each other.
+func send(stream grpc.ClientStream, kind protoreflect.MessageType, data string) error {
+	for requests := json.NewDecoder(strings.NewReader(data)); ; {
+		var text json.RawMessage
+		err := requests.Decode(&text)
+		if errors.Is(err, io.EOF) {
+			return stream.CloseSend()
+		}
+		if err != nil {
+			return err
+		}
+		request := kind.New().Interface()
+		if err := protojson.Unmarshal(text, request); err != nil {
+			return err
+		}
+		if err := stream.SendMsg(request); err != nil && !errors.Is(err, io.EOF) { // then there is an answer
+			return err
+		}
+	}
 }
