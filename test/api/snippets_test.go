@@ -48,8 +48,10 @@ func TestSnippets(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{`"Running"`, "acked", `"Succeeded"`, `"Failed"`, "event: reset", "EXPERIMENT_NOT_FOUND", `"Paused"`, `"ExperimentStopped"`, "bayesianoptimization:",
-		"<title>bowl: tuned</title>", `["Succeeded","ExperimentMaxTrialsReached",3,"1"]`, `["moved-2",3]`} {
+	for _, want := range []string{
+		`"Running"`, "acked", `"Succeeded"`, `"Failed"`, "event: reset", "EXPERIMENT_NOT_FOUND", `"Paused"`, `"ExperimentStopped"`, "bayesianoptimization:",
+		"<title>bowl: tuned</title>", `["Succeeded","ExperimentMaxTrialsReached",3,"1"]`, `["moved-2",3]`,
+	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("nothing printed %s:\n%s", want, out)
 		}
