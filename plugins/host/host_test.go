@@ -47,14 +47,14 @@ func builtIn(t testing.TB, names ...string) []algorithms.Definition {
 }
 
 // serve starts a server on a Unix socket, lets fill register what it offers, and connects to it.
-func serve(t testing.TB, fill func(grpc.ServiceRegistrar)) (*grpc.Server, *grpc.ClientConn) {
+func serve(t testing.TB, fill func(grpc.ServiceRegistrar), options ...grpc.ServerOption) (*grpc.Server, *grpc.ClientConn) {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "s")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer()
+	server := grpc.NewServer(options...)
 	fill(server)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
