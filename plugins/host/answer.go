@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	pluginv1 "github.com/tuned-hpo/tuned/api/tuned/plugin/v1"
@@ -34,10 +35,11 @@ func readSuggestions(reply *pluginv1.SuggestResponse, space *searchspace.Space, 
 		return nil, nil, errors.New("it waits for trials, but none is pending")
 	}
 	for i, s := range answer.GetSuggestions() {
-		if err := checkSuggestion(s, space, ids[i]); err != nil {
+		suggestion, err := readSuggestion(s, space, ids[i])
+		if err != nil {
 			return nil, nil, err
 		}
-		out = append(out, algorithms.Suggestion{ID: s.GetId(), Point: s.GetPoint(), Memo: s.GetMemo()})
+		out = append(out, suggestion)
 	}
 	return out, reason, nil
 }
@@ -54,15 +56,40 @@ func readReason(r pluginv1.Suggestions_Reason) (reason, err error) {
 	return nil, fmt.Errorf("it answered fewer suggestions for a reason %d that is not known", r)
 }
 
-func checkSuggestion(s *pluginv1.Suggestion, space *searchspace.Space, id uint64) error {
+func readSuggestion(s *pluginv1.Suggestion, space *searchspace.Space, id uint64) (algorithms.Suggestion, error) {
 	if s.GetId() != id {
-		return fmt.Errorf("it answered trial %d with a suggestion for trial %d", id, s.GetId())
-	}
-	if err := space.Contains(s.GetPoint()); err != nil {
-		return fmt.Errorf("it suggested for trial %d what is not in the space: %w", id, err)
+		return algorithms.Suggestion{}, fmt.Errorf("it answered trial %d with a suggestion for trial %d", id, s.GetId())
 	}
 	if n := len(s.GetMemo()); n > maxMemo {
-		return fmt.Errorf("the memo of trial %d has %d bytes, more than %d", id, n, maxMemo)
+		return algorithms.Suggestion{}, fmt.Errorf("the memo of trial %d has %d bytes, more than %d", id, n, maxMemo)
 	}
-	return nil
+	point := searchspace.Point(s.GetPoint())
+	if err := space.Contains(point); err != nil {
+		if point = settle(point, space); point == nil {
+			return algorithms.Suggestion{}, fmt.Errorf("it suggested for trial %d what is not in the space: %w", id, err)
+		}
+	}
+	return algorithms.Suggestion{ID: id, Point: point, Memo: s.GetMemo()}, nil
+}
+
+// settle returns the point of the space from which p differs by rounding alone, nil when there is none. Authors
+// compute values of a grid as min + k*step, and those of a logarithmic range by exp, in arithmetic of their own.
+func settle(p searchspace.Point, space *searchspace.Space) searchspace.Point {
+	if len(p) != space.Len() {
+		return nil
+	}
+	const rounding = 1e-12 // of the larger end of a range
+	out := space.Decode(space.Encode(p))
+	for i, param := range space.Parameters() {
+		if param.Kind == searchspace.Double && param.Step == 0 {
+			out[i] = max(param.Min, min(p[i], param.Max))
+		}
+		if !(math.Abs(out[i]-p[i]) <= rounding*max(math.Abs(param.Min), math.Abs(param.Max))) {
+			out[i] = p[i]
+		}
+	}
+	if space.Contains(out) != nil {
+		return nil
+	}
+	return out
 }

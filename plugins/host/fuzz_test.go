@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -141,6 +142,47 @@ func FuzzInsight(f *testing.F) {
 				t.Errorf("%d rows for %d values", len(plane.Bands), len(plane.Values[0]))
 			}
 			_, _ = o.Slices[plane.Parameters[0]], o.Slices[plane.Parameters[1]]
+		}
+	})
+}
+
+// FuzzSettle wants a point that is off by rounding to become one of the space that is hardly another, and one that is
+// not to stay none.
+func FuzzSettle(f *testing.F) {
+	space, err := searchspace.New([]searchspace.Parameter{
+		{Name: "a", Kind: searchspace.Double, Min: -1, Max: 3},
+		{Name: "b", Kind: searchspace.Double, Distribution: searchspace.LogUniform, Min: 1e-6, Max: 1},
+		{Name: "c", Kind: searchspace.Double, Min: 0.1, Max: 0.9, Step: 0.1},
+		{Name: "d", Kind: searchspace.Int, Min: -2, Max: 9},
+		{Name: "e", Kind: searchspace.Int, Max: 1 << 52},
+		{Name: "f", Kind: searchspace.Categorical, Values: []string{"x", "y"}},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	params := space.Parameters()
+	f.Add(3+1e-15, 1+1e-16, 0.1+2*0.1, 2-1e-15, 7.5, 1.0)
+	f.Add(0.5, math.NaN(), 0.25, math.Inf(1), -1e300, 5e-324)
+	f.Fuzz(func(t *testing.T, a, b, c, d, e, g float64) {
+		p := searchspace.Point{a, b, c, d, e, g}
+		before := slices.Clone(p)
+		got := settle(p, space)
+		if !slices.EqualFunc(p, before, func(x, y float64) bool { return x == y || x != x && y != y }) {
+			t.Fatalf("%v became %v", before, p)
+		}
+		if got == nil {
+			if space.Contains(p) == nil {
+				t.Fatalf("%v is in the space, but nothing becomes of it", p)
+			}
+			return
+		}
+		if err := space.Contains(got); err != nil {
+			t.Fatalf("%v becomes %v: %v", p, got, err)
+		}
+		for i, v := range got {
+			if limit := 1e-12 * max(math.Abs(params[i].Min), math.Abs(params[i].Max)); math.Abs(v-p[i]) > limit {
+				t.Errorf("coordinate %d becomes %v, was %v", i, v, p[i])
+			}
 		}
 	})
 }

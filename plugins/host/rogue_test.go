@@ -143,6 +143,9 @@ var wrongAnswers = []struct {
 	want   string // "" when nothing is wrong
 }{
 	{"right", points(tree, network), ""},
+	{"off-by-rounding", points([]float64{0.25 - 1e-15, 1, 3 + 1e-14}, []float64{1 + 1e-15, 0, nan}), ""},
+	{"off-by-a-little-more", points([]float64{0.25 - 1e-11, 1, 3}, network), "parameters[0] (lr): 0.24999999999 is off the grid"},
+	{"label-off-by-rounding", points([]float64{0, 1 - 1e-16, 3}, network), "0.9999999999999999 is not in the list"},
 	{"nothing", &pluginv1.SuggestResponse{}, "answered ask without suggestions"},
 	{"opened-again", opened, "answered ask without suggestions"},
 	{"out-of-range", points(tree, []float64{1.25, 0, nan}), "for trial 2 what is not in the space: parameters[0] (lr): 1.25 is outside [0, 1]"},
@@ -208,6 +211,11 @@ func TestWrongAnswers(t *testing.T) {
 			}
 			if err != nil && out != nil {
 				t.Errorf("%s: %v, and yet %v", tt.name, err, out)
+			}
+			for _, s := range out {
+				if err := small(t).Space.Contains(s.Point); err != nil {
+					t.Errorf("%s: what is not in the space gets through: %v", tt.name, err)
+				}
 			}
 		}
 	}

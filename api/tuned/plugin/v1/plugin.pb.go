@@ -1935,10 +1935,12 @@ func (x *Suggestions) GetReason() Suggestions_Reason {
 // Suggestion is a point to try. Those of one answer differ from each other, and from pending points, as
 // far as the space has room.
 type Suggestion struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	Point         []float64              `protobuf:"fixed64,2,rep,packed,name=point,proto3" json:"point,omitempty"` // as Trial.point; it must be in the space, also with regard to step and conditions
-	Memo          []byte                 `protobuf:"bytes,3,opt,name=memo,proto3" json:"memo,omitempty"`            // comes back in Trial.memo; at most 64 KiB
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// As Trial.point. It must be in the space, also with regard to step and conditions; a number that misses a
+	// value of a range by less than 1e-12 of its larger end is taken for that value.
+	Point         []float64 `protobuf:"fixed64,2,rep,packed,name=point,proto3" json:"point,omitempty"`
+	Memo          []byte    `protobuf:"bytes,3,opt,name=memo,proto3" json:"memo,omitempty"` // comes back in Trial.memo; at most 64 KiB
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
