@@ -299,3 +299,23 @@ func raw(v algorithms.Values) (out []algorithms.RawSetting) {
 	}
 	return out
 }
+
+// BenchmarkAsk is one suggestion of random search among ten pending trials, directly and through the wire.
+func BenchmarkAsk(b *testing.B) {
+	p := problems(b)["mixed"]
+	direct := builtIn(b, "random")
+	for name, def := range map[string]algorithms.Definition{"direct": direct[0], "wire": throughWire(b, direct...)[0]} {
+		b.Run(name, func(b *testing.B) {
+			s, err := def.New(p, algorithms.Values{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			pending := history(p, 10)
+			for id := uint64(11); b.Loop(); id++ {
+				if _, err := s.Ask([]uint64{id}, pending); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	pluginv1 "github.com/tuned-hpo/tuned/api/tuned/plugin/v1"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 	"github.com/tuned-hpo/tuned/plugins"
 	"github.com/tuned-hpo/tuned/plugins/host"
@@ -148,6 +150,25 @@ func shut(t *testing.T, s algorithms.Suggester) {
 	}
 }
 
+// TestDeafPlugin wants a plugin that takes nothing to be given up, for Tell must not wait for ever.
+func TestDeafPlugin(t *testing.T) {
+	plugin := &rogue{list: offer("deaf"), suggest: func(_ string, stream suggestStream) error {
+		err := stream.Send(opened)
+		<-stream.Context().Done()
+		return err
+	}}
+	_, conn := serve(t, func(s grpc.ServiceRegistrar) { pluginv1.RegisterPluginServiceServer(s, plugin) })
+	s, err := openInTime(t, conn, 0, 200*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Tell(history(problems(t)["mixed"], 5000)) // more than is buffered on the way
+	_, err = s.Ask([]uint64{1}, nil)
+	if !errors.Is(err, algorithms.ErrLost) || !strings.Contains(err.Error(), "did not answer within 200ms") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // memory is a Suggester that remembers everything it gets.
 type memory struct {
 	problem       algorithms.Problem
@@ -173,6 +194,7 @@ func TestEverythingArrives(t *testing.T) {
 	}
 	params[7] = searchspace.Parameter{Name: "x7", Kind: searchspace.Int, Distribution: searchspace.LogUniform, Min: 1, Max: 1 << 30, Step: 3, ActiveWhen: &searchspace.Condition{Parent: "x8", Values: []string{"b"}}}
 	params[8] = searchspace.Parameter{Name: "x8", Kind: searchspace.Categorical, Values: []string{"a", "b"}}
+	params[9] = searchspace.Parameter{Name: "x9", Kind: searchspace.Discrete, Values: []string{"1", "2e0"}, Numbers: []float64{1, 2}}
 	space, err := searchspace.New(params)
 	if err != nil {
 		t.Fatal(err)
@@ -187,6 +209,13 @@ func TestEverythingArrives(t *testing.T) {
 			}
 		}
 		return out
+	}
+	left := map[string]bool{}
+	for _, trial := range many(9) {
+		leftOut(left, trial)
+	}
+	for _, param := range params {
+		leftOut(left, param)
 	}
 	var got *memory
 	var values algorithms.Values
@@ -212,6 +241,12 @@ func TestEverythingArrives(t *testing.T) {
 	p := algorithms.Problem{
 		Space: space, Objectives: 2, Constraints: 1, Seed: math.MaxUint64, MaxTrials: 1 << 40, Parallel: 1 << 35,
 		Priors: []algorithms.Prior{{Name: "a", Trials: many(6_000)}, {Name: "b"}, {Name: "a", Trials: many(3)}},
+	}
+	leftOut(left, p)
+	for field, always := range left {
+		if always {
+			t.Errorf("nothing shows that %s arrives", field)
+		}
 	}
 	v := algorithms.Values{"i": int64(math.MinInt64), "f": 1e-300, "b": false, "s": ""}
 	s, err := wired.New(p, v)
@@ -256,6 +291,16 @@ func TestEverythingArrives(t *testing.T) {
 	}
 	if !slices.EqualFunc(seen, slices.Concat(told, p.Priors[2].Trials), sameTrial) {
 		t.Errorf("%d trials arrive at the model as %d, or as others", len(told)+3, len(seen))
+	}
+}
+
+// leftOut notes of each field of a struct whether it was zero whenever it was looked at.
+func leftOut(always map[string]bool, of any) {
+	v := reflect.ValueOf(of)
+	for i := range v.NumField() {
+		name := v.Type().String() + "." + v.Type().Field(i).Name
+		was, known := always[name]
+		always[name] = v.Field(i).IsZero() && (was || !known)
 	}
 }
 
