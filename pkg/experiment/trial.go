@@ -23,6 +23,7 @@ type Trial struct {
 	GivenAs  string `json:"givenAs,omitempty"`  // request that enqueued or told it
 	Stopping bool   `json:"stopping,omitempty"` // somebody asked for its end, or a rule did
 	Pruned   string `json:"pruned,omitempty"`   // the early-stopping rule that did, and why
+	Results  int    `json:"results,omitempty"`  // measurements that came with the result that a client told
 	Note     Note   `json:"note,omitzero"`      // may change when the trial is final, too
 
 	Lost int `json:"lost,omitempty"` // attempts whose workload disappeared without a result

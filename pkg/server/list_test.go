@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 // listed returns the numbers of all trials of a list, page by page. Between is called after each page.
@@ -258,5 +259,35 @@ func TestCurves(t *testing.T) {
 	}
 	if _, err := r.users.GetCurves(t.Context(), &tunedv1.GetCurvesRequest{Namespace: "default", Experiment: "asked", Trial: trial, MaxPoints: 2}); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("2 points: got %v", err)
+	}
+}
+
+// TestCostsInLists: a list says what an experiment has cost, by the hour and by a metric, as GetExperiment does.
+func TestCostsInLists(t *testing.T) {
+	for name, cost := range map[string]experiment.Cost{
+		"by a metric": {Metric: "acc"},
+		"by the hour": {PerHour: new(3600e9)}, // a nanosecond is 1
+		"none":        {},
+	} {
+		e := asked(3)
+		if name != "none" {
+			e.Spec.Tuned = &experiment.Extension{Cost: &cost}
+		}
+		r := newRigOf(t, e)
+		if err := r.tell(t.Context(), r.ask(t, 1, "").GetTrials()[0].GetName(), "0.5"); err != nil {
+			t.Fatal(err)
+		}
+		list, err := r.users.ListExperiments(t.Context(), &tunedv1.ListExperimentsRequest{})
+		if err != nil || len(list.GetExperiments()) != 1 {
+			t.Fatalf("%s: %d experiments, %v", name, len(list.GetExperiments()), err)
+		}
+		one, err := r.users.GetExperiment(t.Context(), &tunedv1.GetExperimentRequest{Namespace: "default", Name: "asked"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := list.GetExperiments()[0].GetBudget().GetCost(), one.GetBudget().GetCost()
+		if got != want || (got > 0) != (name != "none") || name == "by a metric" && got != 0.5 {
+			t.Errorf("%s: the list has %v, the experiment %v", name, got, want)
+		}
 	}
 }

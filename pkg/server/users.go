@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -82,9 +83,28 @@ func (u *users) ListExperiments(ctx context.Context, r *tunedv1.ListExperimentsR
 			response.NextPageToken = place{List: list, Text: last.GetNamespace() + "/" + last.GetName()}.token()
 			break
 		}
-		response.Experiments = append(response.Experiments, experimentMessage(e))
+		m, err := u.listed(ctx, e)
+		if errors.Is(err, tuner.ErrNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return nil, u.failure(ctx, err, scope{})
+		}
+		response.Experiments = append(response.Experiments, m)
 	}
 	return response, nil
+}
+
+// listed is an experiment as lists have it. What it has cost is known from its trials alone.
+func (u *users) listed(ctx context.Context, e *experiment.Experiment) (m *tunedv1.Experiment, err error) {
+	if e.Spec.Tuned == nil || e.Spec.Tuned.Cost == nil {
+		return experimentMessage(e), nil
+	}
+	err = u.Tuner.Inspect(ctx, e.Key(), func(s *tuner.Snapshot) error {
+		m = standingMessage(s)
+		return nil
+	})
+	return m, err
 }
 
 // PauseExperiment starts no further trial of an experiment.

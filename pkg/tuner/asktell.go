@@ -165,6 +165,7 @@ func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err err
 	failpoint.Hit("tuner.tell")
 	err = d.amend(ctx, func(draft *draft) error {
 		draft.attach(trial, ms)
+		draft.alter(trial.Number, func(t *experiment.Trial) { t.Results = len(ms) })
 		draft.end(trial.Number, verdict, obs, trialrunner.Workload{})
 		return nil
 	})
@@ -177,16 +178,17 @@ func fromClients(key experiment.Key, t *experiment.Trial) experiment.Stream {
 	return experiment.Stream{Experiment: key, Number: t.Number, Attempt: t.Attempt, Source: "tell"}
 }
 
-// repeated reports whether a trial's result is another one than r.
+// repeated reports whether a trial's result is another one than r: the same values, in the same order, are behind
+// those that were reported on the way.
 func (d *driver) repeated(t *experiment.Trial, r Result, stored []experiment.Measurement) error {
 	now := verdict(r, t.Observation, &d.e.Spec)
-	same := now.state == t.State && len(r.Measurements) <= len(stored) && (!r.Failed || now.message == t.Message)
+	same := now.state == t.State && len(r.Measurements) == t.Results && t.Results <= len(stored) && (!r.Failed || now.message == t.Message)
 	for i := range r.Measurements {
 		if !same {
 			break
 		}
 		is, was := &r.Measurements[i], &stored[len(stored)-len(r.Measurements)+i]
-		same = is.Metric == was.Metric && is.Text == was.Text
+		same = is.Metric == was.Metric && is.Text == was.Text && is.Step == was.Step
 	}
 	if !same {
 		return fmt.Errorf("trial %s has another result already (%s): %w", t.Name, t.State, store.ErrConflict)
@@ -255,7 +257,7 @@ func (d *driver) takeOver(ctx context.Context, j *job, r Result) error {
 	}
 	draft := d.newDraft()
 	added := draft.add(experiment.Trial{
-		State: experiment.TrialRunning, Origin: experiment.Told, GivenAs: j.request, Assignment: a,
+		State: experiment.TrialRunning, Origin: experiment.Told, GivenAs: j.request, Assignment: a, Results: len(ms),
 	})
 	draft.attach(added, ms)
 	draft.end(added.Number, verdict, obs, trialrunner.Workload{})

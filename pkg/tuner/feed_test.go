@@ -42,9 +42,10 @@ func TestFeed(t *testing.T) {
 	r.must(r.Annotate(t.Context(), key, first.Name, Note{Text: new("odd")}))
 	r.tell(key, first.Name, "0.5")
 	r.must(r.Pause(t.Context(), key))
-	stored, err := r.store.Get(t.Context(), key)
+	s, err := r.Snapshot(key)
 	r.must(err)
-	r.must(r.Delete(t.Context(), key, ""))
+	uid := s.Experiment.Metadata.UID
+	r.must(r.Delete(t.Context(), key, uid))
 	got := take(t, changes, 7)
 	ids := map[string]bool{}
 	for i := range got {
@@ -58,7 +59,7 @@ func TestFeed(t *testing.T) {
 		{Key: key, Experiment: true, Trials: []uint64{1}, Events: 1},
 		{Key: key, Experiment: true, Events: 1},
 		{Key: key, Experiment: true}, // is being deleted
-		{Key: key, Deleted: true, UID: stored.Metadata.UID},
+		{Key: key, UID: uid, Deleted: true},
 	}
 	if diff := cmp.Diff(got, want); diff != "" {
 		t.Errorf("got (-), want (+):\n%s", diff)

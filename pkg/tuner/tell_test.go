@@ -1,0 +1,91 @@
+package tuner
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
+
+// TestTellAgain: the same result again is harmless, and everything else is another result.
+func TestTellAgain(t *testing.T) {
+	value := func(step int64, text string) experiment.Measurement {
+		return experiment.Measurement{Seq: 1, Step: step, Metric: "loss", Text: text, Value: experiment.ParseValue(text)}
+	}
+	reported := []experiment.Measurement{value(1, "0.9")}
+	results := map[string]Result{
+		"nothing":      {},
+		"a value":      {Measurements: []experiment.Measurement{value(0, "0.5")}},
+		"with a step":  {Measurements: []experiment.Measurement{value(2, "0.5")}},
+		"the reported": {Measurements: reported},
+		"another":      {Measurements: []experiment.Measurement{value(0, "0.6")}},
+		"a curve":      {Measurements: []experiment.Measurement{value(1, "0.9"), value(2, "0.5")}},
+		"a failure":    {Failed: true, Message: "x"},
+		"another one":  {Failed: true, Message: "y"},
+	}
+	for first, told := range results {
+		r := newRig(t, builtin.Registry())
+		key := r.create(clientsOwn("e", 1, 9))
+		trial := r.ask1(key).Name
+		if _, _, err := r.ReportTrial(t.Context(), key, trial, reported); err != nil {
+			t.Fatal(err)
+		}
+		told.Trial = trial
+		if _, err := r.Tell(t.Context(), key, told); err != nil {
+			t.Fatalf("%s: %v", first, err)
+		}
+		for second, again := range results {
+			again.Trial = trial
+			_, err := r.Tell(t.Context(), key, again)
+			if first == second && err != nil || first != second && !errors.Is(err, ErrConflict) {
+				t.Errorf("%s, then %s: got %v", first, second, err)
+			}
+		}
+	}
+}
+
+// TestTellAPointAgain: the same for a point that nobody asked for.
+func TestTellAPointAgain(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	key := r.create(clientsOwn("e", 1, 9))
+	for _, tt := range []struct {
+		name string
+		told []experiment.Measurement
+		want error
+	}{
+		{"first", loss("0.5"), nil},
+		{"the same", loss("0.5"), nil},
+		{"another value", loss("0.6"), ErrConflict},
+		{"no value", nil, ErrConflict},
+	} {
+		_, err := r.Tell(t.Context(), key, Result{Assignments: at("0.25"), Request: "a", Measurements: tt.told})
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestStopTrialWhileItThinks: who stops a trial need not wait for the algorithm.
+func TestStopTrialWhileItThinks(t *testing.T) {
+	r, p := slowAndFast(t)
+	slow := r.create(clientsOwn("slow", 2, 9))
+	p.let <- struct{}{}
+	first := r.ask1(slow)
+	<-p.asked
+	answered := make(chan error, 1)
+	go func() {
+		_, _, err := r.Ask(t.Context(), slow, 1, "second")
+		answered <- err
+	}()
+	<-p.asked // it thinks from here on
+	for range 2 {
+		if got, err := r.StopTrial(t.Context(), slow, first.Name); err != nil || got.State != experiment.TrialKilled {
+			t.Errorf("got %s, %v; want Killed", got.State, err)
+		}
+	}
+	p.let <- struct{}{}
+	if err := <-answered; err != nil {
+		t.Errorf("ask: %v", err)
+	}
+}
