@@ -61,7 +61,7 @@ func (c *commandLine) UnmarshalJSON(b []byte) error {
 	}
 	var text string
 	if err := json.Unmarshal(b, &text); err != nil {
-		return fmt.Errorf("a command is a text or a list of words, got %s", b)
+		return errors.New("a command is a text or a list of words")
 	}
 	*c = commandLine(text)
 	return nil
@@ -140,7 +140,7 @@ func (c *config) images() (map[string][]string, error) {
 			err = errors.New("the command is empty")
 		}
 		if err != nil {
-			faults = append(faults, fmt.Errorf("images: %q: %q: %w", image, command, err))
+			faults = append(faults, fmt.Errorf("images: %q: %w", image, err))
 		}
 		out[image] = words
 	}

@@ -129,6 +129,7 @@ func (d *daemon) openTuner(ctx context.Context, a *app, c *config, st *badger.St
 	}
 	d.tuner, err = tuner.New(tuner.Config{
 		Store: observed, Runner: runner, Algorithms: builtin.Registry(), Pruners: builtin.Pruners(), Now: time.Now, Log: d.log, Suggested: d.observers.suggested,
+		Secrets: experiment.EnvSecrets(os.Environ()),
 	})
 	return err
 }

@@ -71,7 +71,7 @@ func (f *machineFlags) settings(given *pflag.FlagSet, getenv func(string) string
 	for _, text := range f.images {
 		image, command, ok := strings.Cut(text, "=")
 		if !ok {
-			return c, usage("--image %q: want IMAGE=COMMAND", text)
+			return c, usage("--image: want IMAGE=COMMAND, there is no = in it")
 		}
 		if c.Images == nil {
 			c.Images = map[string]commandLine{}

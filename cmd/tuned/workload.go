@@ -20,7 +20,8 @@ func preflight(e *experiment.Experiment, c *config) *experiment.Fault {
 		return nil
 	}
 	fault := func(path, format string, args ...any) *experiment.Fault {
-		return &experiment.Fault{Path: path, Type: experiment.Invalid, Detail: fmt.Sprintf(format, args...)}
+		detail := experiment.NewRedactor(experiment.Secrets(e)).Redact(fmt.Sprintf(format, args...)) // errors repeat words of the command
+		return &experiment.Fault{Path: path, Type: experiment.Invalid, Detail: detail}
 	}
 	spec, err := example(e)
 	if err != nil {
@@ -110,13 +111,13 @@ func explainWorkload(w io.Writer, e *experiment.Experiment) error {
 	fmt.Fprintf(w, "  the first trial has %s\n", flags(spec.Assignment))
 	process, err := local.Resolve(spec)
 	if err != nil {
-		fmt.Fprintf(w, "  it cannot run here: %s\n", reason(err))
+		fmt.Fprintf(w, "  it cannot run here: %s\n", experiment.NewRedactor(experiment.Secrets(e)).Redact(reason(err)))
 		return nil
 	}
-	fmt.Fprintf(w, "  and runs %s\n", quoteWords(process.Command.Argv))
+	fmt.Fprintf(w, "  and runs %s\n", quoteWords(experiment.MaskWords(process.Command.Argv)))
 	fmt.Fprintf(w, "  program %s, in folder %s\n", process.Command.Path, process.Command.Dir)
 	for _, variable := range process.Command.Env {
-		fmt.Fprintf(w, "  with %s\n", quoteWord(variable))
+		fmt.Fprintf(w, "  with %s\n", quoteWord(experiment.MaskWords([]string{variable})[0]))
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,68 +14,86 @@ import (
 // Mask stands in place of what nobody should read.
 const Mask = "(masked)"
 
-// secretName matches the names of variables and flags that hold secrets, but not MAX_TOKENS.
-var secretName = regexp.MustCompile(`(?i)secret|passw|passphrase|credential|` +
-	`(api|access|private|ssh|deploy|signing|encryption|account|auth)[_-]?key|token\d*$|(^|[_-])(token|auth|pat|pwd?)\d*([_-]|$)`)
+// masker masks secrets, and keeps what it masked.
+type masker struct{ found []string }
 
-// Masked returns an experiment to be shown: values of environment variables and flags whose names look like
-// those of secrets are masked, and passwords in URLs, in the trial template, in that of a ConfigMap, in
-// commands and in collectors; of webhooks, whatever MaskURL masks. The receiver may change fields of it, but
-// nothing behind them.
-func Masked(e *Experiment) *Experiment {
+// mask takes a secret in and returns what is shown in its place.
+func (m *masker) mask(secret string) string {
+	m.found = append(m.found, secret)
+	return Mask
+}
+
+// Masked returns an experiment to be shown: values of environment variables, flags and headers whose names look
+// like those of secrets are masked, what looks like a secret itself, and who logs in by URLs, in the trial
+// template, in that of a ConfigMap, in commands, collectors and annotations; of webhooks, whatever
+// MaskWebhooks masks. The receiver may change fields of it, but nothing behind them.
+func Masked(e *Experiment) *Experiment { return new(masker).experiment(e) }
+
+// Secrets returns what Masked masks of an experiment.
+func Secrets(e *Experiment) []string {
+	var m masker
+	m.experiment(e)
+	return m.found
+}
+
+func (m *masker) experiment(e *Experiment) *Experiment {
 	out := *e
 	if t := e.Spec.TrialTemplate; t != nil {
 		masked := *t
-		masked.TrialSpec, _ = masking(t.TrialSpec).(map[string]any)
+		masked.TrialSpec, _ = m.tree(t.TrialSpec).(map[string]any)
 		out.Spec.TrialTemplate = &masked
 	}
-	if m := e.Spec.MetricsCollectorSpec; m != nil && m.Collector != nil && m.Collector.CustomCollector != nil {
-		spec, collector := *m, *m.Collector
-		collector.CustomCollector, _ = masking(m.Collector.CustomCollector).(map[string]any)
+	if c := e.Spec.MetricsCollectorSpec; c != nil && c.Collector != nil && c.Collector.CustomCollector != nil {
+		spec, collector := *c, *c.Collector
+		collector.CustomCollector, _ = m.tree(c.Collector.CustomCollector).(map[string]any)
 		spec.Collector = &collector
 		out.Spec.MetricsCollectorSpec = &spec
 	}
 	if x := e.Spec.Tuned; x != nil && len(x.Webhooks) > 0 {
 		masked := *x
-		masked.Webhooks = MaskWebhooks(x.Webhooks)
+		masked.Webhooks = m.webhooks(x.Webhooks)
 		out.Spec.Tuned = &masked
 	}
-	out.Local.Command = MaskWords(e.Local.Command)
+	out.Local.Command = m.words(e.Local.Command)
 	out.Local.Images = maps.Clone(e.Local.Images)
 	for image, command := range out.Local.Images {
-		out.Local.Images[image] = MaskWords(command)
+		out.Local.Images[image] = m.words(command)
 	}
-	out.Local.Template = maskTemplate(e.Local.Template)
-	out.Metadata.Annotations = maskAnnotations(e.Metadata.Annotations)
+	out.Local.Template = m.template(e.Local.Template)
+	out.Metadata.Annotations = m.annotations(e.Metadata.Annotations)
 	return &out
 }
 
-// masking copies a tree as JSON has it, and masks the values of variables in it.
-func masking(v any) any {
+// tree copies a tree as JSON has it, and masks the values of variables in it.
+func (m *masker) tree(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		name, _ := v["name"].(string)
 		for key, x := range v {
-			if text, ok := x.(string); ok && key == "value" && text != "" && secretName.MatchString(name) {
-				x = Mask
+			text, ok := x.(string)
+			switch {
+			case ok && text != "" && (key == "value" && secretName.MatchString(name) || secretField(key)):
+				out[key] = m.mask(text)
+			default:
+				out[key] = m.tree(x)
 			}
-			out[key] = masking(x)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
-		for i := range v {
-			out[i] = masking(v[i])
-		}
-		if words, ok := asWords(out); ok {
-			for i, word := range MaskWords(words) {
+		if words, ok := asWords(v); ok {
+			for i, word := range m.words(words) {
 				out[i] = word
 			}
+			return out
+		}
+		for i := range v {
+			out[i] = m.tree(v[i])
 		}
 		return out
 	case string:
-		return maskText(v)
+		return m.text(v)
 	}
 	return v
 }
@@ -93,74 +110,67 @@ func asWords(list []any) ([]string, bool) {
 	return words, len(words) > 0
 }
 
-const (
-	before  = `(^|[\s;&|?("'])`                            // a name in a command or in a query
-	value   = `("[^"]*"|'[^']*'|[^\s;&|)"']+)`             // of a variable or flag
-	nextArg = `("[^"]*"|'[^']*'|[^\s;&|)"'-][^\s;&|)"']*)` // that is no flag
-)
+// MaskWords returns a command to be shown, as Masked does.
+func MaskWords(words []string) []string { return new(masker).words(words) }
 
-var (
-	setting  = regexp.MustCompile(before + `(-{0,2}[A-Za-z_][A-Za-z0-9_-]*)(=)` + value)  // NAME=VALUE and --NAME=VALUE
-	twoWords = regexp.MustCompile(before + `(--?[A-Za-z_][A-Za-z0-9_-]*)(\s+)` + nextArg) // --NAME VALUE
-	flagName = regexp.MustCompile(`^--?[A-Za-z_][A-Za-z0-9_-]*$`)
-	userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@"']*):[^\s/@"']+@`) // USER:PASSWORD of a URL
-)
-
-// MaskWords returns a command to be shown: values of variables and flags whose names look like those of secrets
-// are masked, and passwords in URLs.
-func MaskWords(words []string) []string {
+func (m *masker) words(words []string) []string {
 	out := slices.Clone(words)
 	for i, word := range words {
-		if i > 0 && flagName.MatchString(words[i-1]) && secretName.MatchString(words[i-1]) && !harmless(word) {
-			out[i] = Mask
+		if i > 0 && flagName.MatchString(words[i-1]) && secretName.MatchString(words[i-1]) && !anotherFlag.MatchString(word) && !harmless(word) {
+			out[i] = m.mask(word)
 			continue
 		}
-		out[i] = maskText(word)
+		out[i] = m.text(word)
 	}
 	return out
 }
 
-// maskText masks the values of variables and flags in a text, and the passwords of its URLs.
-func maskText(text string) string {
-	for _, form := range []*regexp.Regexp{setting, twoWords} {
-		text = form.ReplaceAllStringFunc(text, func(found string) string {
-			m := form.FindStringSubmatch(found)
-			if !secretName.MatchString(m[2]) || strings.HasPrefix(m[4], "$") {
-				return found
-			}
-			return m[1] + m[2] + m[3] + Mask
-		})
+// EnvSecrets returns the values of an environment, NAME=VALUE, whose names look like those of secrets.
+func EnvSecrets(env []string) []string {
+	var out []string
+	for _, variable := range env {
+		if name, value, _ := strings.Cut(variable, "="); secretName.MatchString(name) && value != "" {
+			out = append(out, value)
+		}
 	}
-	return userInfo.ReplaceAllString(text, "$1:"+Mask+"@")
-}
-
-// harmless reports whether a word after a flag is another flag, or names where the value comes from.
-func harmless(word string) bool {
-	return word == "" || strings.HasPrefix(word, "-") || strings.HasPrefix(word, "$")
+	return out
 }
 
 // MaskURL returns a URL to be shown: without what names or lets in its user. One that cannot be read is masked
 // as a whole.
-func MaskURL(text string) string {
+func MaskURL(text string) string { return new(masker).url(text, false) }
+
+// url masks a URL, with its path where that is a secret.
+func (m *masker) url(text string, path bool) string {
 	u, err := url.Parse(text)
 	if err != nil {
-		return Mask
+		return m.mask(text)
 	}
-	u.User = nil
+	if u.User != nil {
+		m.user(u.User.String())
+		u.User = nil
+	}
+	if path && strings.Trim(u.Path, "/") != "" {
+		m.mask(strings.Trim(u.EscapedPath(), "/"))
+		u.Path, u.RawPath = "/"+Mask, "/"+Mask
+	}
 	if u.RawQuery != "" {
-		u.RawQuery = Mask
+		u.RawQuery = m.mask(u.RawQuery)
 	}
 	if u.Fragment != "" {
-		u.Fragment = Mask
+		u.Fragment = m.mask(u.Fragment)
 	}
 	return u.String()
 }
 
-// MaskWebhooks returns webhooks to be shown.
-func MaskWebhooks(hooks []Webhook) []Webhook {
+// MaskWebhooks returns webhooks to be shown, each with no more of its URL than where it leads: of many
+// receivers the path is what lets in.
+func MaskWebhooks(hooks []Webhook) []Webhook { return new(masker).webhooks(hooks) }
+
+func (m *masker) webhooks(hooks []Webhook) []Webhook {
 	out := slices.Clone(hooks)
 	for i := range out {
-		out[i].URL = MaskURL(out[i].URL)
+		out[i].URL = m.url(out[i].URL, true)
 	}
 	return out
 }
@@ -178,22 +188,22 @@ func (v *validator) unmasked() {
 	}
 }
 
-// maskTemplate masks the variables in the text of a template; one that cannot be read is masked as a whole.
-func maskTemplate(text string) string {
+// template masks the variables in the text of a template; one that cannot be read is masked as a whole.
+func (m *masker) template(text string) string {
 	if text == "" {
 		return text
 	}
 	var tree any
 	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
-		return Mask
+		return m.mask(text)
 	}
-	masked := masking(tree)
+	masked := m.tree(tree)
 	if reflect.DeepEqual(masked, tree) {
 		return text // with its comments
 	}
 	out, err := yaml.Marshal(masked)
 	if err != nil {
-		return Mask
+		return m.mask(text)
 	}
 	return string(out)
 }
@@ -201,19 +211,23 @@ func maskTemplate(text string) string {
 // lastApplied is where kubectl keeps the whole object, as text.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-func maskAnnotations(a map[string]string) map[string]string {
-	text, ok := a[lastApplied]
-	if !ok {
-		return a
-	}
+func (m *masker) annotations(a map[string]string) map[string]string {
 	out := maps.Clone(a)
-	var tree any
-	masked := []byte(Mask)
-	if err := json.Unmarshal([]byte(text), &tree); err == nil {
-		if again, err := json.Marshal(masking(tree)); err == nil {
-			masked = again
+	for name, text := range a {
+		if name != lastApplied {
+			if secretName.MatchString(name) && text != "" {
+				out[name] = m.mask(text)
+			}
+			continue
 		}
+		var tree any
+		masked := []byte(Mask)
+		if err := json.Unmarshal([]byte(text), &tree); err == nil {
+			if again, err := json.Marshal(m.tree(tree)); err == nil {
+				masked = again
+			}
+		}
+		out[name] = string(masked)
 	}
-	out[lastApplied] = string(masked)
 	return out
 }

@@ -8,25 +8,44 @@ import (
 
 func TestMaskedWords(t *testing.T) {
 	for given, want := range map[string]string{
-		"HF_TOKEN=abc ./train":                    "HF_TOKEN=(masked) ./train",
-		"export DB_PASSWORD='a b'; run":           "export DB_PASSWORD=(masked); run",
-		"./train --api-key=abc --lr=0.1":          "./train --api-key=(masked) --lr=0.1",
-		"--auth-token=${trialParameters.t}":       "--auth-token=${trialParameters.t}",
-		"PASSWORD=$PASSWORD run":                  "PASSWORD=$PASSWORD run",
-		"--max-tokens=7 TOKENIZERS_PARALLELISM=1": "--max-tokens=7 TOKENIZERS_PARALLELISM=1",
-		"author=me authority=x":                   "author=me authority=x",
-		"SESSIONTOKEN=x":                          "SESSIONTOKEN=(masked)",
-		"pwd=x PWD=y mypwd=z":                     "pwd=(masked) PWD=(masked) mypwd=z",
-		"a=1 AWS_SECRET_ACCESS_KEY=q":             "a=1 AWS_SECRET_ACCESS_KEY=(masked)",
-		"":                                        "",
-		"GITHUB_PAT=x TOKEN1=y SSH_KEY=z PATH=/b": "GITHUB_PAT=(masked) TOKEN1=(masked) SSH_KEY=(masked) PATH=/b",
-		"train --password abc --lr 0.1":           "train --password (masked) --lr 0.1",
-		"train --api-key 'a b' -- x":              "train --api-key (masked) -- x",
-		"train --password --lr 0.1":               "train --password --lr 0.1",
-		"train --token $TOKEN":                    "train --token $TOKEN",
-		"train --patience 3 --max-tokens 7":       "train --patience 3 --max-tokens 7",
-		"curl 'http://h/x?token=abc&n=1'":         "curl 'http://h/x?token=(masked)&n=1'",
-		"--db=postgres://me:abc@h:5/d http://h:1": "--db=postgres://me:(masked)@h:5/d http://h:1",
+		"HF_TOKEN=abc ./train":                                        "HF_TOKEN=(masked) ./train",
+		"export DB_PASSWORD='a b'; run":                               "export DB_PASSWORD=(masked); run",
+		"./train --api-key=abc --lr=0.1":                              "./train --api-key=(masked) --lr=0.1",
+		"--auth-token=${trialParameters.t}":                           "--auth-token=${trialParameters.t}",
+		"PASSWORD=$PASSWORD run":                                      "PASSWORD=$PASSWORD run",
+		"--max-tokens=7 TOKENIZERS_PARALLELISM=1":                     "--max-tokens=7 TOKENIZERS_PARALLELISM=1",
+		"author=me authority=x":                                       "author=me authority=x",
+		"SESSIONTOKEN=x":                                              "SESSIONTOKEN=(masked)",
+		"pwd=x PWD=y mypwd=z":                                         "pwd=(masked) PWD=(masked) mypwd=z",
+		"a=1 AWS_SECRET_ACCESS_KEY=q":                                 "a=1 AWS_SECRET_ACCESS_KEY=(masked)",
+		"":                                                            "",
+		"GITHUB_PAT=x TOKEN1=y SSH_KEY=z PATH=/b":                     "GITHUB_PAT=(masked) TOKEN1=(masked) SSH_KEY=(masked) PATH=/b",
+		"train --password abc --lr 0.1":                               "train --password (masked) --lr 0.1",
+		"train --api-key 'a b' -- x":                                  "train --api-key (masked) -- x",
+		"train --password --lr 0.1":                                   "train --password --lr 0.1",
+		"train --token $TOKEN":                                        "train --token $TOKEN",
+		"train --patience 3 --max-tokens 7":                           "train --patience 3 --max-tokens 7",
+		"curl 'http://h/x?token=abc&n=1'":                             "curl 'http://h/x?token=(masked)&n=1'",
+		"--db=postgres://me:abc@h:5/d http://h:1":                     "--db=postgres://(masked)@h:5/d http://h:1",
+		"git clone https://abc@h/r":                                   "git clone https://(masked)@h/r",
+		"git clone https://abc:x-oauth-basic@h/r 'https://u:p@q@h'":   "git clone https://(masked)@h/r 'https://(masked)@h'",
+		"https://h/b?sv=1&sig=abc%3D&se=2":                            "https://h/b?sv=1&sig=(masked)&se=2",
+		"https://h/b?X-Amz-Signature=abc&key=abc#access_token=abc":    "https://h/b?X-Amz-Signature=(masked)&key=(masked)#access_token=(masked)",
+		"https://h/b?keys=1&monkey=2&page=3":                          "https://h/b?keys=1&monkey=2&page=3",
+		"train --password -abc --lr 1":                                "train --password (masked) --lr 1",
+		"train --password -9 --lr 1":                                  "train --password (masked) --lr 1",
+		"train --password --Abc9 --lr 1":                              "train --password (masked) --lr 1",
+		"train --token -v --auth --beta1 2 --use-auth-token --x=1":    "train --token -v --auth --beta1 2 --use-auth-token --x=1",
+		"--password=-abc API_KEY=--abc":                               "--password=(masked) API_KEY=(masked)",
+		"PASSWORD=$abc TOKEN1=$1$x$abc --secret $abc --token $2b$abc": "PASSWORD=(masked) TOKEN1=(masked) --secret (masked) --token (masked)",
+		"PASSWORD=${X:-abc} --token \"$TOKEN\" AUTH=$(TOKEN)":         "PASSWORD=(masked) --token \"$TOKEN\" AUTH=$(TOKEN)",
+		"TOKEN=$(cat /run/t) PASSWORD=$(echo abc) x":                  "TOKEN=$(cat /run/t) PASSWORD=(masked) x",
+		"curl -H 'Authorization: Bearer abc' -H \"X-Api-Key: abc\"":   "curl -H 'Authorization: Bearer (masked)' -H \"X-Api-Key: (masked)\"",
+		`--config {"api_key": "abc", "lr": 1, "max_tokens": 5}`:       `--config {"api_key": (masked), "lr": 1, "max_tokens": 5}`,
+		"hf_abcabcabcabcabcabcabcabc ghp_abcabcabcabcabcabcabcabc":    "(masked) (masked)",
+		"https://hooks.slack.com/services/T1/B2/abc -x":               "https://(masked) -x",
+		"python -c 'loss_per_token = 3; print(tokens)'":               "python -c 'loss_per_token = 3; print(tokens)'",
+		"-----BEGIN RSA PRIVATE KEY-----\nabc":                        "(masked)",
 	} {
 		if got := MaskWords([]string{given}); got[0] != want {
 			t.Errorf("%q: got %q, want %q", given, got[0], want)
@@ -38,6 +57,9 @@ func TestMaskedFlagsOfTwoWords(t *testing.T) {
 	for given, want := range map[string]string{
 		"x --api-key abc y":                  "x --api-key (masked) y",
 		"x --api-key --lr 1":                 "x --api-key --lr 1",
+		"x --api-key -abc $abc":              "x --api-key (masked) $abc",
+		"x --token $abc --token $ABC":        "x --token (masked) --token $ABC",
+		"x --password --":                    "x --password (masked)",
 		"x --token ${trialParameters.t}":     "x --token ${trialParameters.t}",
 		"x --lr 1 --password abc --secret d": "x --lr 1 --password (masked) --secret (masked)",
 	} {
@@ -53,6 +75,7 @@ func TestMaskURL(t *testing.T) {
 		"http://localhost:4318/v1/traces": "http://localhost:4318/v1/traces",
 		"":                                "",
 		"http://u:%zz@h":                  Mask,
+		"https://abc@h/p":                 "https://h/p",
 	} {
 		if got := MaskURL(given); got != want {
 			t.Errorf("%q: got %q, want %q", given, got, want)
@@ -78,7 +101,7 @@ func TestMaskedTemplate(t *testing.T) {
 		"env:\n- name: HF_TOKEN\n  value: abc\n- name: LR\n  value: ${trialParameters.lr}\n": "env:\n- name: HF_TOKEN\n  value: (masked)\n- name: LR\n  value: ${trialParameters.lr}\n",
 		"env: [": Mask, // what cannot be read is not shown
 	} {
-		if got := maskTemplate(given); got != want {
+		if got := new(masker).template(given); got != want {
 			t.Errorf("%q: got %q, want %q", given, got, want)
 		}
 	}
@@ -112,4 +135,79 @@ func TestMaskedLeavesTheOriginal(t *testing.T) {
 	if after, err := json.Marshal(e); err != nil || string(after) != string(before) {
 		t.Errorf("the experiment itself was changed: %s", after)
 	}
+}
+
+// TestMaskedTree: secrets in fields of objects that are no list of variables, and where only a name looks like it.
+func TestMaskedTree(t *testing.T) {
+	var tree any
+	const given = `{"env": {"HF_TOKEN": "abc", "LR": "1"}, "password": "-abc", "apiKey": "$abc",
+		"volumes": [{"secret": {"secretName": "kept"}}], "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "token"}},
+		"list": [{"name": "TOKEN", "value": "$(abc)"}, {"name": "TOKEN", "value": ""}, 7, null], "tokenPath": "/run/t",
+		"args": ["--token", "-abc"], "metadata": {"annotations": {"api-token": "abc"}}}`
+	if err := json.Unmarshal([]byte(given), &tree); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(new(masker).tree(tree))
+	if err != nil || strings.Contains(string(text), "abc") || strings.Count(string(text), Mask) != 6 {
+		t.Errorf("got %s, %v", text, err)
+	}
+	for _, want := range []string{`"secretName":"kept"`, `"key":"token"`, `"hf-token"`, `"LR":"1"`, `"/run/t"`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is masked: it is no secret", want)
+		}
+	}
+}
+
+func TestMaskWebhooks(t *testing.T) {
+	for given, want := range map[string]string{
+		"https://hooks.example/services/abc?abc#abc": "https://hooks.example/(masked)?(masked)#(masked)",
+		"https://abc@hooks.example":                  "https://hooks.example",
+		"https://hooks.example/":                     "https://hooks.example/",
+		"":                                           "",
+	} {
+		if got := MaskWebhooks([]Webhook{{URL: given}})[0].URL; got != want {
+			t.Errorf("%q: got %q, want %q", given, got, want)
+		}
+	}
+}
+
+// TestRedact: what an experiment holds as a secret is found in what its trials print.
+func TestRedact(t *testing.T) {
+	e := &Experiment{
+		Local: Local{Command: []string{"sh", "-c", "API_KEY=k3y- x --password 'p wd' --pin-secret 12 https://t0ken@h"}, Images: map[string][]string{"i": {"--token", "k3y-longer"}}},
+		Spec:  Spec{Tuned: &Extension{Webhooks: []Webhook{{URL: "https://h/hook/path?sig=sign"}}}},
+	}
+	r := NewRedactor(append(Secrets(e), EnvSecrets([]string{"DB_PASSWORD=-env", "HOME=/root", "EMPTY_TOKEN=", "x"})...))
+	for given, want := range map[string]string{
+		"KeyError: 'k3y-' k3y-longer":       "KeyError: '(masked)' (masked)",
+		"p wd, t0ken, hook/path, -env":      "(masked), (masked), (masked), (masked)",
+		"HOME=/root 12 epochs":              "HOME=/root 12 epochs", // too short to be told from a number
+		"GET https://u:p@h":                 "GET https://(masked)@h",
+		"loss per token: 3, password=5":     "loss per token: 3, password=5",
+		"with sk-abcdefghijklmnopqrstuvwxy": "with (masked)",
+		"":                                  "",
+	} {
+		if got := r.Redact(given); got != want {
+			t.Errorf("%q: got %q, want %q", given, got, want)
+		}
+	}
+	if got := (Redactor{}).Redact("abc"); got != "abc" {
+		t.Errorf("without secrets: got %q", got)
+	}
+}
+
+func FuzzMask(f *testing.F) {
+	for _, seed := range []string{"--password s3cret!", "A_TOKEN=s3cret!", "https://s3cret!@h", "'", "\"$(", "Authorization: s3cret!"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, given := range []string{"PASSWORD=" + "s3cret! " + text, "--api-key s3cret! " + text, "curl https://s3cret!@h/ " + text} {
+			if got := MaskWords([]string{given})[0]; strings.Contains(got[:min(len(got), len(given)-len(text))], "s3cret!") {
+				t.Errorf("%q: got %q", given, got)
+			}
+		}
+		if got := (&masker{}).template(text); text == "" && got != "" {
+			t.Errorf("an empty template: got %q", got)
+		}
+	})
 }

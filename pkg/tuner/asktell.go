@@ -182,7 +182,7 @@ func fromClients(key experiment.Key, t *experiment.Trial) experiment.Stream {
 // those that were reported on the way.
 func (d *driver) repeated(t *experiment.Trial, r Result, stored []experiment.Measurement) error {
 	now := verdict(r, t.Observation, &d.e.Spec)
-	same := now.state == t.State && len(r.Measurements) == t.Results && t.Results <= len(stored) && (!r.Failed || now.message == t.Message)
+	same := now.state == t.State && len(r.Measurements) == t.Results && t.Results <= len(stored) && (!r.Failed || d.redact(now.message) == t.Message)
 	for i := range r.Measurements {
 		if !same {
 			break

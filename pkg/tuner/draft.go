@@ -116,7 +116,7 @@ func (d *draft) finish(ctx context.Context, f Finish) error {
 func (d *draft) end(number uint64, o outcome, obs experiment.Observation, w trialrunner.Workload) {
 	d.alter(number, func(t *experiment.Trial) {
 		d.finishNo++
-		t.State, t.Reason, t.Message = o.state, o.reason, o.message
+		t.State, t.Reason, t.Message = o.state, o.reason, d.redact(o.message)
 		t.FinishNo, t.Observation, t.Finished = d.finishNo, obs, w.Finished
 		if t.Finished.IsZero() {
 			t.Finished = d.now
@@ -193,13 +193,23 @@ func (t *Tuner) measurements(ctx context.Context, key experiment.Key, number uin
 
 // fail ends the experiment with a cause that is not any trial's.
 func (d *draft) fail(reason, message string) {
+	message = d.redact(message)
 	d.e.Status = experiment.MarkFailed(d.e.Status, reason, message, d.now)
 	d.log.Error().Str("reason", reason).Msg(message)
 	d.event("", reason, message, true)
 }
 
 func (d *draft) event(trial, reason, message string, warning bool) {
-	d.events = append(d.events, experiment.Event{Time: d.now, Trial: trial, Reason: reason, Message: message, Warning: warning})
+	d.events = append(d.events, experiment.Event{Time: d.now, Trial: trial, Reason: reason, Message: d.redact(message), Warning: warning})
+}
+
+// redact takes the experiment's secrets, and the daemon's own, out of what is kept and shown: messages repeat
+// what trials printed.
+func (d *driver) redact(text string) string {
+	if d.redacts != d.e { // nothing that holds a secret changes in an experiment
+		d.redacts, d.redactor = d.e, experiment.NewRedactor(append(experiment.Secrets(d.e), d.Secrets...))
+	}
+	return d.redactor.Redact(text)
 }
 
 // refresh brings the experiment's status up to date with its trials.

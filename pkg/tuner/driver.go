@@ -62,6 +62,8 @@ type driver struct {
 	firsts    int                // trials made of spec.tuned.firstPoints
 	accounted time.Duration      // uptime up to which e.Control counts time
 	kept      experiment.Control // as the store has it
+	redactor  experiment.Redactor
+	redacts   *experiment.Experiment // that the redactor is of
 
 	mu      sync.RWMutex // guards the rest, which readers look at
 	shown   shown
@@ -146,8 +148,9 @@ func (d *driver) run(ctx context.Context) error {
 			return fmt.Errorf("experiment %s: %w", d.key, err)
 		default:
 			d.backoff = min(max(2*d.backoff, firstRetry), lastRetry)
-			d.log.Warn().Err(err).Dur("retry_in", d.backoff).Msg("step put off")
-			d.troubled(err.Error())
+			why := d.redact(err.Error())
+			d.log.Warn().Str("error", why).Dur("retry_in", d.backoff).Msg("step put off")
+			d.troubled(why)
 			d.refuse(err)
 			timer.Reset(d.backoff)
 		}

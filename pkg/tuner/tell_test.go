@@ -2,6 +2,7 @@ package tuner
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
@@ -87,5 +88,29 @@ func TestStopTrialWhileItThinks(t *testing.T) {
 	p.let <- struct{}{}
 	if err := <-answered; err != nil {
 		t.Errorf("ask: %v", err)
+	}
+}
+
+// TestMessagesHoldNoSecrets: what a trial printed, and why one cannot start, repeats no secret of the experiment or
+// of the daemon.
+func TestMessagesHoldNoSecrets(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	r.Secrets = []string{"of the daemon"}
+	e := clientsOwn("e", 1, 9)
+	e.Local.Images = map[string][]string{"i": {"x", "--password", "hunter2"}}
+	key := r.create(e)
+	told := Result{Trial: r.ask1(key).Name, Failed: true, Message: "KeyError: hunter2, of the daemon, and more"}
+	for range 2 {
+		got, err := r.Tell(t.Context(), key, told)
+		if err != nil || got.Message != "KeyError: (masked), (masked), and more" {
+			t.Errorf("got %q, %v", got.Message, err)
+		}
+	}
+	events, err := r.Events(t.Context(), key, 0)
+	r.must(err)
+	for _, e := range events {
+		if strings.Contains(e.Message, "hunter2") {
+			t.Errorf("event: %q", e.Message)
+		}
 	}
 }

@@ -44,6 +44,9 @@ type Config struct {
 	Uptime func() time.Duration
 	Log    zerolog.Logger
 
+	// Secrets are values that no message may repeat, beside those of the experiment that it is about.
+	Secrets []string
+
 	// Suggested is told of each question to an algorithm, by the goroutine that asked. Nil: nobody is.
 	Suggested func(Suggested)
 }
