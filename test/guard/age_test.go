@@ -36,7 +36,7 @@ func (c counting) Stream(ctx context.Context, r tuner.Reporter) (experiment.Stre
 	return c.Tuner.Stream(ctx, r)
 }
 
-const printed = 400 // values of each trial
+const values = 400 // that each trial prints
 
 // printing is an experiment of two trials that print many values, for some seconds.
 const printing = `apiVersion: kubeflow.org/v1beta1
@@ -94,8 +94,8 @@ func TestOldConnections(t *testing.T) {
 	for number := range uint64(2) {
 		s := experiment.Stream{Experiment: experiment.Key{Namespace: "default", Name: "printing"}, Number: number + 1, Attempt: 1, Source: "agent"}
 		ms, err := memory.Measurements(t.Context(), s, 0, 0)
-		if err != nil || len(ms) != printed || ms[printed-1].Seq != printed || ms[printed-1].Text != "0.400" {
-			t.Errorf("trial %d: %d measurements, %v; want %d", number+1, len(ms), err, printed)
+		if err != nil || len(ms) != values || ms[values-1].Seq != values || ms[values-1].Text != "0.400" {
+			t.Errorf("trial %d: %d measurements, %v; want %d", number+1, len(ms), err, values)
 		}
 	}
 	if streams.Load() < 4 || cuts < 2 || calls < 100 {
