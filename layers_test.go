@@ -73,7 +73,7 @@ var layers = []layer{
 	{"pkg/server", "it speaks for the tuner and reaches nothing behind it", []string{"internal/failpoint", "api", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
 	{"pkg/metrics", "it counts what it is told of", []string{"pkg/observe", "pkg/tuner", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trace", "it sends what it is told of", []string{"pkg/observe", "pkg/tuner", "pkg/experiment", "pkg/searchspace"}},
-	{"pkg/webhook", "it sends what was stored and knows nothing of who decides", []string{"pkg/observe", "pkg/experiment", "pkg/searchspace"}},
+	{"pkg/webhook", "it sends what was stored and knows nothing of who decides", []string{"internal/failpoint", "pkg/observe", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/exchange/report", "it shows what the tuner knows of an experiment, and reaches nothing behind it", []string{"pkg/exchange", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
 	{"pkg/katib", "it speaks for the tuner and reaches nothing behind it", []string{"api", "algorithms", "pkg/experiment", "pkg/searchspace", "pkg/tuner"}},
 	{"pkg/pipeline", "modules to the platform are clients of the API", []string{"api", "pkg/experiment", "pkg/searchspace"}},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
@@ -13,7 +14,8 @@ import (
 // Pause lets no further trial of an experiment start, be suggested or be handed out, until Resume. Those
 // that run go on. store.ErrConflict: it has ended.
 func (t *Tuner) Pause(ctx context.Context, key experiment.Key) error {
-	return t.amend(ctx, key, func(d *draft) error {
+	err := t.amend(ctx, key, func(d *draft) error {
+		failpoint.Hit("tuner.pause")
 		if d.e.Status.Completed() {
 			return fmt.Errorf("pause experiment %s: it has ended (%s): %w", key, d.e.Status.Reason(), store.ErrConflict)
 		}
@@ -23,6 +25,8 @@ func (t *Tuner) Pause(ctx context.Context, key experiment.Key) error {
 		}
 		return nil
 	})
+	failpoint.Hit("tuner.paused")
+	return err
 }
 
 // Resume lets a paused experiment go on, and one that has ended by a stop, a failure or its goal: it
@@ -30,7 +34,8 @@ func (t *Tuner) Pause(ctx context.Context, key experiment.Key) error {
 // do not count against maxFailedTrialCount. One that runs is left as it is. store.ErrConflict says what
 // to do where the budget is used up already.
 func (t *Tuner) Resume(ctx context.Context, key experiment.Key) error {
-	return t.amend(ctx, key, func(d *draft) error {
+	err := t.amend(ctx, key, func(d *draft) error {
+		failpoint.Hit("tuner.resume")
 		switch {
 		case d.e.Status.Completed():
 			if err := experiment.Resume(d.e, &d.tally, d.now); err != nil {
@@ -45,13 +50,16 @@ func (t *Tuner) Resume(ctx context.Context, key experiment.Key) error {
 		}
 		return nil
 	})
+	failpoint.Hit("tuner.resumed")
+	return err
 }
 
 // Stop ends an experiment: it has succeeded when it has a best trial, else failed. Trials that run come
 // to their ends when drain is true, and are stopped otherwise; those that wait are given up. Of one that
 // has ended already, which keeps its state, running trials are stopped when drain is false.
 func (t *Tuner) Stop(ctx context.Context, key experiment.Key, drain bool) error {
-	return t.amend(ctx, key, func(d *draft) error {
+	err := t.amend(ctx, key, func(d *draft) error {
+		failpoint.Hit("tuner.end")
 		if !d.e.Status.Completed() {
 			d.e.Status = experiment.Stop(d.e, d.now)
 			d.e.Control.OnCompletion = experiment.Drain
@@ -63,6 +71,8 @@ func (t *Tuner) Stop(ctx context.Context, key experiment.Key, drain bool) error 
 		}
 		return nil
 	})
+	failpoint.Hit("tuner.ended")
+	return err
 }
 
 // Budget is what an experiment may use; nil leaves a part as it is.
@@ -77,7 +87,8 @@ type Budget struct {
 // what is used already ends it, and stops no trial but as onCompletion says. store.ErrInvalid: a part
 // makes no sense.
 func (t *Tuner) Extend(ctx context.Context, key experiment.Key, b Budget) error {
-	return t.amend(ctx, key, func(d *draft) error {
+	err := t.amend(ctx, key, func(d *draft) error {
+		failpoint.Hit("tuner.extend")
 		spec, err := b.apply(d.e)
 		if err != nil {
 			return fmt.Errorf("extend experiment %s: %w", key, err)
@@ -96,6 +107,8 @@ func (t *Tuner) Extend(ctx context.Context, key experiment.Key, b Budget) error 
 		d.forget() // the algorithm is told the budget when it is made
 		return nil
 	})
+	failpoint.Hit("tuner.extended")
+	return err
 }
 
 // apply returns the spec with another budget.

@@ -39,6 +39,29 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+// TestAnEditBesideTheDriver: what was computed from an experiment that an edit has changed since is done anew.
+func TestAnEditBesideTheDriver(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	key := r.create(clientsOwn("e", 1, 9))
+	for name, act := range map[string]func() error{
+		"pause":  func() error { return r.Pause(t.Context(), key) },
+		"resume": func() error { return r.Resume(t.Context(), key) },
+		"enqueue": func() error {
+			_, err := r.Enqueue(t.Context(), key, []experiment.Pair{{Name: "x", Value: "0.25"}}, "", "")
+			return err
+		},
+		"ask": func() error { _, _, err := r.Ask(t.Context(), key, 1, "x"); return err },
+	} {
+		r.must(r.with(t.Context(), key, func(d *driver) error {
+			_, err := r.store.Commit(t.Context(), key, store.Change{Revision: d.e.Revision, Local: &experiment.Local{Dir: name}})
+			return err
+		}))
+		if err := act(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestPauseKeepsWhatRuns(t *testing.T) {
 	r := newRig(t, builtin.Registry())
 	r.submit(wanted(1, 3))

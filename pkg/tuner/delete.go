@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -23,8 +24,10 @@ func (t *Tuner) Delete(ctx context.Context, key experiment.Key, uid string) erro
 		if is := d.e.Metadata.UID; uid != "" && uid != is {
 			return fmt.Errorf("delete experiment %s: its uid is %s, not %s: %w", key, is, uid, store.ErrConflict)
 		}
+		failpoint.Hit("tuner.delete")
 		return d.amend(ctx, func(draft *draft) error { draft.e.Control.Deleting = true; return nil })
 	})
+	failpoint.Hit("tuner.deleting")
 	if err != nil {
 		return err
 	}
@@ -55,10 +58,12 @@ func (d *driver) demolish(ctx context.Context) error {
 		return fmt.Errorf("remove logs: %w: %w", err, errAgain)
 	}
 	d.bury(true)
+	failpoint.Hit("tuner.purged")
 	if err := d.Store.Delete(context.WithoutCancel(ctx), d.key); err != nil && !errors.Is(err, store.ErrNotFound) {
 		d.bury(false)
 		return err
 	}
+	failpoint.Hit("tuner.deleted")
 	d.log.Info().Msg("experiment deleted")
 	d.feed.publish(Change{Key: d.key, UID: d.e.Metadata.UID, Deleted: true})
 	d.Tuner.mu.Lock()

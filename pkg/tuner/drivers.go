@@ -2,6 +2,7 @@ package tuner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -163,6 +164,20 @@ func (d *driver) present() error {
 
 // amend is Tuner.amend, in the driver's goroutine.
 func (d *driver) amend(ctx context.Context, f func(d *draft) error) error {
+	return anew(func() error { return d.amendOnce(ctx, f) })
+}
+
+// anew does something once more that was refused because an edit came between: the experiment was read anew
+// since.
+func anew(act func() error) error {
+	err := act()
+	if errors.Is(err, errAgain) && errors.Is(err, store.ErrConflict) {
+		return act()
+	}
+	return err
+}
+
+func (d *driver) amendOnce(ctx context.Context, f func(d *draft) error) error {
 	draft := d.newDraft()
 	if err := f(draft); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
@@ -27,6 +28,7 @@ func (t *Tuner) Enqueue(ctx context.Context, key experiment.Key, a []experiment.
 	if err != nil {
 		return experiment.Trial{}, err
 	}
+	failpoint.Hit("tuner.enqueued")
 	return trials[0], nil
 }
 
@@ -53,6 +55,7 @@ func (d *driver) takeIn(ctx context.Context, j *job, a []experiment.Pair, note s
 	if waiting := d.waitingTrials(); len(waiting) >= maxWaiting {
 		return fmt.Errorf("enqueue in %s: %d enqueued trials wait already: %w", d.key, maxWaiting, store.ErrConflict)
 	}
+	failpoint.Hit("tuner.enqueue")
 	draft := d.newDraft()
 	added := draft.add(experiment.Trial{
 		State: experiment.TrialPending, Origin: experiment.Enqueued, GivenAs: j.request, Assignment: a, Note: remark,

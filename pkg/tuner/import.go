@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
@@ -56,6 +57,7 @@ func (t *Tuner) Import(ctx context.Context, h History) error {
 	if err := m.all(ctx, e); err != nil {
 		return fmt.Errorf("import experiment %s: %w", e.Key(), err)
 	}
+	failpoint.Hit("import.done")
 	return nil
 }
 
@@ -82,6 +84,7 @@ func (m *importing) all(ctx context.Context, e *experiment.Experiment) error {
 	if err != nil || again {
 		return err
 	}
+	failpoint.Hit("import.begun")
 	err = m.run(ctx)
 	if errors.Is(err, store.ErrInvalid) { // it never will be stored
 		err = errors.Join(err, m.Store.Delete(context.WithoutCancel(ctx), e.Key()))
@@ -176,6 +179,7 @@ func (m *importing) begin(ctx context.Context, e *experiment.Experiment) (again 
 	created.Metadata.UID, created.Metadata.Created = newUID(), &now
 	created.Status = experiment.MarkFailed(experiment.NewStatus(now), reasonImporting, "Experiment has failed because its import "+
 		"was interrupted: import the same file under the same name to go on, or delete it", now)
+	failpoint.Hit("import.begin")
 	err = m.Store.Create(ctx, &created)
 	if err == nil || errors.Is(err, store.ErrConflict) {
 		m.e, err = m.Store.Get(ctx, e.Key())
@@ -311,7 +315,9 @@ func (m *importing) announce(ctx context.Context) error {
 		}
 		m.add(&change, t, ms)
 	}
-	return m.commit(ctx, change)
+	err := m.commit(ctx, change)
+	failpoint.Hit("import.announced")
+	return err
 }
 
 // add adds a trial to a change.
@@ -352,6 +358,7 @@ func (m *importing) settle(ctx context.Context) error {
 	if len(change.Update) == 0 {
 		return nil
 	}
+	failpoint.Hit("import.measured")
 	return m.commit(ctx, change)
 }
 
@@ -370,6 +377,7 @@ func (m *importing) complete(ctx context.Context) error {
 	if end.Before(start) {
 		end = now
 	}
+	failpoint.Hit("import.stored")
 	m.e.Status = experiment.NewStatus(start)
 	m.e.Status = m.tally.Next(m.e, false, end)
 	change := store.Change{Events: []experiment.Event{{

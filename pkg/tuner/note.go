@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
@@ -18,7 +19,8 @@ type Note struct {
 // Annotate remarks something about a trial, by name or number, or about the experiment where trial is
 // "". Both may have ended. store.ErrInvalid: it is more than 64 KiB of text, or 64 tags of 64 bytes.
 func (t *Tuner) Annotate(ctx context.Context, key experiment.Key, trial string, n Note) error {
-	return t.amend(ctx, key, func(d *draft) error {
+	err := t.amend(ctx, key, func(d *draft) error {
+		failpoint.Hit("tuner.note")
 		note, number := &d.e.Note, uint64(0)
 		if trial != "" {
 			found, err := d.find(trial)
@@ -44,4 +46,6 @@ func (t *Tuner) Annotate(ctx context.Context, key experiment.Key, trial string, 
 		d.notes = map[uint64]experiment.Note{number: next}
 		return nil
 	})
+	failpoint.Hit("tuner.noted")
+	return err
 }

@@ -69,7 +69,7 @@ func (d *driver) serve(ctx context.Context) (any bool, err error) {
 		any = true
 		err := d.present()
 		if err == nil {
-			err = j.run(j)
+			err = anew(func() error { return j.run(j) })
 		}
 		if err != nil {
 			j.finish(nil, err)

@@ -252,7 +252,9 @@ func (t *Tuner) editStored(ctx context.Context, e *experiment.Experiment) error 
 	if err != nil || change == nil {
 		return err
 	}
+	failpoint.Hit("tuner.revise")
 	if _, err = t.Store.Commit(ctx, e.Key(), *change); err == nil {
+		failpoint.Hit("tuner.revised")
 		t.feed.publish(Change{Key: e.Key(), Experiment: true})
 	}
 	return err

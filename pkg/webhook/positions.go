@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 )
 
 // positions are how far each webhook is, in a file per experiment. A file that was lost or damaged makes
@@ -142,6 +144,9 @@ func (p *positions) write(name string, v any) error {
 	if err != nil {
 		return err
 	}
+	if err := failpoint.Err("webhook.write"); err != nil {
+		return err
+	}
 	temporary := filepath.Join(p.dir, name+".new")
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -151,5 +156,10 @@ func (p *positions) write(name string, v any) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", temporary, err)
 	}
-	return os.Rename(temporary, filepath.Join(p.dir, name))
+	failpoint.Hit("webhook.written")
+	if err := os.Rename(temporary, filepath.Join(p.dir, name)); err != nil {
+		return err
+	}
+	failpoint.Hit("webhook.noted")
+	return nil
 }

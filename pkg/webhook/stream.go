@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
@@ -115,9 +116,11 @@ func (s *Sender) pass(ctx context.Context, st *stream, o occurrence) error {
 		st.seen++
 		return nil
 	}
+	failpoint.Hit("webhook.send")
 	if err := s.deliver(ctx, st, o); err != nil {
 		return err
 	}
+	failpoint.Hit("webhook.sent")
 	if st.ctx.Err() != nil {
 		return st.ctx.Err() // its file is gone
 	}

@@ -71,7 +71,10 @@ var paces = []string{"40ms", "300ms", "1s"}
 
 // TestFailpoints has each point hit, and the invariants hold after that.
 func TestFailpoints(t *testing.T) {
-	parts := map[string]func(*world){"trials": (*world).trials, "stop": (*world).stop, "tell": (*world).tell, "delete": (*world).delete}
+	parts := map[string]func(*world){
+		"trials": (*world).trials, "stop": (*world).stop, "tell": (*world).tell, "delete": (*world).delete,
+		"control": (*world).control, "import": (*world).imports, "webhook": (*world).webhook,
+	}
 	all := faults(t)
 	var hit atomic.Int64
 	points := map[string]bool{}

@@ -94,18 +94,20 @@ type client struct {
 	*world
 	users  tunedv1.TuningServiceClient
 	daemon *life
-	file   string
+	begin  func() *life // starts it
+	file   string       // with the experiment
 }
 
-func (w *world) client(name string, budget int, timeout string) (c *client, done func()) {
+func (w *world) client(name, spec string) (c *client, done func()) {
 	w.t.Helper()
-	c = &client{world: w, file: w.write(name, fmt.Sprintf(header+toldSpec, name, budget, timeout))}
+	c = &client{world: w, file: w.write(name, fmt.Sprintf(header, name)+spec)}
 	conn, err := grpc.NewClient("unix:"+filepath.Join(w.data(), "tuned.sock"), grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: 5 * time.Millisecond, Multiplier: 1, MaxDelay: 5 * time.Millisecond}}))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c.users, c.daemon = tunedv1.NewTuningServiceClient(conn), w.start(c.file)
+	c.users, c.begin = tunedv1.NewTuningServiceClient(conn), func() *life { return w.start(c.file) }
+	c.daemon = c.begin()
 	return c, func() { _ = conn.Close() }
 }
 
@@ -123,7 +125,7 @@ func (c *client) try(call func(context.Context) error) error {
 		}
 		select {
 		case <-c.daemon.exited:
-			c.daemon = c.start(c.file)
+			c.daemon = c.begin()
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w: %s", err, ctx.Err(), c.daemon.stderr.String())
 		case <-time.After(10 * time.Millisecond):
@@ -176,7 +178,7 @@ const toldTrials = 4
 
 // tell evaluates an experiment's trials here, but for the first one, whose client is gone.
 func (w *world) tell() {
-	c, done := w.client("told", toldTrials, "1s")
+	c, done := w.client("told", fmt.Sprintf(toldSpec, toldTrials, "1s"))
 	defer done()
 	c.ask("told", "r0")
 	told := map[string]string{}
@@ -187,7 +189,7 @@ func (w *world) tell() {
 		}
 	}
 	for code := w.end(c.daemon); code != 0; code = w.end(c.daemon) { // it ends when the first trial is too late
-		c.daemon = w.start(c.file)
+		c.daemon = c.begin()
 	}
 	w.checkTold(told)
 }
@@ -204,10 +206,16 @@ func (w *world) delete() {
 
 // evaluate runs an experiment of two trials here.
 func (w *world) evaluate(name string) {
-	c, done := w.client(name, 2, "1m")
+	w.evaluateAs(name, fmt.Sprintf(toldSpec, 2, "1m"))
+}
+
+func (w *world) evaluateAs(name, spec string) {
+	c, done := w.client(name, spec)
 	defer done()
 	for _, request := range []string{"r1", "r2"} {
 		c.tell(name, c.ask(name, request), "1")
 	}
-	w.end(c.daemon)
+	for code := w.end(c.daemon); code != 0; code = w.end(c.daemon) {
+		c.daemon = c.begin()
+	}
 }

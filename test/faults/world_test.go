@@ -21,7 +21,8 @@ type world struct {
 	t     *testing.T
 	fault fault
 	dir   string
-	pace  string // of the long trials
+	pace  string   // of the long trials
+	flags []string // more of "tuned run"
 }
 
 func newWorld(t *testing.T, f fault, pace string) *world {
@@ -60,14 +61,14 @@ func (w *world) call(args ...string) {
 			return
 		}
 		w.t.Logf("tuned %s: %v: %s", args[0], err, out)
-		if strings.Contains(string(out), "not found") { // done before the death
+		if strings.Contains(string(out), "not found") || strings.Contains(string(out), "exists already") { // done before the death
 			return
 		}
 	}
 	w.t.Errorf("tuned %s never succeeds", args[0])
 }
 
-// life is one process of "tuned run".
+// life is one process of "tuned run" or "tuned serve".
 type life struct {
 	*exec.Cmd
 	running chan struct{} // closed once a trial runs
@@ -77,7 +78,14 @@ type life struct {
 
 func (w *world) start(file string, command ...string) *life {
 	w.t.Helper()
-	args := append([]string{"run", "--data-dir", w.data(), "--progress", "json", "--seed", fmt.Sprint(w.fault.seed), file}, command...)
+	args := append([]string{"run", "--data-dir", w.data(), "--progress", "json", "--seed", fmt.Sprint(w.fault.seed)}, w.flags...)
+	return w.launch(append(append(args, file), command...)...)
+}
+
+func (w *world) serve() *life { return w.launch("serve", "--data-dir", w.data(), "--listen", "none") }
+
+func (w *world) launch(args ...string) *life {
+	w.t.Helper()
 	l := &life{Cmd: w.program(args...), running: make(chan struct{}), exited: make(chan struct{})}
 	l.Stderr = &l.stderr
 	out, err := l.StdoutPipe()
@@ -123,7 +131,7 @@ func (w *world) end(l *life) int {
 	case <-l.exited:
 	case <-time.After(longest):
 		_ = l.Process.Kill()
-		w.t.Fatalf("tuned run does not end\n%s", l.stderr.String())
+		w.t.Fatalf("it does not end\n%s", l.stderr.String())
 	}
 	return l.ProcessState.ExitCode()
 }
