@@ -108,10 +108,8 @@ protoc = protoc -I . --plugin=$(PROTOC_GO) --plugin=$(PROTOC_GRPC) \
 	>$(1)/api/tuned/v1/openapi/openapi.json
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME (30s)
-	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed 's/:func / /' | while read -r file name; do \
-	echo "$$name in $$(dirname "$$file")"; \
-	go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; done
+fuzz: ## run each fuzz target for FUZZTIME (30s), and print how often it was executed
+	@go run ./test/fuzz -time $(FUZZTIME)
 
 quiet := grep -v '^ *\(=== \|--- PASS\|[a-z]*_test.go:[0-9]*: \(tuned \|cycle \)\)'
 

@@ -65,7 +65,8 @@ func Restore(dir string, from io.Reader) (err error) {
 	if err != nil {
 		return err
 	}
-	err = load(db, packed)
+	guard := &disk{dir: dir, reserve: defaultReserve, free: freeSpace} // a full disk would end the process
+	err = load(db, packed, func(size int) error { return guard.admit(size, false) })
 	seq, readErr := uint64(0), error(nil)
 	if err == nil {
 		seq, readErr = restored(db)
@@ -80,14 +81,19 @@ func Restore(dir string, from io.Reader) (err error) {
 	return mark.file.Close()
 }
 
-// load fills an empty database. The end of the compressed text is checked: a backup that was cut is refused.
-func load(db *badgerdb.DB, packed *gzip.Reader) (err error) {
+// load fills an empty database with the parts of a backup that admit lets in. The end of the compressed text
+// is checked: a backup that was cut is refused.
+func load(db *badgerdb.DB, packed io.Reader, admit func(size int) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // of Badger, over what is no backup
 			err = fmt.Errorf("it is no backup: %v: %w", r, store.ErrInvalid)
 		}
 	}()
-	if err := db.Load(packed, restoreBatches); err != nil {
+	err = db.Load(&frames{from: packed, admit: admit}, restoreBatches)
+	if errors.Is(err, store.ErrFull) {
+		return err
+	}
+	if err != nil {
 		return fmt.Errorf("it is damaged: %w: %w", err, store.ErrCorrupt)
 	}
 	if _, err := io.Copy(io.Discard, packed); err != nil {

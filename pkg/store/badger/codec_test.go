@@ -2,8 +2,11 @@ package badger
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -107,4 +110,58 @@ func TestRecord(t *testing.T) {
 	if _, err := unseal([]byte("kez"), record); !errors.Is(err, store.ErrCorrupt) {
 		t.Errorf("another key: got %v, want %v", err, store.ErrCorrupt)
 	}
+}
+
+// FuzzRecord looks for records that make a reader panic, and for those that are read as something else than was
+// written.
+func FuzzRecord(f *testing.F) {
+	key := []byte("key")
+	trial, err := encodeTrial(&experiment.Trial{Number: 1, Name: "t", Attempt: 1, State: experiment.TrialSucceeded})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, payload := range [][]byte{nil, trial, encodeCounters(&meta{1, 2, 3, 4, 5}), []byte("{}")} {
+		f.Add(seal(key, payload))
+	}
+	f.Fuzz(func(t *testing.T, record []byte) {
+		payload, err := unseal(key, record)
+		if err == nil && !bytes.Equal(seal(key, payload), record) {
+			t.Errorf("%x is read as %x", record, payload)
+		}
+		if err != nil {
+			payload = record // as if its sum were right
+		}
+		var trial experiment.Trial
+		_ = decodeTrial(payload, &trial) // what follows a sum that is right was written so
+		for _, c := range []counters{&meta{}, &totals{}, &head{}, &trialHead{}, new(number)} {
+			_ = decodeCounters(payload, c)
+		}
+		_, _ = parseNameKey(record)
+	})
+}
+
+// FuzzWatermark looks for files that are read as a number that was not written.
+func FuzzWatermark(f *testing.F) {
+	dir := f.TempDir()
+	for _, seq := range []uint64{0, 1, math.MaxUint64} {
+		w, err := createWatermark(dir, seq)
+		if err != nil {
+			f.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, watermarkName))
+		if err = errors.Join(err, w.file.Close()); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		seq, err := parseWatermark(text)
+		if (err != nil) != errors.Is(err, store.ErrCorrupt) {
+			t.Errorf("got %v, want %v or none", err, store.ErrCorrupt)
+		}
+		number := binary.LittleEndian.AppendUint64([]byte(watermarkMagic), seq)
+		if err == nil && !bytes.Contains(text, number) {
+			t.Errorf("%x is read as %d, which is not in it", text, seq)
+		}
+	})
 }

@@ -35,6 +35,11 @@ func readWatermark(dir string) (seq uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	return parseWatermark(text)
+}
+
+// parseWatermark returns the greater number of the slots that are intact.
+func parseWatermark(text []byte) (seq uint64, err error) {
 	valid := false
 	for at := 0; at+16 <= len(text) && at <= watermarkSlot; at += watermarkSlot {
 		slot := text[at : at+16]
