@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,8 +30,49 @@ var levels = []uint64{reserve + 64<<20, reserve - 1<<20, 128 << 20, 16 << 20, 1 
 // TestFullDisk has somebody else fill the daemon's disk while agents report: nothing acknowledged is
 // lost, the daemon lives, and goes on by itself when there is space again.
 func TestFullDisk(t *testing.T) {
-	mount := t.TempDir()
-	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=640m"); err != nil {
+	for name, prepare := range map[string]func(*testing.T) (mount string){"tmpfs": smallTmpfs, "ext4": smallExt4} {
+		t.Run(name, func(t *testing.T) { fullDisk(t, prepare(t)) })
+	}
+}
+
+// smallTmpfs mounts a file system in memory.
+func smallTmpfs(t *testing.T) (mount string) {
+	t.Helper()
+	return mounted(t, "tmpfs", "tmpfs", "size=640m")
+}
+
+// smallExt4 mounts one that is in a file, which allocates blocks late and has a journal.
+func smallExt4(t *testing.T) (mount string) {
+	t.Helper()
+	mkfs, losetup := testenv.Program(t, "mkfs.ext4"), testenv.Program(t, "losetup")
+	image := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 700<<20); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), mkfs, "-q", "-F", "-m", "0", image).CombinedOutput(); err != nil {
+		t.Fatalf("mkfs.ext4: %v\n%s", err, out)
+	}
+	device, err := exec.CommandContext(t.Context(), losetup, "--find", "--show", image).Output()
+	if err != nil {
+		testenv.Skip(t, "cannot make a block device of a file: "+err.Error())
+	}
+	loop := strings.TrimSpace(string(device))
+	t.Cleanup(func() {
+		if out, err := exec.Command(losetup, "--detach", loop).CombinedOutput(); err != nil {
+			t.Errorf("losetup: %v\n%s", err, out)
+		}
+	})
+	return mounted(t, loop, "ext4", "")
+}
+
+// mounted mounts a file system for the time of the test.
+func mounted(t *testing.T, device, kind, options string) (mount string) {
+	t.Helper()
+	mount = t.TempDir()
+	if err := unix.Mount(device, mount, kind, 0, options); err != nil {
 		testenv.Skip(t, "cannot mount a small file system: "+err.Error())
 	}
 	t.Cleanup(func() {
@@ -38,6 +80,11 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return mount
+}
+
+func fullDisk(t *testing.T, mount string) {
+	t.Helper()
 	text := strings.Replace(spec(streams), "parallelTrialCount: 4", fmt.Sprintf("parallelTrialCount: %d", streams), 1)
 	file, data, filler := filepath.Join(mount, "experiment.yaml"), filepath.Join(mount, "data"), filepath.Join(mount, "filler")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
