@@ -117,8 +117,8 @@ func (y *Tally) Next(e *Experiment, exhausted bool, now time.Time) Status {
 		s.CurrentOptimalTrial = optimal(y.best)
 	}
 	s.Tuned = y.extension(&e.Spec)
-	// As in Katib, an experiment stays Created until it has a trial.
-	waits := y.trials == 0 && s.State() == Created && !exhausted
+	// As in Katib, an experiment stays Created until it has a trial, which it may never have.
+	waits := y.trials == 0 && s.State() == Created && !exhausted && !y.durationUsed(e)
 	if !waits && !s.Completed() {
 		s.advance(e, y, exhausted, now)
 	}

@@ -53,6 +53,23 @@ func (r *rig) pass(c *clocks, key experiment.Key, by time.Duration) {
 	r.must(r.with(r.t.Context(), key, func(*driver) error { return nil })) // when this runs, the first was looked at
 }
 
+// TestMaxDurationWithoutTrials: time is used up though nobody has ever asked for a trial.
+func TestMaxDurationWithoutTrials(t *testing.T) {
+	r, c, stop := timed(t, storetest.NewMemory())
+	defer stop()
+	e := clientsOwn("e", 1, 9)
+	e.Spec.Tuned = &experiment.Extension{MaxDuration: new(experiment.Duration(time.Hour))}
+	key := r.create(e)
+	r.pass(c, key, 59*time.Minute)
+	if s := r.load(key); s.Experiment.Status.State() != experiment.Created {
+		t.Errorf("before its time is up: got %s, want it %s", s.Experiment.Status.State(), experiment.Created)
+	}
+	r.pass(c, key, time.Minute)
+	if s := r.load(key); s.Experiment.Status.Reason() != "ExperimentMaxDurationReached" {
+		t.Errorf("its time is up: got %s, want its end", s.Experiment.Status.Reason())
+	}
+}
+
 func TestMaxDuration(t *testing.T) {
 	s := storetest.NewMemory()
 	r, c, stop := timed(t, s)
