@@ -213,13 +213,13 @@ func (t *Tuner) ReportTrial(ctx context.Context, key experiment.Key, trial strin
 		return acked, stop, err
 	}
 	acked, err = t.Append(ctx, s, ms)
-	if err == nil && stop.Stop {
-		return acked, stop, nil
-	}
-	if err != nil && !errors.Is(err, store.ErrConflict) {
+	over := errors.Is(err, store.ErrConflict) // it ended, or was started anew, meanwhile
+	if err != nil && !over || err == nil && stop.Stop {
 		return acked, stop, err
 	}
-	stop, err = t.ShouldStop(ctx, key, trial) // a rule stopped it; or it ended, or was started anew, meanwhile
+	if stop, err = t.ShouldStop(ctx, key, trial); over && err == nil {
+		acked, err = t.Store.Acked(ctx, s)
+	}
 	return acked, stop, err
 }
 

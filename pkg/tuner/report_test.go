@@ -1,6 +1,7 @@
 package tuner
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -10,7 +11,51 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/store/storetest"
 )
+
+// between is a store that does something before the next measurements are appended.
+type between struct {
+	store.Store
+	before func()
+}
+
+func (b *between) Append(ctx context.Context, s experiment.Stream, ms []experiment.Measurement) (uint64, error) {
+	if f := b.before; f != nil {
+		b.before = nil
+		f()
+	}
+	return b.Store.Append(ctx, s, ms)
+}
+
+// TestReportOfTrialThatEnds: what was acknowledged stays so for a client whose trial ends while it reports.
+func TestReportOfTrialThatEnds(t *testing.T) {
+	b := &between{Store: storetest.NewMemory()}
+	r, stop, ended := startRig(t, b, builtin.Registry())
+	defer func() {
+		stop()
+		r.must(<-ended)
+	}()
+	e := clientsOwn("e", 1, 9)
+	key := r.create(e)
+	trial := r.ask1(key).Name
+	report := func(seq uint64) (uint64, Decision) {
+		t.Helper()
+		acked, stop, err := r.ReportTrial(t.Context(), key, trial, []experiment.Measurement{{Seq: seq, Metric: "speed", Text: "1"}})
+		r.must(err)
+		return acked, stop
+	}
+	if acked, stop := report(1); acked != 1 || stop.Stop {
+		t.Fatalf("the first: got %d, %+v", acked, stop)
+	}
+	b.before = func() {
+		_, err := r.StopTrial(t.Context(), key, trial)
+		r.must(err)
+	}
+	if acked, stop := report(2); acked != 1 || !stop.Stop {
+		t.Errorf("while it ends: got %d, %+v; want 1, and to stop", acked, stop)
+	}
+}
 
 // TestMeasurementsByParts: what a trial reported comes in parts of any size, of the attempt that was begun with.
 func TestMeasurementsByParts(t *testing.T) {
