@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		"github.com/tuned-hpo/tuned/test/kill/noisy"))
 }
 
-// daemon is one life of `tuned run`.
+// daemon is one life of the program.
 type daemon struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer
@@ -43,9 +43,16 @@ type daemon struct {
 	err    error
 }
 
+// start runs an experiment.
 func start(t *testing.T, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{cmd: exec.Command(filepath.Join(bin, "tuned"), append([]string{"run", "--progress=plain"}, args...)...), exited: make(chan struct{})}
+	return begin(t, append([]string{"run", "--progress=plain"}, args...)...)
+}
+
+// begin begins a life of the program.
+func begin(t *testing.T, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{cmd: exec.Command(filepath.Join(bin, "tuned"), args...), exited: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = &d.output, &d.output
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
