@@ -49,15 +49,22 @@ func (s *sim) mayRun(w *work) {
 	if err != nil || snapshot.Trouble != "" || time.Now().Before(s.full) {
 		return
 	}
-	status := &snapshot.Experiment.Status
-	if status.Completed() && !status.Succeeded() && status.CompletionTime != nil && time.Since(*status.CompletionTime) > s.pace {
+	status, x := &snapshot.Experiment.Status, w.of
+	failed := status.Completed() && !status.Succeeded() && status.CompletionTime != nil
+	if failed && !x.drains && time.Since(*status.CompletionTime) > s.pace {
 		s.broken("%s runs, though its experiment failed %s ago (I10)", w, time.Since(*status.CompletionTime))
+	}
+	if !x.stopped.IsZero() && time.Since(x.stopped) > s.pace {
+		s.broken("%s runs, though its experiment was stopped %s ago", w, time.Since(x.stopped))
+	}
+	if since, halted := x.halted[w.trial]; halted && time.Since(since) > s.pace {
+		s.broken("%s runs, though it was stopped %s ago", w, time.Since(since))
 	}
 }
 
 // measure prints a value.
 func (w *work) measure(s *sim) {
-	value := strconv.FormatFloat(float64(s.random.IntN(10_000))/10_000+0.005, 'g', -1, 64)
+	value := loss(s)
 	if s.random.IntN(30) == 0 {
 		value = "nan"
 	}
@@ -65,6 +72,11 @@ func (w *work) measure(s *sim) {
 	w.measured = append(w.measured, experiment.Measurement{
 		Seq: seq, Step: int64(seq), Metric: "loss", Time: time.Now().UTC(), Text: value, Value: experiment.ParseValue(value),
 	})
+}
+
+// loss draws a value.
+func loss(s *sim) string {
+	return strconv.FormatFloat(float64(s.random.IntN(10_000))/10_000+0.005, 'g', -1, 64)
 }
 
 // report has the agent of an attempt of the workload's trial send what is not acknowledged.
@@ -142,6 +154,10 @@ func (s *sim) refused(w *work, err error) {
 	switch status.Code(err) {
 	case codes.OK, codes.InvalidArgument, codes.ResourceExhausted, codes.Canceled:
 		return
+	case codes.NotFound:
+		if s.learn(w.of); w.of.gone {
+			return
+		}
 	case codes.FailedPrecondition:
 		t, ok := s.stored(w)
 		if ok && t.Attempt == w.attempt && !t.State.Final() {
@@ -160,7 +176,7 @@ func (s *sim) refused(w *work, err error) {
 // stored returns a workload's trial.
 func (s *sim) stored(w *work) (experiment.Trial, bool) {
 	snapshot, err := s.life.tuner.Snapshot(w.of.key)
-	if err != nil || w.number > uint64(len(snapshot.Trials)) {
+	if err != nil || w.of.gone || w.number > uint64(len(snapshot.Trials)) {
 		return experiment.Trial{}, false
 	}
 	return snapshot.Trials[w.number-1], true
@@ -171,7 +187,7 @@ func (s *sim) stale() {
 	var all []*work
 	for _, x := range s.experiments {
 		for _, w := range x.works {
-			if w.phase != trialrunner.Running && len(w.measured) > 0 {
+			if x.stored && w.phase != trialrunner.Running && len(w.measured) > 0 {
 				all = append(all, w)
 			}
 		}
@@ -194,7 +210,7 @@ func (s *sim) stale() {
 	s.report(&late, late.attempt)
 	if late.acked > w.acked && late.acked == uint64(len(late.measured)) {
 		t, ok := s.stored(w)
-		if ok && (t.State.Final() || t.Attempt != w.attempt) {
+		if w.of.gone || ok && (t.State.Final() || t.Attempt != w.attempt) {
 			s.broken("%s: what an agent of old reports is taken (trial %s, attempt %d)", w, t.State, t.Attempt)
 		}
 		w.measured = late.measured

@@ -4,8 +4,9 @@ package simulate
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -22,15 +23,21 @@ type request struct {
 	value string // that was told; "" before
 	known bool   // the daemon has accepted the value
 	gone  bool   // the client is, and will never tell
+
+	reported []string // values on the way there
+	acked    uint64   // how many of them the daemon has
 }
 
 // client lets somebody ask or tell.
 func (s *sim) client(x *trialled) {
-	if s.random.IntN(2) == 0 {
+	switch n := s.random.IntN(10); {
+	case n < 5:
 		s.ask(x)
-		return
+	case n < 9:
+		s.tell(x)
+	default:
+		s.consult(x)
 	}
-	s.tell(x)
 }
 
 // ask asks for a new trial, or again for one that was asked for.
@@ -42,6 +49,7 @@ func (s *sim) ask(x *trialled) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	waiting := s.waiting(x)
 	answer, err := s.life.users.Ask(ctx, &tunedv1.AskRequest{Namespace: x.key.Namespace, Experiment: x.key.Name, Count: 1, RequestId: r.id})
 	s.say("%s ask %s: %d trials, %s", x.key.Name, r.id, len(answer.GetTrials()), status.Code(err))
 	if !again {
@@ -57,7 +65,21 @@ func (s *sim) ask(x *trialled) {
 		}
 		return
 	}
+	if name := answer.GetTrials()[0].GetName(); !again && (x.paused.is || len(waiting) > 0 && !slices.Contains(waiting, name)) {
+		s.broken("%s: %s is handed out, though it is paused (%t) or %v were enqueued", x.key, name, x.paused.is, waiting)
+	}
 	s.given(x, r, answer.GetTrials()[0].GetName())
+}
+
+// waiting returns the names of the enqueued trials that nobody has.
+func (s *sim) waiting(x *trialled) (names []string) {
+	trials, _ := s.life.store.Trials(context.Background(), x.key)
+	for i := range trials {
+		if t := &trials[i]; t.Origin == experiment.Enqueued && t.State == experiment.TrialPending {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }
 
 // given notes which trial a request got.
@@ -99,7 +121,7 @@ func (s *sim) tell(x *trialled) {
 	value, other := r.value, false
 	switch {
 	case value == "":
-		r.value = strconv.FormatFloat(float64(s.random.IntN(10_000))/10_000+0.005, 'g', -1, 64)
+		r.value = loss(s)
 		value = r.value
 	case r.known && s.chance(50):
 		value, other = "7", true
@@ -124,11 +146,50 @@ func (s *sim) tell(x *trialled) {
 	}
 }
 
+// consult reports on the way to a result, and asks whether to go on.
+func (s *sim) consult(x *trialled) {
+	var open []*request
+	for _, r := range x.requests {
+		if r.trial != "" && !r.gone && r.value == "" {
+			open = append(open, r)
+		}
+	}
+	if len(open) == 0 {
+		return
+	}
+	r := open[s.random.IntN(len(open))]
+	r.reported = append(r.reported, loss(s))
+	var ms []*tunedv1.Measurement
+	for i, text := range r.reported {
+		ms = append(ms, &tunedv1.Measurement{Seq: uint64(i + 1), Metric: "loss", Text: text})
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	answer, err := s.life.users.ReportTrial(ctx, &tunedv1.ReportTrialRequest{
+		Namespace: x.key.Namespace, Experiment: x.key.Name, Trial: r.trial, Measurements: ms,
+	})
+	s.say("%s report %s: %d, stop %t, %s", x.key.Name, r.id, answer.GetAckedSeq(), answer.GetShouldStop(), status.Code(err))
+	if err != nil || !s.life.heard() {
+		s.failed("report", err)
+		return
+	}
+	e, errE := s.life.store.Get(ctx, x.key)
+	t, errT := s.life.tuner.Trial(ctx, x.key, r.trial)
+	if err := errors.Join(errE, errT); err != nil || answer.GetShouldStop() != (t.State.Final() || t.Stopping || e.Status.Completed()) {
+		s.broken("%s: client of %s is told to stop: %t, its trial is %s (%v)", x.key, r.id, answer.GetShouldStop(), t.State, err)
+	}
+	if acked := answer.GetAckedSeq(); acked < r.acked || acked > uint64(len(ms)) || acked < uint64(len(ms)) && !t.State.Final() {
+		s.broken("%s: %d of %d measurements of %s are acknowledged, were %d before (I3)", x.key, acked, len(ms), r.id, r.acked)
+	}
+	r.acked = answer.GetAckedSeq()
+}
+
 // late looks whether a refused result came too late.
 func (s *sim) late(x *trialled, r *request, err error) {
 	trials, _ := s.life.store.Trials(context.Background(), x.key)
 	t, _ := experiment.FindTrial(trials, r.trial)
-	if r.known || t.Reason != "TimedOut" && t.State.Final() && t.State != experiment.TrialKilled {
+	stopped := t.State == experiment.TrialKilled || t.State == experiment.TrialEarlyStopped && x.haltedPerhaps[t.Name]
+	if r.known || t.Reason != "TimedOut" && t.State.Final() && !stopped {
 		s.broken("%s: the result of %s is refused, its trial is %s (%s): %v", x.key, r.id, t.State, t.Reason, err)
 	}
 	if t.State.Final() {

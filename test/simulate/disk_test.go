@@ -82,14 +82,21 @@ type gate struct {
 }
 
 func (g *gate) write(act func() error) error {
+	return g.change(act, true)
+}
+
+// change makes a write, of which some need space.
+func (g *gate) change(act func() error, space bool) error {
 	_ = g.sim.point("disk.before")
 	switch {
 	case g.dead.Load():
 		return errDead
 	case g.broken.Load() || g.fails.Load():
-		g.broken.Store(true)
+		if !g.broken.Swap(true) {
+			g.sim.diskFailed = time.Now()
+		}
 		return errBroken
-	case time.Now().Before(g.sim.full):
+	case space && g.sim.isFull():
 		return fmt.Errorf("simulated: %w", store.ErrFull)
 	}
 	err := act()
@@ -107,6 +114,10 @@ func (g *gate) Create(ctx context.Context, e *experiment.Experiment) error {
 func (g *gate) Commit(ctx context.Context, k experiment.Key, c store.Change) (revision uint64, err error) {
 	err = g.write(func() error { revision, err = g.Store.Commit(ctx, k, c); return err })
 	return revision, err
+}
+
+func (g *gate) Delete(ctx context.Context, k experiment.Key) error {
+	return g.change(func() error { return g.Store.Delete(ctx, k) }, false)
 }
 
 func (g *gate) Append(ctx context.Context, s experiment.Stream, ms []experiment.Measurement) (acked uint64, err error) {

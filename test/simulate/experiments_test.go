@@ -22,9 +22,10 @@ type trialled struct {
 	external bool
 	stored   bool // the daemon has said so
 	over     bool // it has ended, and nothing of it is under way
-	extended bool // its budget was raised
 	trials   int  // when last looked at
 	uid      string
+	imported *imported // nil: it was created
+	people
 
 	works    []*work // in the order of their start
 	requests []*request
@@ -35,8 +36,9 @@ type trialled struct {
 func (s *sim) newTrialled(n int) *trialled {
 	r := s.random
 	x := &trialled{
-		key: experiment.Key{Namespace: "default", Name: fmt.Sprintf("e%d", n)}, external: r.IntN(3) == 0,
-		seen: map[uint64]experiment.Trial{},
+		key: experiment.Key{Namespace: "default", Name: s.name(n)}, external: r.IntN(3) == 0,
+		seen:   map[uint64]experiment.Trial{},
+		people: people{trialNotes: map[uint64]*known[string]{}, halted: map[string]time.Time{}, haltedPerhaps: map[string]bool{}},
 	}
 	parallel, budget, seed := int32(1+r.IntN(5)), int32(15+r.IntN(40)), s.seed
 	e := &experiment.Experiment{
@@ -64,6 +66,7 @@ func (s *sim) newTrialled(n int) *trialled {
 		goal := 0.01
 		e.Spec.Objective.Goal = &goal
 	}
+	s.limit(e)
 	if x.external {
 		limit := experiment.Duration(2 * s.pace) // that a client may take for a trial
 		e.Spec.Tuned.TrialTimeout = &limit
@@ -72,7 +75,38 @@ func (s *sim) newTrialled(n int) *trialled {
 	}
 	experiment.SetDefaults(e)
 	x.wanted = e
+	x.budget.is = budgetOf(&e.Spec)
+	x.mostTrials, x.mostParallel = int(budget), int(parallel)
+	if !x.external && r.IntN(8) == 0 {
+		s.bring(x)
+	}
 	return x
+}
+
+// name returns that of an experiment, perhaps of one that was deleted.
+func (s *sim) name(n int) string {
+	used := map[string]bool{}
+	for _, x := range s.experiments {
+		used[x.key.Name] = used[x.key.Name] || !x.gone
+	}
+	for _, x := range s.experiments {
+		if !used[x.key.Name] {
+			return x.key.Name
+		}
+	}
+	return fmt.Sprintf("e%d", n)
+}
+
+// limit bounds the time or the cost of an experiment.
+func (s *sim) limit(e *experiment.Experiment) {
+	switch s.random.IntN(8) {
+	case 0:
+		limit := experiment.Duration(1 + s.random.Int64N(40*int64(s.pace)))
+		e.Spec.Tuned.MaxDuration = &limit
+	case 1:
+		most := 1 + float64(s.random.IntN(10))
+		e.Spec.Tuned.Cost = &experiment.Cost{Max: &most, Metric: "loss"}
+	}
 }
 
 // submit gives an experiment to the daemon, which may have it already.
@@ -88,6 +122,9 @@ func (s *sim) submit(x *trialled) {
 			if !x.stored {
 				s.say("%s is submitted, external: %t", x.key, x.external)
 			}
+			if !x.stored {
+				x.clock.since = *e.Metadata.Created
+			}
 			x.stored, x.uid = true, e.Metadata.UID
 			return
 		case !s.life.heard() || s.dying.Load() || errors.Is(err, errBroken) || s.life.ended():
@@ -101,51 +138,19 @@ func (s *sim) submit(x *trialled) {
 	s.broken("submit %s: the disk stays full", x.key)
 }
 
-// extend raises a budget, also of an experiment that has ended by its budget.
-func (s *sim) extend() {
-	x := s.anyExperiment()
-	if x == nil || x.extended || s.calm {
-		return
-	}
-	x.extended = true
-	e, err := s.life.store.Get(context.Background(), x.key)
-	if err != nil || e.Status.Completed() {
-		return
-	}
-	edited := *x.wanted
-	more := *edited.Spec.MaxTrialCount + int32(s.random.IntN(5))
-	edited.Spec.MaxTrialCount = &more
-	x.wanted = &edited
-	s.say("%s gets a budget of %d", x.key, more)
-	s.submit(x)
-}
-
-// anyExperiment returns one that is stored and not over, nil if there is none.
-func (s *sim) anyExperiment() *trialled {
-	var open []*trialled
-	for _, x := range s.experiments {
-		if x.stored && !x.over {
-			open = append(open, x)
-		}
-	}
-	if len(open) == 0 {
-		return nil
-	}
-	return open[s.random.IntN(len(open))]
-}
-
 // created is how many trials there are in all.
 func (s *sim) created() (n int) {
 	if s.life == nil {
 		return 0
 	}
 	for _, x := range s.experiments {
+		trials := x.trials
 		if !x.over {
 			if snapshot, err := s.life.tuner.Snapshot(x.key); err == nil {
-				x.trials = len(snapshot.Trials)
+				trials = len(snapshot.Trials)
 			}
 		}
-		n += x.trials
+		n += trials
 	}
 	return n
 }
@@ -156,7 +161,7 @@ func (s *sim) over() bool {
 	for _, x := range s.experiments {
 		if !x.over {
 			snapshot, err := s.life.tuner.Snapshot(x.key)
-			x.over, x.trials = err == nil && snapshot.Settled && len(x.alive()) == 0, max(x.trials, len(snapshot.Trials))
+			x.over = err == nil && snapshot.Settled && len(x.alive()) == 0 && !x.deleting.is
 		}
 		all = all && x.over
 	}

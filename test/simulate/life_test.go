@@ -84,10 +84,11 @@ func (s *sim) boot() {
 	l.cancel = cancel
 	go func() { l.run <- l.tuner.Run(ctx) }()
 	l.serve()
-	for _, x := range s.experiments {
-		if x.stored {
-			s.submit(x)
+	for err := l.tuner.Start(ctx); err != nil; err = l.tuner.Start(ctx) {
+		if !errors.Is(err, errRunner) {
+			s.broken("start: %v", err)
 		}
+		time.Sleep(time.Second) // whoever watches over the daemon starts it anew
 	}
 }
 
@@ -111,6 +112,7 @@ func (l *life) kill() {
 	if l.dead.Swap(true) {
 		return
 	}
+	l.sim.forget(time.Now())
 	if err := l.sim.disk.crash(); err != nil {
 		panic(err)
 	}
@@ -127,6 +129,7 @@ func (l *life) stop() {
 	if err := l.store.Close(); err != nil {
 		l.sim.broken("close: %v", err)
 	}
+	l.sim.forget(time.Now())
 	l.dead.Store(true)
 }
 
@@ -170,3 +173,14 @@ func (l *life) bury() {
 
 // heard reports whether an answer counts: the daemon lived when it was given.
 func (l *life) heard() bool { return !l.dead.Load() }
+
+// forget notes that the daemon has ended: what it had not stored of the time used is forgotten.
+func (s *sim) forget(died time.Time) {
+	lost := saved + time.Since(died)
+	if s.fullSince.Before(died) && s.full.After(s.fullSince) {
+		lost += died.Sub(s.fullSince)
+	}
+	for _, x := range s.experiments {
+		x.clock.forgot += lost
+	}
+}

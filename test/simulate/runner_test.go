@@ -96,7 +96,7 @@ func (s *sim) draw(x *trialled, what ...any) uint64 {
 }
 
 func (h *handle) find(key experiment.Key) *trialled {
-	for _, x := range h.life.sim.experiments {
+	for _, x := range slices.Backward(h.life.sim.experiments) { // the last one of that name
 		if x.key == key {
 			return x
 		}
@@ -141,18 +141,43 @@ func (h *handle) begin(ctx context.Context, x *trialled, spec trialrunner.Spec) 
 	case t.State != experiment.TrialPending || t.Attempt != spec.Attempt:
 		s.violate("%s is started, which is stored as %s at attempt %d", w, t.State, t.Attempt)
 	}
+	s.mayBegin(x, &t, trials)
 	for _, other := range x.alive() {
 		if other.trial == w.trial {
 			s.violate("%s is started while attempt %d runs", w, other.attempt)
 		}
 	}
-	if running, most := len(x.alive())+1, int(*x.wanted.Spec.ParallelTrialCount); running > most {
-		s.violate("%d workloads of %s run, at most %d may (I2)", running, x.key, most)
-	}
 	if err := inSpace(spec.Assignment); err != nil {
 		s.violate("%s is started: %v (I9)", w, err)
 	}
 	x.works = append(x.works, w)
+}
+
+// mayBegin looks whether people want a trial to begin.
+func (s *sim) mayBegin(x *trialled, t *experiment.Trial, trials []experiment.Trial) {
+	e, err := s.life.store.Get(context.Background(), x.key)
+	most := x.budget.is.parallel
+	if p := x.budget.perhaps; p != nil {
+		most = max(most, p.parallel)
+	}
+	_, halted := x.halted[t.Name]
+	switch {
+	case err != nil || x.gone:
+		s.violate("trial %d of %s begins, which is gone (%v)", t.Number, x.key, err)
+	case e.Control.Deleting || x.deleting.is:
+		s.violate("trial %d of %s begins, which is being deleted", t.Number, x.key)
+	case e.Status.Completed():
+		s.violate("trial %d of %s begins, which has ended", t.Number, x.key)
+	case x.paused.is && x.paused.perhaps == nil:
+		s.violate("trial %d of %s begins, which is paused", t.Number, x.key)
+	case halted:
+		s.violate("trial %d of %s begins, which was stopped", t.Number, x.key)
+	case len(x.alive()) >= int(most):
+		s.violate("%d workloads of %s run, at most %d may (I2)", len(x.alive())+1, x.key, most)
+	}
+	if first := x.overtaken(t, trials); first != nil {
+		s.violate("trial %d of %s begins, though trial %d was enqueued", t.Number, x.key, first.Number)
+	}
 }
 
 func (h *handle) Stop(_ context.Context, key experiment.Key, trial string, attempt int) error {
@@ -225,8 +250,19 @@ func (h *handle) Remove(_ context.Context, key experiment.Key, trial string, att
 	return nil
 }
 
-func (h *handle) Purge(context.Context, experiment.Key) error { return nil }
-func (h *handle) Leave(experiment.Key)                        {}
+func (h *handle) Purge(_ context.Context, key experiment.Key) error {
+	x := h.find(key)
+	switch {
+	case h.life.dead.Load():
+		return errDead
+	case h.moody(x, 3, "purge"):
+		return errRunner
+	}
+	x.purged = true
+	return nil
+}
+
+func (h *handle) Leave(experiment.Key) {}
 
 func (h *handle) Log(context.Context, experiment.Key, string, int, int64, bool) (io.ReadCloser, error) {
 	return nil, fs.ErrNotExist

@@ -36,6 +36,8 @@ type sim struct {
 	life        *life
 	experiments []*trialled
 	full        time.Time // until when the disk is
+	fullSince   time.Time
+	diskFailed  time.Time // when the disk of this life failed
 	countdown   atomic.Int64
 	dying       atomic.Bool // a point is being hit at which the daemon dies
 
@@ -51,7 +53,7 @@ func newSim(t *testing.T, seed uint64, verbose bool) *sim {
 	t.Helper()
 	s := &sim{
 		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), verbose: verbose, begun: time.Now(),
-		pace: 3 * time.Hour, disk: newMemory(), sum: sha256.New(),
+		pace: 3 * time.Hour, turned: time.Now(), disk: newMemory(), sum: sha256.New(),
 	}
 	failpoint.Intercept(s.point)
 	return s
@@ -74,7 +76,7 @@ func (s *sim) figures() figures {
 
 // say adds a line to the trace.
 func (s *sim) say(format string, args ...any) {
-	line := fmt.Sprintf("%s %s", time.Since(s.begun), fmt.Sprintf(format, args...))
+	line := fmt.Sprintf("%s %s", s.turned.Sub(s.begun), fmt.Sprintf(format, args...))
 	s.sum.Write([]byte(line + "\n"))
 	if s.verbose {
 		s.t.Log(line)
@@ -115,16 +117,30 @@ func (s *sim) point(name string) error {
 }
 
 // act lets one thing happen, of which the daemon may die, and waits until it has come to rest.
-func (s *sim) act(what func()) {
+func (s *sim) act(what func()) { s.perilous(3, what) }
+
+// perilous is act with another chance in a hundred of dying.
+func (s *sim) perilous(percent int, what func()) {
 	s.nextTurn()
 	s.countdown.Store(-1)
-	if s.chance(3) {
+	if s.chance(percent) {
 		s.countdown.Store(int64(1 + s.random.IntN(12)))
 	}
 	what()
 	s.rest()
 	s.countdown.Store(-1)
 	s.revive()
+	s.align()
+}
+
+// align lets the next turn begin at the same time, however often the daemon has tried something again:
+// whether it looks once or twice is not for the seed to say.
+func (s *sim) align() {
+	if past := time.Since(s.begun) % time.Second; past > 0 {
+		time.Sleep(time.Second - past)
+		s.rest()
+		s.revive()
+	}
 }
 
 func (s *sim) nextTurn() {
@@ -144,6 +160,9 @@ func (s *sim) revive() {
 	for s.life == nil || s.life.dead.Load() || s.life.ended() {
 		if s.life != nil {
 			s.say("the daemon is dead")
+			if s.life.store.broken.Load() {
+				s.forget(s.diskFailed)
+			}
 			s.life.bury()
 			s.restarts++
 		}
@@ -181,7 +200,7 @@ func (s *sim) begin() {
 	open, created := 0, s.created()
 	for _, x := range s.experiments {
 		if !x.stored {
-			s.act(func() { s.submit(x) })
+			s.introduce(x)
 		}
 		if !x.over {
 			open++
@@ -192,23 +211,35 @@ func (s *sim) begin() {
 	}
 	x := s.newTrialled(len(s.experiments))
 	s.experiments = append(s.experiments, x)
+	s.introduce(x)
+}
+
+// introduce has the daemon take in an experiment.
+func (s *sim) introduce(x *trialled) {
+	if x.imported != nil {
+		s.perilous(20, func() { s.take(x) })
+		return
+	}
 	s.act(func() { s.submit(x) })
 }
 
 // turn lets something happen.
 func (s *sim) turn() {
 	switch n := s.random.IntN(100); {
-	case n < 80:
+	case n < 74:
 		s.proceed()
-	case n < 90:
+	case n < 84:
 		wait := time.Duration(1 + s.random.Int64N(int64(s.pace)))
 		s.say("wait %s", wait)
 		s.nextTurn()
 		time.Sleep(wait)
 		s.rest()
 		s.revive()
-	default:
+		s.align()
+	case n < 92:
 		s.trouble()
+	default:
+		s.person()
 	}
 }
 
@@ -216,23 +247,29 @@ func (s *sim) turn() {
 func (s *sim) proceed() {
 	var can []func()
 	for _, x := range s.experiments {
-		for _, w := range x.alive() {
-			can = append(can, func() { s.advance(w) })
+		if !x.stored {
+			continue
 		}
-		if x.external && x.stored && !x.over {
+		for _, w := range x.alive() {
+			can = append(can, func() { s.act(func() { s.advance(w) }) })
+		}
+		if x.paused.is && (s.calm || s.random.IntN(20) == 0) {
+			can = append(can, func() { s.resume(x) })
+		}
+		if x.external && x.stored && !x.over && !x.deleting.is {
 			for range *x.wanted.Spec.ParallelTrialCount {
-				can = append(can, func() { s.client(x) })
+				can = append(can, func() { s.act(func() { s.client(x) }) })
 			}
 		}
 	}
 	if len(can) > 0 {
-		s.act(can[s.random.IntN(len(can))])
+		can[s.random.IntN(len(can))]()
 	}
 }
 
 // trouble is what the machine and its people do.
 func (s *sim) trouble() {
-	switch s.random.IntN(6) {
+	switch s.random.IntN(5) {
 	case 0:
 		if s.chance(100) {
 			s.say("the daemon is killed")
@@ -245,6 +282,9 @@ func (s *sim) trouble() {
 		}
 	case 2:
 		if s.chance(60) {
+			if !s.isFull() {
+				s.fullSince = time.Now()
+			}
 			s.full = time.Now().Add(time.Duration(s.random.Int64N(int64(s.pace / 6))))
 			s.say("the disk is full until %s", s.full.Sub(s.begun))
 		}
@@ -254,12 +294,11 @@ func (s *sim) trouble() {
 			s.life.store.fails.Store(true)
 		}
 	case 4:
-		s.act(s.extend)
-	case 5:
 		s.act(s.stale)
 	}
 	s.rest()
 	s.revive()
+	s.align()
 }
 
 // settle waits until what is put off has been done.

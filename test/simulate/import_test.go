@@ -1,0 +1,89 @@
+//go:build failpoint
+
+package simulate
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+// imported is what another tool had tried.
+type imported struct {
+	trials   []experiment.Trial
+	measured map[uint64][]experiment.Measurement
+}
+
+// bring makes an experiment one that is imported. Nothing here runs its trials.
+func (s *sim) bring(x *trialled) {
+	n := int32(3 + s.random.IntN(8))
+	e, in := x.wanted, &imported{measured: map[uint64][]experiment.Measurement{}}
+	e.Spec.MaxTrialCount, e.Spec.MaxFailedTrialCount, e.Spec.Objective.Goal = &n, nil, nil
+	e.Spec.ParallelTrialCount = new(min(n, *e.Spec.ParallelTrialCount))
+	e.Spec.Tuned.MaxDuration, e.Spec.Tuned.Cost, e.Local.Command = nil, nil, nil
+	e.Spec.Tuned.TrialTimeout = new(experiment.Duration(2 * s.pace))
+	x.external, x.imported, x.budget.is = true, in, budgetOf(&e.Spec)
+	x.mostTrials, x.mostParallel = int(n), int(*e.Spec.ParallelTrialCount)
+	for number := uint64(1); number <= uint64(n); number++ {
+		t := experiment.Trial{
+			Number: number, Attempt: 1, State: experiment.TrialSucceeded, FinishNo: number, Created: s.begun, Finished: s.begun.Add(time.Hour),
+			Assignment: []experiment.Pair{{Name: "x", Value: strconv.Itoa(int(number) % 3)}, {Name: "n", Value: "3"}, {Name: "c", Value: "a"}},
+		}
+		var ms []experiment.Measurement
+		for seq := uint64(1); seq <= uint64(1+s.random.IntN(3)); seq++ {
+			text := loss(s)
+			ms = append(ms, experiment.Measurement{Seq: seq, Metric: "loss", Text: text, Value: experiment.ParseValue(text)})
+		}
+		t.Observation = experiment.Observe(e.Spec.Objective, ms)
+		if s.random.IntN(3) > 0 { // of others only the result is known
+			in.measured[number] = ms
+		}
+		in.trials = append(in.trials, t)
+	}
+}
+
+// take imports an experiment, as often as it takes.
+func (s *sim) take(x *trialled) {
+	wanted := *x.wanted
+	err := s.life.tuner.Import(context.Background(), &wanted, x.imported.trials, x.imported.measured)
+	s.say("%s is imported: %t", x.key, err == nil)
+	switch {
+	case !s.life.heard() || s.dying.Load() || s.life.store.broken.Load():
+		return // it is imported again
+	case errors.Is(err, store.ErrFull):
+		return
+	case errors.Is(err, store.ErrConflict):
+		e, got := s.life.store.Get(context.Background(), x.key)
+		if got != nil || e.Status.Reason() != "ExperimentMaxTrialsReached" {
+			s.broken("%s cannot be imported: %v", x.key, err)
+		}
+	case err != nil:
+		s.broken("%s cannot be imported: %v", x.key, err)
+	}
+	e, err := s.life.store.Get(context.Background(), x.key)
+	if err != nil {
+		s.broken("%s was imported: %v", x.key, err)
+	}
+	x.stored, x.uid, x.trials = true, e.Metadata.UID, len(x.imported.trials)
+}
+
+// checkImported asserts that the trials that were imported are there as they were.
+func (s *sim) checkImported(ctx context.Context, x *trialled, trials []experiment.Trial) {
+	if x.imported == nil {
+		return
+	}
+	for i, was := range x.imported.trials {
+		is := trials[i]
+		if is.State != was.State || is.FinishNo != was.FinishNo || leastLoss(&is) != leastLoss(&was) || is.Assignment[0] != was.Assignment[0] {
+			s.broken("%s: trial %d is %+v, was imported as %+v", x.key, i+1, is, was)
+		}
+		ms, err := s.life.store.Measurements(ctx, experiment.Stream{Experiment: x.key, Number: was.Number, Attempt: 1, Source: "tell"}, 0, 0)
+		if err != nil || len(ms) != len(x.imported.measured[was.Number]) {
+			s.broken("%s: trial %d has %d measurements (%v), %d were imported", x.key, i+1, len(ms), err, len(x.imported.measured[was.Number]))
+		}
+	}
+}
