@@ -22,7 +22,7 @@ const (
 	clients  = 8 // two for each way to the daemon
 	parallel = 4 // fewer than clients, so that some find no room
 	budget   = 20
-	lives    = 4 // of the daemon in each history
+	lives    = 3 // of the daemon in each history
 )
 
 // TestHistories has clients call a daemon that is killed now and then, and looks for an order of the

@@ -123,7 +123,7 @@ func (s *sim) person() {
 		s.resume(x)
 	case n < 5:
 		s.stop(x)
-	case n < 8:
+	case n < 7:
 		s.extend(x)
 	case n < 9:
 		s.delete(x)
@@ -138,7 +138,11 @@ func (s *sim) person() {
 
 // call makes a call, which the daemon may not survive.
 func (s *sim) call(x *trialled, what string, f func(context.Context) error) (how outcome) {
-	s.perilous(12, func() {
+	percent := 12
+	if what == "delete" {
+		percent = 40 // it has the most steps
+	}
+	s.perilous(percent, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		err := f(ctx)

@@ -185,7 +185,7 @@ func (s *sim) run() {
 		}
 		s.calm = turn > turns/2
 		s.turn()
-		if turn%20 == 0 {
+		if turn%30 == 0 {
 			s.check()
 		}
 	}

@@ -18,7 +18,7 @@ import (
 
 var (
 	all   = flag.Bool("all", false, "plant every mutant, not only those of each run of the tests")
-	seeds = flag.Int("mutant-seeds", 100, "seeds within which a mutant must be found")
+	seeds = flag.Int("mutant-seeds", 1000, "seeds within which a mutant must be found")
 )
 
 const root = "../../.."
@@ -98,7 +98,7 @@ func (m *mutant) build(t *testing.T) (program string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), "go", "test", "-c", "-tags=failpoint", "-overlay="+file, "-o", program, "./test/simulate")
+	c := exec.CommandContext(t.Context(), "go", "test", "-c", "-tags=failpoint", "-ldflags=-s -w", "-overlay="+file, "-o", program, "./test/simulate")
 	c.Dir = root
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
@@ -111,8 +111,8 @@ var found = regexp.MustCompile(`seed (\d+), after .*BROKEN: .*`)
 // TestMutants requires that the simulation finds what is planted.
 func TestMutants(t *testing.T) {
 	paths, err := filepath.Glob("*.mutant")
-	if err != nil || len(paths) < 10 {
-		t.Fatalf("%d mutants (%v), want 10 or more", len(paths), err)
+	if err != nil || len(paths) < 24 {
+		t.Fatalf("%d mutants (%v), want 24 or more", len(paths), err)
 	}
 	planted, caught := 0, 0
 	for _, path := range paths {
@@ -126,15 +126,15 @@ func TestMutants(t *testing.T) {
 		}
 		planted++
 		t.Run(m.name, func(t *testing.T) {
-			c := exec.CommandContext(t.Context(), m.build(t), append([]string{"-test.run=Simulation", "-test.timeout=5m", fmt.Sprint("-seeds=", *seeds)}, m.flags...)...)
+			c := exec.CommandContext(t.Context(), m.build(t), append([]string{"-test.run=Simulation", "-test.timeout=30m", fmt.Sprint("-seeds=", *seeds)}, m.flags...)...)
 			c.Dir = ".."
 			out, err := c.CombinedOutput()
-			evidence := found.Find(out)
+			evidence := found.FindSubmatch(out)
 			if err == nil || evidence == nil {
 				t.Fatalf("%s\nnot found within %d seeds: %v\n%s", m.what, *seeds, err, out)
 			}
 			caught++
-			t.Logf("%s\nfound: %.300s", m.what, evidence)
+			t.Logf("%s\nfound at seed %s of %d: %.300s", m.what, evidence[1], *seeds, evidence[0])
 		})
 	}
 	t.Logf("%d of %d mutants found", caught, planted)
