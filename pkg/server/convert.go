@@ -124,9 +124,26 @@ func wholeMessage(s *tuner.Snapshot) (*tunedv1.Experiment, error) {
 		return nil, err
 	}
 	shown.Status, shown.Revision, shown.Control, shown.Note = experiment.Status{}, 0, experiment.Control{}, experiment.Note{}
-	manifest, err := yaml.Marshal(shown)
-	m.Manifest = string(manifest)
+	m.Manifest, err = manifestOf(shown)
 	return m, err
+}
+
+// manifestOf is an experiment as YAML, whatever characters its names and values have.
+func manifestOf(e *experiment.Experiment) (string, error) {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return "", err
+	}
+	var quiet strings.Builder
+	for _, r := range string(text) {
+		if r >= 0x7f && r <= 0x9f || r == '\ufffe' || r == '\uffff' { // which JSON may have as they are, and YAML not
+			fmt.Fprintf(&quiet, `\u%04x`, r)
+		} else {
+			quiet.WriteRune(r)
+		}
+	}
+	manifest, err := yaml.JSONToYAML([]byte(quiet.String()))
+	return string(manifest), err
 }
 
 func algorithmMessage(d *algorithms.Definition) *tunedv1.Algorithm {
