@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,6 +33,8 @@ type app struct {
 	stderr  io.Writer
 	getenv  func(string) string
 	entered bool // the command line was understood and a command has begun
+
+	outTerminal, errTerminal *os.File // what stdout and stderr guard; nil where they are no terminals
 }
 
 // exit is an error that decides the exit code. A nil err prints nothing.
@@ -56,7 +59,9 @@ func usage(format string, args ...any) error {
 
 // run is the program without its process: it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, getenv: getenv}
+	a := &app{stdin: stdin, getenv: getenv}
+	a.stdout, a.outTerminal = guarded(stdout)
+	a.stderr, a.errTerminal = guarded(stderr)
 	root := a.root()
 	if err := checkCommand(root, args); err != nil {
 		return a.code(err)

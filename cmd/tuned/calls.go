@@ -198,7 +198,7 @@ func rpcError(err error) error {
 		return fmt.Errorf("%w at %s", errEnded, visible(s.Message()))
 	}
 	if faults := faultsOf(s); len(faults) > 0 {
-		return exit{exitUsage, fmt.Errorf("%d faults:\n%s", len(faults), strings.Join(faults, "\n"))}
+		return exit{exitUsage, fmt.Errorf("%s:\n%s", plural(len(faults), "fault"), strings.Join(faults, "\n"))}
 	}
 	return &refusal{s}
 }
@@ -219,7 +219,7 @@ func faultsOf(s *status.Status) (out []string) {
 			continue
 		}
 		for _, v := range bad.GetFieldViolations() {
-			out = append(out, visible(v.GetField()+": "+v.GetDescription()))
+			out = append(out, visible(strings.TrimPrefix(v.GetField()+": "+v.GetDescription(), ": ")))
 		}
 	}
 	return out

@@ -75,26 +75,27 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 	if f.format != "text" {
 		return printDescribed(a.stdout, f.format, "experiment", w.message, events, map[string]any{"advice": advice})
 	}
-	describeState(a.stdout, &w, time.Now())
-	describeBudget(a.stdout, w.message)
-	explainObjective(a.stdout, &w.Spec)
-	if err := explainSpace(a.stdout, &w.Spec); err != nil {
+	out := a.text()
+	describeState(out, &w, time.Now())
+	describeBudget(out, w.message)
+	explainObjective(out, &w.Spec)
+	if err := explainSpace(out, &w.Spec); err != nil {
 		return err
 	}
-	heading(a.stdout, "Found")
+	heading(out, "Found")
 	r := newResult(w.Experiment, w.trials, logsOf(w.Experiment, dir), time.Now())
 	if r.Best == nil {
-		fmt.Fprintln(a.stdout, "  nothing yet")
+		fmt.Fprintln(out, "  nothing yet")
 	}
-	r.chosen.print(indented{a.stdout})
-	fmt.Fprintf(a.stdout, "  Trials:      %s\n", r.trialText())
-	printRunning(a.stdout, &w, latest, time.Now())
-	printFailures(indented{a.stdout}, r.Failures)
-	printEvents(a.stdout, events)
+	r.chosen.print(indented{out})
+	fmt.Fprintf(out, "  Trials:      %s\n", r.trialText())
+	printRunning(out, &w, latest, time.Now())
+	printFailures(indented{out}, r.Failures)
+	printEvents(out, events)
 	if len(advice) > 0 {
-		heading(a.stdout, "What to do")
+		heading(out, "What to do")
 		for _, line := range advice {
-			fmt.Fprintf(a.stdout, "  - %s\n", visible(line))
+			fmt.Fprintf(out, "  - %s\n", visible(line))
 		}
 	}
 	return nil
@@ -289,8 +290,8 @@ func (a *app) describeTrial(ctx context.Context, f *describeFlags, name, trial s
 		return printDescribed(a.stdout, f.format, "trial", t, events, map[string]any{"log": log, "latest": orEmpty(latest[t.GetNumber()])})
 	}
 	a.printTrial(t, &known, log)
-	printMetrics(a.stdout, t, latest[t.GetNumber()])
-	printEvents(a.stdout, events)
+	printMetrics(a.text(), t, latest[t.GetNumber()])
+	printEvents(a.text(), events)
 	return nil
 }
 
@@ -304,7 +305,7 @@ func (a *app) printTrial(t *tunedv1.Trial, known *experiment.Trial, log string) 
 		value = exact(t.GetValue())
 	}
 	now := time.Now()
-	printRows(a.stdout, [][2]string{
+	printRows(a.text(), [][2]string{
 		{"Trial", t.GetName()},
 		{"Number", fmt.Sprint(t.GetNumber())},
 		{"Experiment", t.GetNamespace() + "/" + t.GetExperiment()},

@@ -42,23 +42,24 @@ func (a *app) explain(c *cobra.Command, f *runFlags, file string, command []stri
 		return err
 	}
 	e := r.Experiment
-	fmt.Fprintf(a.stdout, "Experiment %s\n", e.Key())
-	explainObjective(a.stdout, &e.Spec)
-	if err := explainSpace(a.stdout, &e.Spec); err != nil {
+	out := a.text()
+	fmt.Fprintf(out, "Experiment %s\n", e.Key())
+	explainObjective(out, &e.Spec)
+	if err := explainSpace(out, &e.Spec); err != nil {
 		return err
 	}
-	explainBudget(a.stdout, &e.Spec)
-	if err := explainAlgorithm(a.stdout, &e.Spec); err != nil {
+	explainBudget(out, &e.Spec)
+	if err := explainAlgorithm(out, &e.Spec); err != nil {
 		return err
 	}
-	if err := explainEarlyStopping(a.stdout, &e.Spec); err != nil {
+	if err := explainEarlyStopping(out, &e.Spec); err != nil {
 		return err
 	}
-	explainMetrics(a.stdout, e.Spec.MetricsCollectorSpec)
-	if err := explainWorkload(a.stdout, e); err != nil {
+	explainMetrics(out, e.Spec.MetricsCollectorSpec)
+	if err := explainWorkload(out, e); err != nil {
 		return err
 	}
-	explainDefaults(a.stdout, r.Defaults)
+	explainDefaults(out, r.Defaults)
 	return nil
 }
 

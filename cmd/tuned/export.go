@@ -12,7 +12,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/exchange"
@@ -41,7 +40,7 @@ and its dashboard open. "tuned import" reads all but parquet.`,
 }
 
 func (a *app) export(ctx context.Context, p *place, name, format, file string) error {
-	if out, ok := a.stdout.(*os.File); ok && file == "" && format == exchange.Parquet && term.IsTerminal(int(out.Fd())) {
+	if a.isTerminal() && file == "" && format == exchange.Parquet {
 		return usage("%s is no text; give -f FILE, or send it elsewhere", format)
 	}
 	var s *exchange.Study
@@ -53,9 +52,6 @@ func (a *app) export(ctx context.Context, p *place, name, format, file string) e
 		return err
 	}
 	return a.writeTo(file, func(w io.Writer) error {
-		if out, ok := a.stdout.(*os.File); ok && (file == "" || file == "-") && term.IsTerminal(int(out.Fd())) {
-			w = shown{w}
-		}
 		return exchange.Write(w, format, s)
 	})
 }
@@ -125,16 +121,4 @@ func (a *app) writeTo(file string, f func(io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(next.Name(), file)
-}
-
-// shown is a terminal, which what clients wrote must not drive.
-type shown struct{ to io.Writer }
-
-// Write implements io.Writer for text whose characters are not cut apart.
-func (s shown) Write(text []byte) (int, error) {
-	keep := func(r rune) bool { return r != '\n' && r != '\t' && r != '\r' && drives(r) }
-	if _, err := io.WriteString(s.to, escape(string(text), keep)); err != nil {
-		return 0, err
-	}
-	return len(text), nil
 }

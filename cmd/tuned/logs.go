@@ -5,11 +5,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strconv"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -73,8 +69,11 @@ func (a *app) logs(ctx context.Context, f *logsFlags, name, trial string) error 
 		return usage("--tail-bytes: want at least 0, got %d", f.tail)
 	}
 	out := a.stdout
-	if a.isTerminal() && !f.raw {
-		out = &quiet{to: a.stdout}
+	switch {
+	case a.isTerminal() && f.raw:
+		out = a.outTerminal
+	case a.isTerminal():
+		out = &quiet{to: a.outTerminal, returns: true}
 	}
 	key, printed := f.key(name), int64(0)
 	print := func(c *client) error { return c.printLog(ctx, f, key, trial, out, &printed) }
@@ -119,44 +118,3 @@ func (c *client) printLog(ctx context.Context, f *logsFlags, key experiment.Key,
 	}
 	return c.about(ctx, key, err)
 }
-
-// quiet writes control characters out, but for line breaks, tabs and colours.
-type quiet struct {
-	to   io.Writer
-	rest []byte // the beginning of a rune or of a colour whose end is to come
-}
-
-// harmless is a sequence that changes the look of letters alone.
-var harmless = regexp.MustCompile(`^\x1b\[[0-9;]*m`)
-
-// longestColour bounds what is kept back in bytes.
-const longestColour = 32
-
-// Write implements io.Writer.
-func (q *quiet) Write(data []byte) (int, error) {
-	text := slices.Concat(q.rest, data)
-	var out []byte
-	for len(text) > 0 {
-		if colour := harmless.Find(text); colour != nil {
-			out, text = append(out, colour...), text[len(colour):]
-			continue
-		}
-		if !utf8.FullRune(text) || text[0] == '\x1b' && len(text) < longestColour && unfinished.Match(text) {
-			break
-		}
-		r, size := utf8.DecodeRune(text)
-		if unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' || r == utf8.RuneError {
-			out = append(out, visible(string(r))...)
-		} else {
-			out = append(out, text[:size]...)
-		}
-		text = text[size:]
-	}
-	q.rest = slices.Clone(text)
-	if _, err := q.to.Write(out); err != nil {
-		return 0, err
-	}
-	return len(data), nil
-}
-
-var unfinished = regexp.MustCompile(`^\x1b(\[[0-9;]*)?$`)

@@ -38,7 +38,7 @@ of which it predicts trials no better than by chance, that is said instead.`,
 			if format != "text" {
 				return printAs(a.stdout, format, m)
 			}
-			printModel(a.stdout, &m)
+			printModel(a.text(), &m)
 			return nil
 		},
 	}

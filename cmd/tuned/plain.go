@@ -111,7 +111,7 @@ func progressLine(p *progress) string {
 	}
 	switch {
 	case p.Best != nil:
-		fmt.Fprintf(&b, " | best %s=%s (%s)", p.Objective.ObjectiveMetricName, short(p.BestValue), p.Best.Name)
+		fmt.Fprintf(&b, " | best %s=%s (%s)", visible(p.Objective.ObjectiveMetricName), short(p.BestValue), p.Best.Name)
 	case p.Infeasible > 0:
 		fmt.Fprint(&b, " | "+noneFeasible(p.Infeasible))
 	}
@@ -127,7 +127,7 @@ func trialLine(p *progress, i int) string {
 		line += " (" + firstLine(t.Message) + ")"
 	case t.State == experiment.TrialSucceeded || t.State == experiment.TrialEarlyStopped:
 		for _, o := range p.Spec.Objectives() {
-			line += fmt.Sprintf(" %s=%s", o.MetricName, short(metricOf(t, o.MetricName, p.Objective)))
+			line += fmt.Sprintf(" %s=%s", visible(o.MetricName), short(metricOf(t, o.MetricName, p.Objective)))
 		}
 		if broken := brokenBy(p.Spec, t); diverged(t) {
 			line += " (" + firstLine(t.Message) + ")"

@@ -54,10 +54,16 @@ func onTerminalWith(t *testing.T, c *exec.Cmd, stderr *strings.Builder) string {
 		t.Fatal(err)
 	}
 	slave.Close()
-	seen, _ := io.ReadAll(master) // ends with an error once no process has the terminal any more
+	seen := readTerminal(master)
 	if err := c.Wait(); err != nil {
 		t.Fatalf("%v\n%s%s", err, seen, stderr.String())
 	}
+	return seen
+}
+
+// readTerminal reads what a terminal receives until no process has it any more.
+func readTerminal(master *os.File) string {
+	seen, _ := io.ReadAll(master) // that is an error
 	return string(seen)
 }
 

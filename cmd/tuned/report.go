@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/tuned-hpo/tuned/pkg/exchange/report"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -35,7 +33,7 @@ with their reasons, the trials and the experiment as YAML.`,
 }
 
 func (a *app) report(ctx context.Context, p *place, name, file string) error {
-	if out, ok := a.stdout.(*os.File); ok && file == "" && term.IsTerminal(int(out.Fd())) {
+	if a.isTerminal() && file == "" {
 		return usage("it is a page for a browser; give -f %s.html", name)
 	}
 	var in report.Input

@@ -139,7 +139,7 @@ func (r *result) print(w io.Writer) {
 func (b *bestTrial) metricText() string {
 	words := make([]string, len(b.order))
 	for i, metric := range b.order {
-		words[i] = metric + "=" + exact(float64(b.Metrics[metric]))
+		words[i] = visible(metric) + "=" + exact(float64(b.Metrics[metric]))
 	}
 	return strings.Join(words, " ")
 }

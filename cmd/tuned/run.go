@@ -161,7 +161,7 @@ func (a *app) conclude(s tuner.Snapshot, dir dataDir, mode string) error {
 	if mode == "json" {
 		writeJSON(a.stdout, r)
 	} else {
-		r.print(a.stdout)
+		r.print(a.text())
 	}
 	if r.ExitCode == exitOK {
 		return nil

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -174,7 +173,7 @@ func (d *daemon) listenTCP(ctx context.Context, cfg *config, shown *certificate)
 // serveLog is where the log goes beside its file: to standard error, unless that is a terminal, which gets
 // the banner.
 func (a *app) serveLog() io.Writer {
-	if a.errTerminal() {
+	if a.errTerminal != nil {
 		return nil
 	}
 	return a.stderr
@@ -182,7 +181,7 @@ func (a *app) serveLog() io.Writer {
 
 // banner tells a person at a terminal where the API is.
 func (a *app) banner(d *daemon, cfg *config, url string) {
-	if !a.errTerminal() {
+	if a.errTerminal == nil {
 		return
 	}
 	var b strings.Builder
@@ -205,10 +204,4 @@ func (c *config) tokenFile() string {
 		return c.TokenFile
 	}
 	return dataDir(c.DataDir).tokenFile()
-}
-
-// errTerminal reports whether standard error is a terminal.
-func (a *app) errTerminal() bool {
-	f, ok := a.stderr.(*os.File)
-	return ok && isTerminal(f)
 }

@@ -129,7 +129,7 @@ func creation(e *experiment.Experiment) (*tunedv1.CreateExperimentRequest, error
 	if err != nil {
 		return nil, fmt.Errorf("write manifest: %w", err)
 	}
-	r := &tunedv1.CreateExperimentRequest{Namespace: e.Metadata.Namespace, Manifest: string(manifest)}
+	r := &tunedv1.CreateExperimentRequest{Namespace: e.Metadata.Namespace, Manifest: quietJSON(string(manifest))}
 	if !e.External() {
 		r.Local = &tunedv1.Local{Dir: e.Local.Dir, Command: e.Local.Command, Template: e.Local.Template, Images: map[string]*tunedv1.Words{}}
 		for image, words := range e.Local.Images {

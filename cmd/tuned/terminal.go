@@ -103,7 +103,7 @@ func draw(p *progress, age time.Duration, width, height int) string {
 	for _, o := range p.Spec.Objectives()[1:] {
 		title += fmt.Sprintf(", %s %s", o.Type, o.MetricName)
 	}
-	rows := append([]string{boldStyle.Render(title)}, bestRows(p, width, height)...)
+	rows := append([]string{boldStyle.Render(visible(title))}, bestRows(p, width, height)...)
 	rows = append(rows, countsRows(p, age, width)...)
 	if draining := drainLine(p); draining != "" {
 		rows = append(rows, draining)
@@ -147,7 +147,7 @@ func bestRows(p *progress, width, height int) []string {
 	case p.Best == nil:
 		return []string{faintStyle.Render("no result yet")}
 	}
-	value := goodStyle.Bold(true).Render(fmt.Sprintf("%s=%s", p.Objective.ObjectiveMetricName, short(p.BestValue)))
+	value := goodStyle.Bold(true).Render(fmt.Sprintf("%s=%s", visible(p.Objective.ObjectiveMetricName), short(p.BestValue)))
 	where := visible(flags(p.Best.Assignment)) + faintStyle.Render("  "+p.Best.Name)
 	if p.Front > 0 {
 		value += fmt.Sprintf(", front of %d", p.Front)

@@ -26,7 +26,7 @@ func TestQuietLog(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for size := 1; size <= len(tt.in); size++ { // however it is cut
 				var out bytes.Buffer
-				q := &quiet{to: &out}
+				q := &quiet{to: &out, returns: true}
 				for part := range slices.Chunk([]byte(tt.in), size) {
 					if _, err := q.Write(part); err != nil {
 						t.Fatal(err)

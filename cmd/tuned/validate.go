@@ -78,13 +78,13 @@ func (a *app) validate(files []string, o experiment.Options, format string) erro
 
 func (a *app) printValidation(file string, r experiment.Result) {
 	for _, f := range r.Faults {
-		fmt.Fprintln(a.stdout, f)
+		fmt.Fprintln(a.text(), f)
 	}
 	for _, w := range r.Warnings {
-		fmt.Fprintf(a.stdout, "%v (warning)\n", w)
+		fmt.Fprintf(a.text(), "%v (warning)\n", w)
 	}
 	if len(r.Faults) == 0 {
-		fmt.Fprintf(a.stdout, "%s: ok: %s\n", file, r.Experiment.Key())
+		fmt.Fprintf(a.text(), "%s: ok: %s\n", file, r.Experiment.Key())
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // TestNothingDrivesTheTerminal: what clients wrote is shown, not obeyed.
 func TestNothingDrivesTheTerminal(t *testing.T) {
-	hostile := "a\x1b[2J\x1b]0;pwn\x07\u202e\u2066\u009bb"
+	hostile := "a\x1b[2J\x1b]0;pwn\x07\u202e\u2066\u009bb\r"
 	for name, print := range map[string]func(*strings.Builder){
 		"failures": func(b *strings.Builder) {
 			printFailures(b, []failure{{State: experiment.TrialFailed, Reason: hostile, Message: hostile, Trials: []string{"x"}, Log: hostile}})
@@ -21,8 +21,8 @@ func TestNothingDrivesTheTerminal(t *testing.T) {
 		"csv": func(b *strings.Builder) {
 			_ = (&table{header: []string{"a"}, rows: [][]string{{hostile}}}).print(b, "csv")
 		},
-		"json":   func(b *strings.Builder) { _ = printAs(b, "json", hostile) },
-		"export": func(b *strings.Builder) { _, _ = shown{b}.Write([]byte(hostile)) },
+		"json":     func(b *strings.Builder) { _ = printAs(b, "json", hostile) },
+		"terminal": func(b *strings.Builder) { _, _ = (&quiet{to: b}).Write([]byte(hostile)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b strings.Builder
