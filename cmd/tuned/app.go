@@ -89,15 +89,6 @@ func (a *app) code(err error) int {
 	return e.code
 }
 
-// plainText is an error without the kinds that errors carry for callers.
-func plainText(err error) string {
-	text := err.Error()
-	for _, kind := range []error{store.ErrConflict, store.ErrInvalid} {
-		text = strings.TrimSuffix(text, ": "+kind.Error())
-	}
-	return strings.Replace(text, ": "+store.ErrLocked.Error(), "", 1)
-}
-
 // doing says what was being done when an error came, unless that says so itself.
 func doing(act string, err error) error {
 	verb, _, _ := strings.Cut(act, " ")

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ func (c *config) certificate() (*certificate, error) {
 func openCertificate(cert, key string) (*certificate, error) {
 	c := &certificate{cert: cert, key: key}
 	if err := c.refresh(); err != nil {
-		return nil, fmt.Errorf("read TLS certificate: %w", err)
+		return nil, usage("read TLS certificate: %w", err)
 	}
 	return c, nil
 }
@@ -50,8 +51,11 @@ func (c *certificate) refresh() error {
 		return nil
 	}
 	loaded, err := tls.LoadX509KeyPair(c.cert, c.key)
-	if err != nil {
-		return err
+	switch {
+	case err != nil && strings.Contains(err.Error(), "does not match"):
+		return fmt.Errorf("%s is not the key of %s", c.key, c.cert)
+	case err != nil:
+		return fmt.Errorf("%s and %s: %s; want a certificate and its key as PEM", c.cert, c.key, strings.TrimPrefix(err.Error(), "tls: "))
 	}
 	c.loaded, c.changed = &loaded, changed
 	return nil

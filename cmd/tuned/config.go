@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -158,7 +159,10 @@ func (c *config) checkListen() error {
 	if c.Listen == listenNone {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
+	host, port, err := net.SplitHostPort(c.Listen)
+	if _, number := strconv.ParseUint(port, 10, 16); err == nil && number != nil {
+		return fmt.Errorf("listen: want HOST:PORT with a port from 0 to 65535, got %q", c.Listen)
+	}
 	secure := c.TLSCert != "" && c.TLSKey != ""
 	switch {
 	case err != nil:

@@ -122,7 +122,7 @@ func TestConfigFileRefuses(t *testing.T) {
 		{"no settings", "[1, 2]\n", "config.yaml:1: want keys with values"},
 		{"value out of range", "\ncpus: -1\n", "config.yaml:2: cpus: want at least 0, got -1"},
 		{"value within a key", "traces:\n  protocol: pigeon\n", "config.yaml:2: traces.protocol: want http/protobuf or grpc"},
-		{"no YAML", "a: [", "config.yaml: line 1: did not find expected node content"},
+		{"no YAML", "a: [", "config.yaml:1: did not find expected node content"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

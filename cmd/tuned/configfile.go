@@ -25,7 +25,11 @@ func (c *config) readConfig(file string) error {
 	r := configReader{file: file, places: map[string]string{}}
 	var root nodes.Node
 	if err := nodes.Unmarshal(text, &root); err != nil {
-		return usage("read config %s: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
+		text := strings.TrimPrefix(err.Error(), "yaml: ")
+		if line, what, ok := strings.Cut(strings.TrimPrefix(text, "line "), ": "); ok && line != text {
+			text = line + ": " + what
+		}
+		return usage("read config: %s:%s", file, text)
 	}
 	if len(root.Content) > 0 {
 		r.read("", root.Content[0], reflect.ValueOf(c).Elem())

@@ -184,8 +184,10 @@ func (p *place) dir() (dataDir, error) {
 	}
 	d := dataDir(absolute(p.dataDir))
 	switch _, err := os.Stat(d.store()); {
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrPermission):
 		return "", fmt.Errorf("open data directory: %w; run as its owner, or give another --data-dir", err)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("open data directory: %w; give another --data-dir", err)
 	case err != nil:
 		return "", fmt.Errorf("open data directory %s: nothing has been run there; give the --data-dir of the run, or begin with %s",
 			d, hint(append([]string{"serve"}, p.whereData()...)...))
