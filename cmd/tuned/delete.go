@@ -47,9 +47,9 @@ func (a *app) deleteFrom(ctx context.Context, c *client, p *place, name string, 
 	if err != nil {
 		return err
 	}
-	question := fmt.Sprintf("Delete %s, its %d trials and their logs? [y/N] ", key, e.GetCounts().GetTrials())
+	question := fmt.Sprintf("Delete %s with %s and what they printed? [y/N] ", key, plural(int(e.GetCounts().GetTrials()), "trial"))
 	if n := e.GetCounts().GetRunning(); n > 0 {
-		question = fmt.Sprintf("Stop %d running trials, and delete %s, its %d trials and their logs? [y/N] ", n, key, e.GetCounts().GetTrials())
+		question = fmt.Sprintf("Stop %s that runs, and delete %s with %s and what they printed? [y/N] ", plural(int(n), "trial"), key, plural(int(e.GetCounts().GetTrials()), "trial"))
 	}
 	if !yes && !a.confirm(question) {
 		return errors.New("not confirmed; nothing was deleted (--yes deletes without asking)")

@@ -143,13 +143,13 @@ func valueCount(p searchspace.Parameter) string {
 func explainBudget(w io.Writer, s *experiment.Spec) {
 	heading(w, "Budget")
 	if s.MaxTrialCount != nil {
-		fmt.Fprintf(w, "  %d trials, ", *s.MaxTrialCount)
+		fmt.Fprintf(w, "  %s, ", plural(int(*s.MaxTrialCount), "trial"))
 	} else {
 		fmt.Fprint(w, "  trials without a limit, ")
 	}
 	fmt.Fprintf(w, "%d at the same time\n", count(s.ParallelTrialCount, 1))
 	if s.MaxFailedTrialCount != nil {
-		fmt.Fprintf(w, "  the experiment fails once %d trials have failed\n", max(1, *s.MaxFailedTrialCount))
+		fmt.Fprintf(w, "  the experiment fails once %s failed\n", plural(max(1, int(*s.MaxFailedTrialCount)), "trial"))
 	}
 	if x := s.Tuned; x != nil {
 		for _, limit := range []struct {

@@ -15,8 +15,12 @@ import (
 )
 
 // hinting tries the commands that a program tells to type: each is one that the command line takes, leads to the
-// same place as the one that was typed and, when it only looks, works.
+// same place as the one that was typed and, when it only looks, works. What it prints is in terms of users.
 type hinting struct{ script.Cmd }
+
+// internals are words of the program's own, or of the libraries that it is made of, and plurals of one thing.
+var internals = regexp.MustCompile(`rpc error|desc = |strconv\.|cannot unmarshal|unmarshal errors|json: [a-z]* [a-z]* (string|number|array|object|field)|yaml: (line|unmarshal|control|did|input)|%!|\*[a-z]+\.[A-Z]|dial (tcp|unix)` +
+	`|(^|\s)1 (trials|words|faults|files|experiments|tags|parameters|points|attempts|bytes)\b`)
 
 var hintText = regexp.MustCompile("`(tuned [^`]*)`")
 
@@ -39,6 +43,9 @@ func (h hinting) Run(s *script.State, args ...string) (script.WaitFunc, error) {
 	return func(s *script.State) (stdout, stderr string, err error) {
 		if stdout, stderr, err = wait(s); err != nil {
 			return stdout, stderr, err
+		}
+		if found := internals.FindString(stdout + stderr); found != "" {
+			return stdout, stderr, fmt.Errorf("%q is nothing to tell a user", found)
 		}
 		for _, command := range hintsIn(stdout + stderr) {
 			if err := tryHint(s, args, command); err != nil {

@@ -70,7 +70,7 @@ func (c *client) model(ctx context.Context, key experiment.Key) (m tuner.Model, 
 }
 
 func printModel(w io.Writer, m *tuner.Model) {
-	fmt.Fprintf(w, "%s: what %s makes of %d trials\n", m.Experiment, m.Algorithm, m.Trials)
+	fmt.Fprintf(w, "%s: what %s makes of %s\n", m.Experiment, m.Algorithm, plural(m.Trials, "trial"))
 	for i := range m.Outputs {
 		if o := &m.Outputs[i]; !o.LeftOut.Predicts {
 			fmt.Fprintf(w, "%s: %s\n", outputTitle(o), guess(&o.LeftOut))

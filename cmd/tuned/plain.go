@@ -89,9 +89,9 @@ func drainLine(p *progress) string {
 	case p.Running == 0:
 		return ""
 	case p.State == experiment.Succeeded:
-		return fmt.Sprintf("ended: waits for %d running trials, Ctrl-C stops them", p.Running)
+		return fmt.Sprintf("ended: waits for %s still running, which Ctrl-C stops", plural(p.Running, "trial"))
 	case p.State == experiment.Failed:
-		return fmt.Sprintf("failed: stops %d running trials", p.Running)
+		return fmt.Sprintf("failed: stops %s still running", plural(p.Running, "trial"))
 	}
 	return ""
 }

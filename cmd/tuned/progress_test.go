@@ -240,8 +240,8 @@ func TestDrainLine(t *testing.T) {
 	}{
 		{experiment.Running, 3, ""},
 		{experiment.Succeeded, 0, ""},
-		{experiment.Succeeded, 3, "ended: waits for 3 running trials, Ctrl-C stops them"},
-		{experiment.Failed, 2, "failed: stops 2 running trials"},
+		{experiment.Succeeded, 3, "ended: waits for 3 trials still running, which Ctrl-C stops"},
+		{experiment.Failed, 2, "failed: stops 2 trials still running"},
 	} {
 		if got := drainLine(&progress{State: tt.state, Running: tt.running}); got != tt.want {
 			t.Errorf("%s with %d running: got %q, want %q", tt.state, tt.running, got, tt.want)

@@ -178,7 +178,7 @@ func (a *app) sayWhatIsKnown(e *experiment.Experiment) {
 				p.Key(), p.Finished, e.Spec.Objective.ObjectiveMetricName)
 			continue
 		}
-		fmt.Fprintf(a.stderr, "%s learns from %d of the %d trials with a result of %s\n", e.Metadata.Name, len(p.Trials), p.Finished, p.Key())
+		fmt.Fprintf(a.stderr, "%s learns from %d of the %s with a result of %s\n", e.Metadata.Name, len(p.Trials), plural(p.Finished, "trial"), p.Key())
 	}
 }
 

@@ -191,7 +191,7 @@ func (a *app) verify(ctx context.Context, file string) (err error) {
 		return fmt.Errorf("findings above: %d", len(findings))
 	}
 	if err == nil {
-		fmt.Fprintf(a.stdout, "ok: %d experiments\n", len(list))
+		fmt.Fprintf(a.stdout, "ok: %s\n", plural(len(list), "experiment"))
 	}
 	return err
 }
