@@ -13,46 +13,53 @@ From a notebook or a loop of your own:
     s.optimize(lambda trial: train(**trial.params), n_trials=30)
     s.best
 """
+from __future__ import annotations
+
 import atexit
 import calendar
 import collections
+import contextlib
+import functools
 import hashlib
 import html
 import http.client
+import importlib.util
+import itertools
 import json
 import logging
 import math
 import os
 import random
 import re
+import signal
 import socket
 import sys
 import threading
 import time
 import urllib.parse
 import uuid
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
-__all__ = ["params", "report", "should_stop", "study", "Study", "Trial", "TrialPruned", "Error", "Unreachable", "StudyEnded"]
+__all__ = ["params", "report", "should_stop", "study", "Study", "Trial", "TrialPruned", "Error",
+           "Unreachable", "StudyEnded"]
 __version__ = "0.1.0"
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 PATIENCE = 60.0  # seconds that calls of a study go on trying while the daemon is away
-BATCH, LINGER = 100, 1.0  # a report is sent when so many points wait, or after so many seconds
+BATCH, LINGER = 100, 1.0  # points are sent when so many wait, or so many seconds after those before
 MOST_AT_ONCE, MOST_QUEUED = 500, 10000  # points in one request, and waiting at most
 LAST_FLUSH = 2.0  # seconds that the end of the program may take
 PAGE = 1000  # trials in one answer
-POLL = 5.0  # seconds after which should_stop has the daemon asked anew
 CHOICES = "tuned.dev/choices"  # annotation of an experiment: the choices that are no text, as JSON
-TOKEN_AGE = 60.0  # seconds after which a token's file is read again
 
 
 class Error(Exception):
     """The daemon refused a call. code is stable, such as EXPERIMENT_NOT_FOUND; see docs/errors.md."""
 
-    refused = False  # nobody listens at all
+    hopeless = False  # nobody listens, or it is not to be trusted: to try again at once does not help
     retry_after = 0.0  # seconds that the daemon asks to wait
 
-    def __init__(self, message, code="", status=0):
+    def __init__(self, message: str, code: str = "", status: int = 0):
         super().__init__(message)
         self.code, self.status = code, status
 
@@ -72,133 +79,118 @@ class TrialPruned(Exception):
 # --- The connection
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
-def _socket_of(data_dir):
-    """The path of the socket of the daemon that has a data directory."""
+def _address_in(data_dir):
+    """The address of the daemon that has a data directory, and its token's file. None: the usual one."""
+    if not data_dir:
+        state = os.environ.get("XDG_STATE_HOME", "")
+        state = state if os.path.isabs(state) else os.path.expanduser("~/.local/state")
+        data_dir = os.path.join(state, "tuned-hpo")
     data_dir = os.path.realpath(data_dir)
     path = os.path.join(data_dir, "tuned.sock")
-    if len(os.fsencode(path)) <= 100:
-        return path
-    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16] + ".sock"
-    return "/tmp/tuned-%d/%s" % (os.getuid(), name)
+    if len(os.fsencode(path)) > 100:  # a socket's name may not be as long as that
+        path = "/tmp/tuned-%d/%s.sock" % (os.getuid(), hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16])
+    if os.path.exists(path):
+        return "unix:" + path, None
+    return DEFAULT_SERVER, os.path.join(data_dir, "token")
 
 
-def _data_dir():
-    state = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(state):
-        state = os.path.join(os.path.expanduser("~"), ".local", "state")
-    return os.path.join(state, "tuned-hpo")
+def _delays(seconds):
+    """How long to wait before each further attempt: twice as long each time, a fifth more or less."""
+    while True:
+        yield seconds * random.uniform(0.8, 1.2)
+        seconds = min(2 * seconds, 5.0)
 
 
 class Client:
-    """Calls one daemon. Threads may share it: each has a connection of its own."""
+    """Calls one daemon. Threads and forks may share it."""
 
-    def __init__(self, server=None, token=None, token_file=None, data_dir=None, timeout=30.0):
-        """Arguments win over $TUNED_SERVER, $TUNED_TOKEN and $TUNED_TOKEN_FILE, these over the data directory."""
-        if not token and not token_file:
-            token = os.environ.get("TUNED_TOKEN")
-            token_file = None if token else os.environ.get("TUNED_TOKEN_FILE")
+    def __init__(self, server: str | None = None, token: str | None = None, token_file: str | None = None,
+                 data_dir: str | None = None, timeout: float = 30.0):
+        """Arguments win over TUNED_SERVER, TUNED_TOKEN and TUNED_TOKEN_FILE, these over data_dir's."""
+        token = token or (None if token_file else os.environ.get("TUNED_TOKEN"))
+        token_file = token_file or (None if token else os.environ.get("TUNED_TOKEN_FILE"))
         server = server or (None if data_dir else os.environ.get("TUNED_SERVER"))
         if not server:
-            data_dir = data_dir or _data_dir()
-            path = _socket_of(data_dir)
-            server = "unix:" + path if os.path.exists(path) else DEFAULT_SERVER
-            if server == DEFAULT_SERVER and not token and not token_file:
-                token_file = os.path.join(data_dir, "token")
-        self.server, self.timeout = server, timeout
-        self._token, self._token_file, self._token_read = token, token_file, -TOKEN_AGE
-        self._local = threading.local()
-        if not server.startswith("unix:"):
-            url = urllib.parse.urlsplit(server if "://" in server else "http://" + server)
-            if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
-                raise ValueError("server %r: want http://HOST:PORT, https://HOST:PORT or unix:PATH" % server)
-            self._url = url
-            near = url.hostname in ("localhost", "::1") or url.hostname.startswith("127.")
-            if url.scheme == "http" and not near and (token or token_file):
-                raise ValueError("server %s: over http the token could be read on its way; use https" % server)
+            server, found = _address_in(data_dir)
+            token_file = token_file or (None if token else found)
+        self.server, self.timeout, self._token, self._token_file = server, timeout, token, token_file
+        self._socket = server[len("unix:"):] if server.startswith("unix:") else None
+        address = "localhost" if self._socket else server
+        url = urllib.parse.urlsplit(address if "://" in address else "http://" + address)
+        if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
+            raise ValueError("server %r: want http://HOST:PORT, https://HOST:PORT or unix:PATH" % server)
+        near = url.hostname in ("localhost", "::1") or url.hostname.startswith("127.")
+        if url.scheme == "http" and not near and (token or token_file):
+            raise ValueError("server %s: over http the token could be read on its way; use https" % server)
+        kind, options = http.client.HTTPConnection, {"timeout": timeout}
+        if url.scheme == "https":
+            import ssl
+            kind = http.client.HTTPSConnection
+            options["context"] = ssl.create_default_context(cafile=os.environ.get("TUNED_CA_FILE"))
+        self._connection = functools.partial(kind, url.hostname, url.port, **options)
 
-    def _connection(self):
-        if getattr(self._local, "pid", None) != os.getpid():  # a fork must not share its parent's
-            self._local.pid, self._local.conn = os.getpid(), self._connect()
-        return self._local.conn
-
-    def _connect(self):
-        if self.server.startswith("unix:"):
-            return _UnixConnection(self.server[len("unix:"):], self.timeout)
-        if self._url.scheme == "http":
-            return http.client.HTTPConnection(self._url.hostname, self._url.port, timeout=self.timeout)
-        import ssl
-        trust = ssl.create_default_context(cafile=os.environ.get("TUNED_CA_FILE"))
-        return http.client.HTTPSConnection(self._url.hostname, self._url.port, timeout=self.timeout, context=trust)
-
-    def _headers(self, anew):
-        if self._token_file and (anew or time.monotonic() - self._token_read >= TOKEN_AGE):
-            try:
-                with open(self._token_file, encoding="utf-8") as file:
-                    self._token = file.read().strip()
-            except OSError:
-                pass  # without a token the daemon says what it wants
-            self._token_read = time.monotonic()
+    def _headers(self):
+        """Those of a call. A token's file is read each time, for tokens are replaced now and then."""
+        if self._token_file:
+            with contextlib.suppress(OSError), open(self._token_file, encoding="latin-1") as file:
+                self._token = file.read()
         headers = {"Content-Type": "application/json"}
         if self._token:
-            headers["Authorization"] = "Bearer " + self._token
+            headers["Authorization"] = "Bearer " + re.sub("[^!-~]", "", self._token)  # what headers take
         return headers
 
-    def _once(self, method, path, body, anew=False):
+    def _once(self, method, path, body):
         """One attempt: the answer, or Error, or Unreachable where another attempt may help."""
+        data = json.dumps(body or {}, ensure_ascii=False).encode("utf-8", "replace")
         conn = self._connection()
         try:
-            conn.request(method, path, json.dumps(body or {}).encode() if method == "POST" else None, self._headers(anew))
+            if self._socket:
+                conn.sock = socket.socket(socket.AF_UNIX)
+                conn.sock.settimeout(self.timeout)
+                conn.sock.connect(self._socket)
+            conn.request(method, path, data if method == "POST" else None, self._headers())
             response = conn.getresponse()
-            text = response.read()
+            status, wait, text = response.status, response.getheader("Retry-After") or "", response.read()
         except (OSError, http.client.HTTPException) as e:
-            conn.close()  # connects anew at the next request
-            away = Unreachable("no daemon answers at %s: %s; tuned serve starts one" % (self.server, e or type(e).__name__), "UNREACHABLE")
-            away.refused = isinstance(e, (ConnectionRefusedError, FileNotFoundError))
-            raise away from None
+            if isinstance(e, ValueError):  # ssl's: the certificate is not trusted
+                error = Error("%s: %s; TUNED_CA_FILE names the certificates to trust" % (self.server, e))
+            else:
+                error = Unreachable("no daemon answers at %s: %s; tuned serve starts one" % (
+                    self.server, e or type(e).__name__))
+            error.code, error.hopeless = "UNREACHABLE", isinstance(
+                e, (ConnectionRefusedError, FileNotFoundError, ValueError))
+            raise error from None
+        finally:
+            conn.close()
         try:
             answer = json.loads(text)
-        except ValueError:
-            answer = {"message": "%s answers %d with no JSON" % (self.server, response.status)}
-        if response.status < 300:
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            answer = {"message": "%s answers %d, and no JSON: is it tuned serve?" % (self.server, status)}
+        elif status < 300:
             return answer
-        kind = Unreachable if response.status in (429, 502, 503, 504, 507) else Error
-        error = kind(answer.get("message", ""), answer.get("code", ""), response.status)
-        if kind is Unreachable:
-            wait = response.getheader("Retry-After") or ""
-            error.retry_after = float(wait) if wait.isdigit() else 0.0
+        kind = Unreachable if status in (429, 502, 503, 504, 507) else Error
+        error = kind(str(answer.get("message", "")), str(answer.get("code", "")), status)
+        error.retry_after = float(wait) if wait.isdecimal() else 0.0
         raise error
 
-    def call(self, method, path, body=None, wait=PATIENCE):
+    def call(self, method: str, path: str, body: dict | None = None, wait: float = PATIENCE) -> dict:
         """Calls a method of the API. It is repeated for `wait` seconds while the daemon is away."""
-        deadline, delay, anew = time.monotonic() + wait, 0.05, False
-        while True:
+        deadline = time.monotonic() + wait
+        for delay in _delays(0.05):
             try:
-                return self._once(method, path, body, anew)
+                return self._once(method, path, body)
             except Unreachable as e:
-                pause = max(delay * random.uniform(0.8, 1.2), e.retry_after)
-                if time.monotonic() + pause > deadline:
+                delay = max(delay, e.retry_after)
+                if time.monotonic() + delay > deadline:
                     raise
-                time.sleep(pause)
-                delay = min(2 * delay, 5.0)
-            except Error as e:
-                if e.status != 401 or anew or not self._token_file:
-                    raise
-                anew = True  # tokens are replaced now and then
+            time.sleep(delay)
 
 
 def _path(namespace, *words):
-    return "/api/v1/namespaces/" + "/".join(urllib.parse.quote(str(word), safe="") for word in (namespace, "experiments") + words)
+    words = [urllib.parse.quote(str(word), safe="") for word in (namespace, "experiments") + words]
+    return "/api/v1/namespaces/" + "/".join(words)
 
 
 class _Stream:
@@ -208,21 +200,19 @@ class _Stream:
         self._client, self._path, self._next = client, path, None
 
     def send(self, points, wait):
-        """Stores points, in this order, and returns the answer. After Unreachable the same points must follow."""
+        """Stores points, in this order, and returns the answer. After Unreachable the same must follow."""
         if self._next is None:
-            answer = self._client.call("POST", self._path, {}, wait)
-            self._next = int(answer["ackedSeq"]) + 1
+            self._next = int(self._client.call("POST", self._path, {}, wait)["ackedSeq"]) + 1
         numbered = [dict(point, seq=self._next + i) for i, point in enumerate(points)]
         try:
             answer = self._client.call("POST", self._path, {"measurements": numbered}, wait)
-        except Unreachable:
-            raise
-        except Error:
-            self._next = None  # nothing of it was stored
+        except Error as e:
+            if not isinstance(e, Unreachable):
+                self._next = None  # nothing of it was stored
             raise
         acked, last = int(answer["ackedSeq"]), self._next + len(points) - 1
         if acked > last:
-            _warn("writers", "another process reports for this trial too: only one should, values may be missing")
+            _warn("writers", "another process reports for this trial too: one should, values may be missing")
         self._next = acked + 1
         return answer
 
@@ -238,160 +228,164 @@ def _warn(kind, message):
     """Says once what is wrong, and never raises: training goes on."""
     if kind not in _warned:
         _warned.add(kind)
-        try:
+        with contextlib.suppress(Exception):
             _log.warning("tuned: %s", message)
-        except Exception:
-            pass
 
 
 def _number(value):
-    """The text of a metric's value, None when it is no number. Tensors and arrays of one element are taken."""
+    """The text of a metric's value, also of a tensor or array of one element; None when it is no number."""
     try:
         return repr(float(value))
-    except (TypeError, ValueError, RuntimeError):
+    except Exception:  # whatever a foreign type raises
         return None
 
 
 def _points(metrics, step):
+    step = int(step or 0)
+    if not -2**63 <= step < 2**63:
+        raise OverflowError("step %d is beyond 64 bits" % step)
     seconds, nanos = divmod(time.time_ns(), 10**9)
-    now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%09dZ" % nanos
+    now = "%s.%09dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)), nanos)
     points = []
     for name, value in metrics.items():
         text = _number(value)
         if text is None:
-            _warn("value", "metric %s is left out: %.100r is no number" % (name, value))
-            continue
-        points.append({"step": int(step or 0), "metric": str(name), "text": text, "time": now})
+            _warn("value", "metric %s is left out: a %s is no number" % (name, type(value).__name__))
+        else:
+            points.append({"step": step, "metric": str(name), "text": text, "time": now})
     return points
 
 
 def _print_points(points):
     """Prints lines that the collectors of tuned and of Katib find."""
     for point in points:
-        print(("step=%d " % point["step"] if point["step"] else "") + "%s=%s" % (point["metric"], point["text"]), flush=True)
-
-
-def _append(file, points):
-    """Adds points to the file of reports: in one write, so that those of other threads and processes stay whole."""
-    data = "".join("\n%s\n" % json.dumps(point) for point in points).encode()
-    fd = os.open(file, os.O_WRONLY | os.O_APPEND)
-    try:
-        written = os.write(fd, data)
-    finally:
-        os.close(fd)
-    if written < len(data):
-        raise OSError("%s: no space left" % file)
+        step = "step=%d " % point["step"] if point["step"] else ""
+        print("%s%s=%s" % (step, point["metric"], point["text"]), flush=True)
 
 
 class _Reporter:
-    """Sends points from a thread of its own, so that training never waits.
+    """Takes the points of this process's trial, and knows whether it should stop.
 
-    With a file, which the agent of the trial reads, points are written there at once instead: neither the end of the
-    daemon nor that of the program loses them. The thread then only asks whether to stop."""
+    With a file, which the agent of the trial reads, points are written there at once: neither the end of the
+    daemon nor that of the program loses them. Else a thread sends them, so that training never waits."""
 
     def __init__(self, client, path, file=None):
         self.stop = False
-        self._file = file
-        self._stream, self._queue, self._flight = _Stream(client, path), collections.deque(), []
-        self._wake = threading.Condition()
+        self._file, self._stream = file, _Stream(client, path)
+        self._queue, self._flight = collections.deque(), []  # points that wait, and those being sent
+        self._wake, self._thread = threading.Condition(), None
+        self._asked, self._sent = False, -LINGER  # whether an answer is wanted, and when the last call began
         self._closing = 0.0  # when the last flush must have ended; 0 before the end
-        self._asked, self._answered = False, time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="tuned-report", daemon=True)
-        self._thread.start()
 
     def put(self, points):
-        if self._file:
-            _append(self._file, points)
-            return
         with self._wake:
             self._queue.extend(points)
-            if len(self._queue) > MOST_QUEUED:
-                _warn("queue", "the daemon does not take reports fast enough, or is away: the oldest are dropped")
-                while len(self._queue) > MOST_QUEUED:
-                    self._queue.popleft()
-            self._wake.notify()
+            while len(self._queue) > MOST_QUEUED:
+                _warn("queue", "reports cannot be stored fast enough, or at all: the oldest are dropped")
+                self._queue.popleft()
+            if self._file:
+                self._write()
+            else:
+                self._ring()
+
+    def _write(self):
+        """Moves what waits to the file, each point in one write. What a full disk keeps out waits on."""
+        with open(self._file, "ab", buffering=0) as file:
+            while self._queue:
+                point = self._queue.popleft()
+                line = ("\n%s\n" % json.dumps(point)).encode()
+                try:
+                    if file.write(line) < len(line):
+                        raise OSError("%s: no space left" % self._file)
+                except OSError:
+                    self._queue.appendleft(point)
+                    raise
 
     def should_stop(self):
-        if time.monotonic() - self._answered > (LINGER if self._file else POLL):
+        if time.monotonic() - self._sent > LINGER:
             with self._wake:
                 self._asked = True
-                self._wake.notify()
+                self._ring()
         return self.stop
 
+    def _ring(self):
+        """Has the thread look. The first call starts it."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="tuned-report", daemon=True)
+            try:
+                self._thread.start()  # a signal's handler may report meanwhile
+            except RuntimeError:
+                self._thread = None  # the interpreter ends: close prints
+        self._wake.notify()
+
     def _run(self):
+        queue = () if self._file else self._queue  # with a file the thread only asks
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._queue or self._asked or self._closing)
-                self._wake.wait_for(lambda: len(self._queue) >= BATCH or self._asked or self._closing, LINGER)
-                if self._closing and not self._queue:
+                self._wake.wait_for(lambda: queue or self._asked or self._closing)
+                self._wake.wait_for(lambda: len(queue) >= BATCH or self._asked or self._closing,
+                                    self._sent + LINGER - time.monotonic())
+                if self._closing and not queue:
                     return
-                while self._queue and len(self._flight) < MOST_AT_ONCE:
-                    self._flight.append(self._queue.popleft())
-                self._asked, self._answered = False, time.monotonic()
+                self._flight = [queue.popleft() for _ in range(min(len(queue), MOST_AT_ONCE))]
+                self._asked, self._sent = False, time.monotonic()
             try:
                 if not self._deliver():
                     return
             except Exception as e:
-                _warn("report", "reports are dropped: %s: %s" % (type(e).__name__, e))
+                _warn("dropped", "reports are dropped: %s: %s" % (type(e).__name__, e))
             self._flight = []
 
     def _deliver(self):
         """Sends what is in flight. False when it was given up because the program ends."""
-        delay, refused = 0.1, False
-        while True:
+        refused = False
+        for delay in _delays(0.1):
             try:
-                answer = self._stream.send(self._flight, 0)
-                self.stop, self._answered = bool(answer["shouldStop"]), time.monotonic()
+                self.stop = bool(self._stream.send(self._flight, 0)["shouldStop"])
                 return True
             except Error as e:
-                if isinstance(e, Unreachable) or e.status == 401:  # the token may be renewed
-                    _warn("away", "%s; %s" % (e, "should_stop stays as it is" if self._file else "reports wait"))
-                    if self._closing and (e.refused or time.monotonic() > self._closing):
-                        return False
-                    self._pause(max(delay * random.uniform(0.8, 1.2), e.retry_after))
-                    delay = min(2 * delay, 5.0)
-                elif refused:
-                    raise
-                else:
+                if not isinstance(e, Unreachable) and e.status not in (0, 401):  # a token may be replaced
+                    if refused:
+                        raise
                     refused = True  # once more, numbered anew
-
-    def _pause(self, seconds):
-        if self._closing:
-            time.sleep(0.1)
-            return
-        with self._wake:
-            self._wake.wait_for(lambda: self._closing, seconds)
+                    continue
+                _warn("away", "%s; %s" % (e, "should_stop stays as it is" if self._file else "reports wait"))
+                if self._closing and (e.hopeless or e.status == 401 or time.monotonic() > self._closing):
+                    return False
+                delay = max(delay, e.retry_after)
+            with self._wake:
+                self._wake.wait_for(lambda: self._closing, delay)
+            time.sleep(0.05)  # at the end of the program there is no other wait
 
     def close(self):
-        """Sends what waits, for LAST_FLUSH seconds at most. What is left is printed, for a collector to find."""
-        if self._file:
-            return
+        """Sends what waits, for LAST_FLUSH seconds at most. What is left is printed for collectors."""
         with self._wake:
-            self._closing = self._closing or time.monotonic() + LAST_FLUSH
+            self._closing = time.monotonic() + LAST_FLUSH
             self._wake.notify()
-        self._thread.join(max(0.0, self._closing - time.monotonic()))
-        _print_points(self._flight + list(self._queue))
+        if self._thread and not self._file:
+            self._thread.join(LAST_FLUSH)
+        left = self._flight + list(self._queue)
+        if left:
+            _warn("away", "the last reports cannot be stored: they are printed")
+        _print_points(left)
 
 
-def _first_rank():
+def _first_rank(env=os.environ.get):
     """Whether this process speaks for its training job."""
-    env = os.environ.get
-    try:
-        task = json.loads(env("TF_CONFIG") or "{}")
-        kind, index = task.get("task", {}).get("type"), int(task.get("task", {}).get("index", 0))
+    with contextlib.suppress(ValueError, LookupError, AttributeError, TypeError):
+        job = json.loads(env("TF_CONFIG") or "{}")
+        kind, index = job["task"]["type"], int(job["task"].get("index", 0))
         if kind in ("worker", "ps", "evaluator", "chief", "master"):
-            chief = "chief" in task.get("cluster", {}) or "master" in task.get("cluster", {})
+            chief = {"chief", "master"} & set(job.get("cluster", {}))
             return kind in ("chief", "master") or (kind == "worker" and index == 0 and not chief)
-    except (ValueError, AttributeError, TypeError):
-        pass
     for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "LOCAL_RANK"):
-        if env(name, "").isdigit():
+        if env(name, "").isdecimal():
             return int(env(name)) == 0
     return True
 
 
 _lock = threading.RLock()
-_current = None  # what report does in this process: a _Reporter, "print" or "silent"; None: not yet decided
+_current = None  # what report does here: a _Reporter, "print", "silent" or "forked"; None: not yet decided
 
 
 def _reporting():
@@ -399,16 +393,16 @@ def _reporting():
     with _lock:
         if _current is None:
             try:
-                _current = _choose()
+                chosen = _choose(os.environ.get)
             except Exception as e:
                 _warn("start", "%s; metrics are printed instead" % e)
-                _current = "print"
+                chosen = "print"
+            _current = _current or chosen  # a signal's handler may have been first
         return _current
 
 
-def _choose():
-    env = os.environ.get
-    if env("TUNED_REPORT") == "0" or (env("TUNED_REPORT") != "1" and not _first_rank()):
+def _choose(env):
+    if env("TUNED_REPORT") == "0" or (env("TUNED_REPORT") != "1" and not _first_rank(env)):
         return "silent"
     if not (env("TUNED_SERVER") and env("TUNED_EXPERIMENT") and env("TUNED_TRIAL")):
         return "print"
@@ -418,9 +412,11 @@ def _choose():
     if file and not os.access(file, os.W_OK):
         file = None  # it is on another machine, or outside of this container
     reporter = _Reporter(Client(env("TUNED_SERVER"), timeout=5.0), path, file)
-    finalize = getattr(sys.modules.get("multiprocessing.util"), "Finalize", None)
-    if finalize:  # processes of multiprocessing end without atexit
-        finalize(None, _close, exitpriority=1)
+    if "multiprocessing.util" in sys.modules:  # its processes end without atexit
+        sys.modules["multiprocessing.util"].Finalize(None, _close, exitpriority=1)
+    main = threading.current_thread() is threading.main_thread()
+    if not file and main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     return reporter
 
 
@@ -434,11 +430,20 @@ def _close():
         _warn("close", "the last reports may be lost: %s" % e)
 
 
+def _terminate(number, _):
+    """Handles SIGTERM: sends what waits, then ends the process as the signal does by itself."""
+    _close()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
 def _after_fork():
     """A child of a process that reports stays silent: two would mix their numbers. Another one may report."""
     global _lock, _current
     _lock = threading.RLock()
     _current = "forked" if isinstance(_current, _Reporter) or _current == "forked" else None
+    if signal.getsignal(signal.SIGTERM) == _terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 atexit.register(_close)
@@ -446,29 +451,24 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def report(metrics=None, step=None, **named):
+def report(metrics: Mapping[str, Any] | None = None, step: Any = None, **named: Any) -> None:
     """Reports metrics of this trial: report(step=3, val_loss=0.2), or report({"val/loss": 0.2}, step=3).
 
-    It returns at once and never raises. Outside of a trial it prints the metrics as NAME=VALUE lines, which the
-    collectors of tuned and Katib find; of a job with several ranks only the first one reports."""
+    It returns at once and never raises. Outside of a trial it prints the metrics as NAME=VALUE lines, which
+    the collectors of tuned and Katib find; of a job with several ranks only the first one reports."""
     try:
         how = _reporting()
-        if how == "silent":
-            return
         if how == "forked":
             _warn("forked", "this process was forked by one that reports: its own reports are dropped")
-            return
-        points = _points(dict(metrics or {}, **named), step)
-        if how == "print":
-            _print_points(points)
-        else:
-            how.put(points)
+        elif how != "silent":
+            put = _print_points if how == "print" else how.put
+            put(_points(dict(metrics or {}, **named), step))
     except Exception as e:
-        _warn("report", "a report is dropped: %s: %s" % (type(e).__name__, e))
+        _warn("report", "a report is not stored: %s: %s" % (type(e).__name__, e))
 
 
-def should_stop():
-    """Whether this trial should end early, as the daemon said last. False outside of a trial. Never raises."""
+def should_stop() -> bool:
+    """Whether this trial should end early, as the daemon said last; False outside of one. Never raises."""
     try:
         how = _reporting()
         return how.should_stop() if isinstance(how, _Reporter) else False
@@ -480,10 +480,8 @@ def should_stop():
 def _guess(text):
     """A number where the text is one."""
     for kind in (int, float):
-        try:
+        with contextlib.suppress(ValueError):
             return kind(text)
-        except ValueError:
-            pass
     return text
 
 
@@ -501,13 +499,12 @@ def _from_arguments(words):
     found = {}
     for word, following in zip(words, words[1:] + [""]):
         name, equals, value = word.partition("=")
-        if not word.startswith("--") or (not equals and (not following or following.startswith("--"))):
-            continue
-        found[name[2:]] = _guess(value if equals else following)
+        if word.startswith("--") and (equals or (following and not following.startswith("--"))):
+            found[name[2:]] = _guess(value if equals else following)
     return found
 
 
-def params(**defaults):
+def params(**defaults: Any) -> dict[str, Any]:
     """The parameters of this trial, as a dict. Never raises.
 
     They come from $TUNED_PARAMS or $TUNED_PARAMS_FILE, which the daemon sets; else from the command line, as
@@ -516,22 +513,20 @@ def params(**defaults):
     try:
         env = os.environ.get
         if env("TUNED_PARAMS"):
-            found = json.loads(env("TUNED_PARAMS"))
+            found = dict(json.loads(env("TUNED_PARAMS")))
         elif env("TUNED_PARAMS_FILE"):
             with open(env("TUNED_PARAMS_FILE"), encoding="utf-8") as file:
-                found = json.load(file)
+                found = dict(json.load(file))
         else:
             found = _from_arguments(sys.argv[1:])
             for name in defaults:
                 found.setdefault(name, found.pop(name.replace("_", "-"), defaults[name]))
-        found = dict(found)
     except Exception as e:
         _warn("params", "the parameters cannot be read: %s" % e)
-        found = {}
     for name, default in defaults.items():
         try:
             found[name] = _as(default, found[name]) if name in found else default
-        except (TypeError, ValueError, OverflowError):
+        except Exception:
             _warn("params", "parameter %s is %r, where its default is %r" % (name, found[name], default))
     return found
 
@@ -555,125 +550,128 @@ def _text(value):
     return repr(float(value)) if isinstance(value, float) else str(value)
 
 
-def _range(kind, low, high, log, step, when):
-    feasible = {"min": _text(low), "max": _text(high)}
-    if log:
-        feasible["distribution"] = "logUniform"
-    if step is not None:
-        feasible["step"] = _text(step)
-    return Parameter(kind, feasible, when)
+def _short(value):
+    return "%.6g" % value if isinstance(value, float) else str(value)
 
 
-def _float_parameter(low, high, log=False, step=None, when=None):
-    """A real parameter from low to high, both included. when=("optimizer", "sgd") makes it conditional."""
-    return _range("double", low, high, log, step, when)
+def _given(**fields):
+    return {key: value for key, value in fields.items() if value is not None}
 
 
-def _int_parameter(low, high, log=False, step=None, when=None):
-    """A whole parameter from low to high, both included."""
-    return _range("int", low, high, log, step, when)
+def _range(kind):
+    def parameter(low: float, high: float, log: bool = False, step: float | None = None,
+                  when: tuple[str, Any] | None = None) -> Parameter:
+        """A parameter from low to high, both included: a real one of tuned.float, a whole one of tuned.int.
+
+        when=("optimizer", "sgd") makes it conditional."""
+        feasible = {key: _text(value) for key, value in _given(min=low, max=high, step=step).items()}
+        return Parameter(kind, _given(distribution="logUniform" if log else None, **feasible), when)
+    return parameter
 
 
-def choice(values, when=None):
+def choice(values: Sequence[Any], when: tuple[str, Any] | None = None) -> Parameter:
     """One of several values: an ordered scale when all are numbers, else categories."""
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
-    return Parameter("discrete" if numbers else "categorical", {"list": [_text(value) for value in values]}, when, values)
+    kind = "discrete" if numbers else "categorical"
+    return Parameter(kind, {"list": [_text(value) for value in values]}, when, values)
 
 
 class Trial:
-    """One trial of a study: number, name, params, state, value (None while there is none), metrics, message."""
+    """One trial of a study: number, name, params, state, message, metrics, duration in seconds, value (None
+    while there is none), values (one for each objective), feasible (whether it keeps the constraints)."""
 
-    def __init__(self, study, message):
+    def __init__(self, study: Study, message: dict):
         self._study = study
         self._stream = self._answer = None
         self._update(message)
 
     def _update(self, m):
-        self.number, self.name, self.state, self.message = int(m["number"]), m["name"], m["state"], m["message"]
+        self.number, self.name = int(m["number"]), m["name"]
+        self.state, self.message = m["state"], m["message"]
         self.params = {a["name"]: self._study._value(a["name"], a["value"]) for a in m["assignments"]}
         self.value = float(m["value"]) if m.get("value") is not None else None
-        self.values = [float(value) for value in m["values"]]
+        self.values, self.feasible = [float(value) for value in m["values"]], m["feasible"]
         self.metrics = {x["name"]: float(x["value"]) for x in m["metrics"]}
-        self.duration = _seconds(m["finished"]) - _seconds(m["started"]) if m.get("finished") and m.get("started") else None
+        times = [_seconds(m[name]) for name in ("started", "finished") if m.get(name)]
+        self.duration = times[1] - times[0] if len(times) == 2 else None
         return self
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         return self.params[name]
 
     def __repr__(self):
-        return "Trial(number=%d, state=%r, value=%r, params=%r)" % (self.number, self.state, self.value, self.params)
+        return "Trial(number=%d, state=%r, value=%r, params=%r)" % (
+            self.number, self.state, self.value, self.params)
 
-    def report(self, metrics=None, step=None, **named):
+    def report(self, metrics: Mapping[str, Any] | None = None, step: Any = None, **named: Any) -> None:
         """Stores intermediate metrics; should_stop then knows what the daemon thinks of them."""
-        self._stream = self._stream or _Stream(self._study._client, self._study._path("trials", self.name, "report"))
+        path = self._study._path("trials", self.name, "report")
+        self._stream = self._stream or _Stream(self._study._client, path)
         self._answer = self._stream.send(_points(dict(metrics or {}, **named), step), PATIENCE)
 
-    def should_stop(self):
+    def should_stop(self) -> bool:
         """Whether the evaluation should end early: raise TrialPruned then, or return what there is."""
         if self._study._interrupted:
             return True
-        if self._answer is None:
-            return bool(self._study._call("GET", "trials", self.name, "should-stop")["shouldStop"])
-        return bool(self._answer["shouldStop"])
+        answer = self._answer or self._study._call("GET", "trials", self.name, "should-stop")
+        return bool(answer["shouldStop"])
 
 
 def _seconds(stamp):
     """Seconds since 1970 of a time such as 2026-01-01T00:00:00.123Z."""
-    return calendar.timegm(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")) + float("0" + stamp[19:].rstrip("Z"))
+    whole, fraction = stamp[:19], "0" + stamp[19:].rstrip("Z")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(fraction)
 
 
-def _check_definition(name, space, objective, max_trials):
-    """TypeError or ValueError that says what is wanted."""
-    if space is not None and not isinstance(space, dict):
-        raise TypeError("study %s: space: want a dict of tuned.float, tuned.int and tuned.choice, got %r" % (name, space))
-    for key, parameter in (space or {}).items():
-        if not isinstance(parameter, Parameter):
-            raise TypeError("study %s: space[%r]: want tuned.float(low, high), tuned.int(low, high) or tuned.choice(values), got %r" % (name, key, parameter))
-    if objective is not None:
-        pair = isinstance(objective, (list, tuple)) and len(objective) > 0 and isinstance(objective[0], str)
-        several = [objective] if pair or not isinstance(objective, (list, tuple)) else objective
-        if not several or not all(isinstance(o, (list, tuple)) and len(o) == 2 and o[1] in ("minimize", "maximize") for o in several):
-            raise ValueError("study %s: want objective=(metric, \"minimize\" or \"maximize\"), or a list of several, got %r" % (name, objective))
-    if max_trials is not None and (isinstance(max_trials, bool) or not isinstance(max_trials, int)):
-        raise TypeError("study %s: max_trials: want a whole number, got %r" % (name, max_trials))
+def _objectives(name, objective):
+    """The pairs of metric and direction that an objective is."""
+    listed = isinstance(objective, (list, tuple)) and len(objective) > 0
+    several = objective if listed and not isinstance(objective[0], str) else [objective]
+    for pair in several:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2 or pair[1] not in ("minimize", "maximize"):
+            raise ValueError("study %s: want objective=(metric, \"minimize\" or \"maximize\"), or a list of "
+                             "several, got %r" % (name, objective))
+    return several
 
 
-def study(name, space=None, objective=None, algorithm="bayesianoptimization", max_trials=None, seed=None, goal=None,
-          settings=None, parallel=64, spec=None, namespace="default", **where):
+def study(name: str, space: Mapping[str, Parameter] | None = None, objective: Any = None,
+          algorithm: str = "bayesianoptimization", max_trials: int | None = None, seed: int | None = None,
+          goal: float | None = None, settings: Mapping[str, Any] | None = None, parallel: int = 64,
+          spec: Mapping[str, Any] | None = None, namespace: str = "default", **where: Any) -> Study:
     """Creates a study, or joins the one of this name.
 
-    space maps names to tuned.float(low, high), tuned.int(low, high) or tuned.choice(values); without it the study
-    must exist. objective is (metric, "minimize" or "maximize"), or a list of several. max_trials of a study that
-    exists is changed. parallel is how many trials may be out at once. spec has further fields of an Experiment's
-    spec. where is server, token, token_file or data_dir, see Client."""
-    _check_definition(name, space, objective, max_trials)
+    space maps names to tuned.float(low, high), tuned.int(low, high) or tuned.choice(values); without it the
+    study must exist. objective is (metric, "minimize" or "maximize"), or a list of several. max_trials of a
+    study that exists is changed. parallel is how many trials may be out at once. spec has further fields of
+    an Experiment's spec. where is server, token, token_file or data_dir, see Client."""
+    if space is not None and not isinstance(space, dict):
+        raise TypeError("study %s: space: want a dict of parameters, got %r" % (name, space))
+    for key, parameter in (space or {}).items():
+        if not isinstance(parameter, Parameter):
+            raise TypeError("study %s: space[%r]: want tuned.float(low, high), tuned.int(low, high) or "
+                            "tuned.choice(values), got %r" % (name, key, parameter))
+    if max_trials is not None and (isinstance(max_trials, bool) or not isinstance(max_trials, int)):
+        raise TypeError("study %s: max_trials: want a whole number, got %r" % (name, max_trials))
+    several = _objectives(name, objective) if space is not None or objective is not None else []
     client = Client(**where)
     if space is None:
         return Study(client, client.call("GET", _path(namespace, name), wait=2.0))
-    if objective is None:
-        raise ValueError("study %s: want objective=(metric, \"minimize\" or \"maximize\")" % name)
-    several = [objective] if isinstance(objective[0], str) else list(objective)
-    goals = {"type": several[0][1], "objectiveMetricName": several[0][0],
-             "metricStrategies": [{"name": metric, "value": "latest"} for metric, _ in several]}
-    if goal is not None:
-        goals["goal"] = goal
-    wanted = {
-        "objective": goals, "parallelTrialCount": parallel if max_trials is None else min(parallel, max_trials),
-        "algorithm": {"algorithmName": algorithm, "algorithmSettings": [{"name": k, "value": _text(v)} for k, v in (settings or {}).items()]},
-        "parameters": [dict(parameter.manifest, name=key) for key, parameter in space.items()],
-        "tuned": {"objectives": [{"metricName": metric, "type": kind} for metric, kind in several[1:]]},
-    }
-    if max_trials is not None:
-        wanted["maxTrialCount"] = max_trials
-    if seed is not None:
-        wanted["tuned"]["seed"] = seed
+    (metric, kind), others = several[0], several[1:]
+    latest = [{"name": metric, "value": "latest"} for metric, _ in several]
+    settings = [{"name": key, "value": _text(value)} for key, value in (settings or {}).items()]
+    wanted = _given(
+        objective=_given(type=kind, objectiveMetricName=metric, metricStrategies=latest, goal=goal),
+        algorithm={"algorithmName": algorithm, "algorithmSettings": settings},
+        parameters=[dict(parameter.manifest, name=key) for key, parameter in space.items()],
+        maxTrialCount=max_trials, parallelTrialCount=min(parallel, max_trials or parallel),
+        tuned=_given(objectives=[{"metricName": metric, "type": kind} for metric, kind in others], seed=seed))
     for key, value in (spec or {}).items():
         wanted[key] = dict(wanted[key], **value) if isinstance(wanted.get(key), dict) else value
-    typed = {key: list(p.values.values()) for key, p in space.items() if any(not isinstance(value, str) for value in p.values.values())}
-    try:
+    typed = {key: list(parameter.values.values()) for key, parameter in space.items()
+             if not all(isinstance(value, str) for value in parameter.values.values())}
+    notes = {}
+    with contextlib.suppress(TypeError, ValueError):  # some choice is neither text, a number, a bool nor None
         notes = {CHOICES: json.dumps(typed)} if typed else {}
-    except (TypeError, ValueError):
-        notes = {}  # some choice is neither text, a number, a bool nor None
     return Study(client, _create(client, namespace, name, wanted, notes), space)
 
 
@@ -684,11 +682,15 @@ def _create(client, namespace, name, spec, annotations):
                     "metadata": {"name": name, "namespace": namespace, "annotations": annotations}}
         return client.call("POST", _path(namespace), {"manifest": json.dumps(manifest)}, 2.0)
     try:
-        return post()
+        created = post()
+        for warning in created.get("warnings", ()):
+            _log.warning("study %s: %s", name, warning)
+        return created
     except Error as e:
         if e.code != "EXPERIMENT_EXISTS":  # the caller never saw the text that lines and columns are of
             raise type(e)(re.sub(r"\b\d+:\d+: (?=[a-z])", "", str(e)), e.code, e.status) from None
-    fields = {"maxTrialCount": "maxTrials", "parallelTrialCount": "parallelTrials", "maxFailedTrialCount": "maxFailedTrials"}
+    fields = {"maxTrialCount": "maxTrials", "parallelTrialCount": "parallelTrials",
+              "maxFailedTrialCount": "maxFailedTrials"}
     budget = {fields[key]: spec.pop(key) for key in fields if key in spec}
     before = client.call("GET", _path(namespace, name))["object"]["spec"]
     spec.update({key: before[key] for key in fields if key in before})
@@ -699,13 +701,14 @@ def _create(client, namespace, name, spec, annotations):
 class Study:
     """An experiment whose trials this process evaluates, alone or with others."""
 
-    def __init__(self, client, experiment, space=None):
+    def __init__(self, client: Client, experiment: dict, space: Mapping[str, Parameter] | None = None):
         self._client, self.namespace, self.name = client, experiment["namespace"], experiment["name"]
         self.objectives = [(o["metric"], o["type"]) for o in experiment["objectives"]]
-        self._kinds = {p["name"]: p["parameterType"] for p in experiment["object"]["spec"].get("parameters", [])}
+        manifest = experiment["object"]
+        self._kinds = {p["name"]: p["parameterType"] for p in manifest["spec"].get("parameters", [])}
         self._choices = {key: parameter.values for key, parameter in (space or {}).items()}
         if space is None:
-            typed = json.loads((experiment["object"]["metadata"].get("annotations") or {}).get(CHOICES, "{}"))
+            typed = json.loads((manifest["metadata"].get("annotations") or {}).get(CHOICES, "{}"))
             self._choices = {key: {_text(value): value for value in values} for key, values in typed.items()}
         self._interrupted = False
 
@@ -720,29 +723,34 @@ class Study:
         kind = {"double": float, "int": int, "discrete": _guess}.get(self._kinds.get(name), str)
         return known[text] if text in known else kind(text)
 
-    def ask(self, n=None):
-        """The next trial to evaluate, or with n a list of up to n trials. StudyEnded when none will come any more."""
-        answer = self._call("POST", "ask", count=n or 1, requestId=uuid.uuid4().hex)
-        trials = [Trial(self, message) for message in answer["trials"]]
-        if answer["done"] and not trials:
+    def _ask(self, count, request, wait=PATIENCE):
+        answer = self._client.call("POST", self._path("ask"), {"count": count, "requestId": request}, wait)
+        return [Trial(self, message) for message in answer["trials"]], answer["done"]
+
+    def ask(self, n: int | None = None) -> Any:
+        """The next trial to evaluate, or with n a list of up to n; StudyEnded when none will come."""
+        trials, done = self._ask(n or 1, uuid.uuid4().hex)
+        if done and not trials:
             raise StudyEnded("study %s has ended: no trial will come any more" % self.name, "STUDY_ENDED")
         if n is None and not trials:
-            raise Error("study %s is paused, or all of its trials are out: tell their results first" % self.name, "NO_TRIAL_FREE")
+            raise Error("study %s is paused, or its trials are out: tell them" % self.name, "NO_TRIAL_FREE")
         return trials if n is not None else trials[0]
 
-    def tell(self, trial=None, value=None, params=None, failed=None):
-        """Tells the result of a trial: a number, a list by objective, or a dict by metric; failed="why" for none.
+    def tell(self, trial: Trial | str | int | None = None, value: Any = None,
+             params: Mapping[str, Any] | None = None, failed: str | None = None) -> Trial:
+        """Tells the result of a trial: a number, a list by objective, or a dict by metric; or failed="why".
 
-        params instead of a trial is an evaluation that nobody asked for. Telling the same again is harmless."""
+        params instead of a trial: an evaluation that nobody asked for. Telling the same again is harmless."""
+        if (trial is None) == (params is None):
+            raise ValueError("study %s: tell the result of a trial, or of params" % self.name)
         if value is not None and failed is not None:
             raise ValueError("study %s: give a value or failed, not both" % self.name)
         body = {"failed": failed is not None, "message": str(failed or "")[:1000]}
-        if value is not None and failed is None:
+        if value is not None:
             metrics = value if isinstance(value, dict) else self._by_objective(value)
             body["measurements"] = [dict(point, seq=i + 1) for i, point in enumerate(_points(metrics, 0))]
         if params is not None:
-            body.update(assignments=_assignments(params), requestId=uuid.uuid4().hex)
-            return Trial(self, self._call("POST", "tell", **body))
+            return Trial(self, self._call("POST", "tell", **body, **_new(params)))
         told = self._call("POST", "trials", getattr(trial, "name", trial), "tell", **body)
         return trial._update(told) if isinstance(trial, Trial) else Trial(self, told)
 
@@ -750,125 +758,129 @@ class Study:
         names = [metric for metric, _ in self.objectives]
         values = value if isinstance(value, (list, tuple)) else [value]
         if len(values) != len(names):
-            raise ValueError("study %s: %d values given for %d objectives (%s)" % (self.name, len(values), len(names), ", ".join(names)))
+            raise ValueError("study %s: %d values given for %d objectives (%s)" % (
+                self.name, len(values), len(names), ", ".join(names)))
         return dict(zip(names, values))
 
-    def enqueue(self, params):
+    def enqueue(self, params: Mapping[str, Any]) -> Trial:
         """Adds a trial of your own choice: ask hands it out next."""
-        return Trial(self, self._call("POST", "trials", assignments=_assignments(params), requestId=uuid.uuid4().hex))
+        return Trial(self, self._call("POST", "trials", **_new(params)))
 
-    def optimize(self, objective, n_trials=None, n_jobs=1, quiet=False):
-        """Evaluates objective(trial) for n_trials, or until the study ends, in n_jobs threads; returns the best trial.
+    def optimize(self, objective: Callable[[Trial], Any], n_trials: int | None = None, n_jobs: int = 1,
+                 quiet: bool = False) -> Trial | None:
+        """Evaluates objective(trial) n_trials times, or until the study ends, n_jobs at once; returns best.
 
-        It returns a value as tell takes it. What it raises is told as the trial's failure, TrialPruned ends the trial
-        with its last report. Ctrl-C stops the trials that are out, and is raised again."""
-        lock, faults, taken = threading.Lock(), [], 0
+        It returns a value as tell takes it. What it raises is told as the trial's failure; TrialPruned ends
+        the trial with its last report. Ctrl-C stops the trials that are out, and is raised again."""
+        turns = iter(range(n_trials)) if n_trials is not None else itertools.count()
         self._interrupted = False
 
-        def take():
-            nonlocal taken
-            with lock:
-                taken += 1
-                return not self._interrupted and (n_trials is None or taken <= n_trials)
-
-        def work(end):
+        def work():
             try:
-                while take():
-                    trial = self._wait_for_trial()
-                    if trial is None:
+                for _ in turns:
+                    if self._interrupted or not self._evaluate(objective, quiet):
                         return
-                    self._evaluate(objective, trial)
-                    if not quiet:
-                        print(self._line(trial) + "\n", end="", flush=True)  # one write: threads do not mix their lines
-            except BaseException as e:
-                self._interrupted = True
-                faults.append(e)
-            finally:
-                end.set()
+            except BaseException:
+                self._interrupted = True  # the other threads end after the trials that they evaluate
+                raise
 
-        ends = []  # Thread.join takes a thread for ended when Ctrl-C comes in it
-        try:
-            for _ in range(n_jobs if n_jobs > 1 else 0):
-                end = threading.Event()
-                threading.Thread(target=work, args=(end,), name="tuned-optimize").start()
-                ends.append(end)
-            for end in ends:
-                end.wait()
-        except KeyboardInterrupt:
-            self._interrupted = True  # the threads end after the trials that they evaluate
-            for end in ends:
-                end.wait()
-            raise
-        if not ends:
-            work(threading.Event())
-        if faults:
-            raise faults[0]
+        if n_jobs <= 1:
+            work()
+            return self.best
+        from concurrent import futures
+        with futures.ThreadPoolExecutor(n_jobs, "tuned-optimize") as pool:
+            started = [pool.submit(work) for _ in range(n_jobs)]
+            try:
+                futures.wait(started)
+            except KeyboardInterrupt:
+                self._interrupted = True
+                raise
+        for future in started:
+            future.result()
         return self.best
 
-    def _wait_for_trial(self):
-        """The next trial; None at the end. Waits while others have all trials, or the study is paused."""
-        delay = 0.1
-        while not self._interrupted:
-            try:
-                return self.ask()
-            except StudyEnded:
-                return None
-            except Error as e:
-                if e.code != "NO_TRIAL_FREE":
-                    raise
-            time.sleep(delay)
-            delay = min(2 * delay, 5.0)
-        return None
-
-    def _evaluate(self, objective, trial):
+    def _evaluate(self, objective, quiet):
+        """Evaluates a trial and tells its result. False when none will come any more."""
+        request = uuid.uuid4().hex
         try:
-            result = {"value": objective(trial)}
-            if result["value"] is None:
-                result = {"failed": "the objective returned None"}
+            trial = self._wait_for_trial(request)
+            if trial:
+                self._tell_result(trial, self._result(objective, trial))
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C: the request knows the trial, also when its answer was lost
+            with contextlib.suppress(Error):
+                for trial in self._ask(1, request, 2.0)[0]:
+                    self._client.call("POST", self._path("trials", trial.name, "stop"), wait=2.0)
+            raise
+        if trial and not quiet:
+            print(self._line(trial) + "\n", end="", flush=True)  # one write: threads do not mix their lines
+        return trial is not None
+
+    def _wait_for_trial(self, request):
+        """The next trial; None at the end. Waits while others have all trials, or the study is paused."""
+        for delay in _delays(0.1):
+            trials, done = self._ask(1, request)
+            if trials or done or self._interrupted:
+                return trials[0] if trials else None
+            if delay > 2:
+                _warn("waits", "study %s waits: it is paused, or others evaluate the trials left" % self.name)
+            time.sleep(delay)
+
+    def _result(self, objective, trial):
+        try:
+            value = objective(trial)
         except TrialPruned as e:
-            result = {} if trial._answer else {"failed": "pruned without a report: %s" % e}
+            return {} if trial._answer else {"failed": "pruned without a report: %s" % e}
         except Exception as e:
             _log.warning("trial %d failed", trial.number, exc_info=True)
-            result = {"failed": "%s: %s" % (type(e).__name__, e)}
-        except BaseException:
-            trial._update(self._call("POST", "trials", trial.name, "stop"))
-            raise
+            return {"failed": "%s: %s" % (type(e).__name__, e)}
+        return {"failed": "the objective returned None"} if value is None else {"value": value}
+
+    def _tell_result(self, trial, result):
         try:
             self.tell(trial, **result)
-        except ValueError as e:  # another number of values than of objectives
-            self.tell(trial, failed=str(e))
-        except Error as e:
-            if e.status == 400:  # what was returned is no value of the objective
+        except (ValueError, Error) as e:
+            status = getattr(e, "status", 400)
+            if status == 400:  # what was returned is no value of the objectives
                 self.tell(trial, failed=str(e))
-            elif e.status == 409:  # it ended meanwhile, by an early stop or somebody else
+            elif status == 409:  # it ended meanwhile, by an early stop or somebody else
                 trial._update(self._call("GET", "trials", trial.name))
             else:
                 raise
 
     def _line(self, trial):
-        value = " " + trial.message if trial.value is None else " %s=%.6g" % (self.objectives[0][0], trial.value)
+        value = trial.message if trial.value is None else self.objectives[0][0] + "=" + _short(trial.value)
+        given = " ".join(name + "=" + _short(value) for name, value in trial.params.items())
         best = self.best
-        found = "" if best is None or best.value is None else "  best %.6g (%d)" % (best.value, best.number)
-        given = " ".join("%s=%s" % (k, "%.4g" % v if isinstance(v, float) else v) for k, v in trial.params.items())
-        return "trial %d %s%s  %s%s" % (trial.number, trial.state, value, given, found)
+        found = "  best %s (%d)" % (_short(best.value), best.number) if best else ""
+        return "trial %d %s %s  %s%s" % (trial.number, trial.state, value, given, found)
 
     @property
-    def best(self):
-        """The best trial so far, None while there is none."""
+    def best(self) -> Trial | None:
+        """The best trial so far by the first objective, None while there is none."""
         message = self._call("GET").get("best")
         return Trial(self, message) if message else None
 
-    def trials(self):
+    @property
+    def front(self) -> list[Trial]:
+        """The Pareto front: the trials of which none is as good as another in all objectives."""
+        numbers = [int(number) for number in self._call("GET")["front"]]
+        by_number = {trial.number: trial for trial in self.trials()}
+        return [by_number[number] for number in numbers]
+
+    def trials(self) -> list[Trial]:
         """All trials, by number."""
         found, token = [], ""
         while True:
-            page = self._client.call("GET", self._path("trials") + "?pageSize=%d&pageToken=%s" % (PAGE, urllib.parse.quote(token)))
+            query = "?pageSize=%d&pageToken=%s" % (PAGE, urllib.parse.quote(token))
+            page = self._client.call("GET", self._path("trials") + query)
             found += [Trial(self, message) for message in page["trials"]]
             token = page["nextPageToken"]
             if not token:
                 return found
 
-    def importance(self):
+    def importance(self) -> dict[str, float]:
         """How much of what the model expects each parameter explains, from 0 to 1, greatest first.
 
         Error MODEL_UNAVAILABLE with too few trials, or an algorithm that makes no model."""
@@ -879,44 +891,43 @@ class Study:
         return "Study(%r, objectives=%r)" % (self.name, self.objectives)
 
     def _repr_html_(self):
-        trials, best = self.trials(), self.best
-        metric, kind = self.objectives[0]
-        head = "<b>%s</b>: %d trials, %s %s" % (html.escape(self.name), len(trials), html.escape(kind), html.escape(metric))
-        if best is None:
-            return "<div>%s</div>" % head
-        rows = [(metric, "%.6g" % best.value if best.value is not None else "")] + list(best.params.items())
-        cells = "".join("<tr><td>%s</td><td>%s</td></tr>" % (html.escape(str(k)), html.escape(str(v))) for k, v in rows)
-        chart = _sparkline([t.value for t in trials], kind)
-        return "<div>%s<br>%s<table><tr><th>best</th><th>trial %d</th></tr>%s</table></div>" % (head, chart, best.number, cells)
+        trials, best, rows = self.trials(), self.best, []
+        if best:
+            values = zip([metric for metric, _ in self.objectives], best.values)
+            rows = [("best", "trial %d" % best.number), *values, *best.params.items()]
+        cells = "".join("<tr><th>%s</th><td>%s</td></tr>" % (html.escape(name), html.escape(_short(value)))
+                        for name, value in rows)
+        aims = html.escape(", ".join("%s %s" % (kind, metric) for metric, kind in self.objectives))
+        return "<div><b>%s</b>: %d trials, %s<br>%s<table>%s</table></div>" % (
+            html.escape(self.name), len(trials), aims, _sparkline(trials, self.objectives[0][1]), cells)
 
 
-def _assignments(params):
-    return [{"name": name, "value": _text(value)} for name, value in params.items()]
+def _new(params):
+    """What makes a trial of one's own, once however often it is sent."""
+    assignments = [{"name": name, "value": _text(value)} for name, value in params.items()]
+    return {"assignments": assignments, "requestId": uuid.uuid4().hex}
 
 
-def _sparkline(values, kind, width=360, height=60):
+def _sparkline(trials, kind, width=360, height=60):
     """A drawing of values by trial: a dot each, and the best so far as a line."""
-    known = [(i, value) for i, value in enumerate(values) if value is not None and math.isfinite(value)]
+    known = [(t.number, t.value) for t in trials if t.value is not None and math.isfinite(t.value)]
     if not known:
         return ""
-    low, high = min(v for _, v in known), max(v for _, v in known)
+    values = [value for _, value in known]
+    low, high = min(values), max(values)
+    across, up = (width - 8) / max(1, len(trials) - 1), (height - 8) / ((high - low) or 1)
 
-    def at(i, value):
-        return 4 + i * (width - 8) / max(1, len(values) - 1), height - 4 - (value - low) * (height - 8) / ((high - low) or 1)
+    def at(values):
+        return [(4 + (n - 1) * across, height - 4 - (v - low) * up) for (n, _), v in zip(known, values)]
 
-    dots = "".join("<circle cx='%.1f' cy='%.1f' r='2' fill='#888'/>" % at(i, value) for i, value in known)
-    line, best = [], known[0][1]
-    for i, value in known:
-        best = min(best, value) if kind == "minimize" else max(best, value)
-        line.append("%.1f,%.1f" % at(i, best))
-    return "<svg width='%d' height='%d'>%s<polyline points='%s' fill='none' stroke='#06c'/></svg>" % (width, height, dots, " ".join(line))
-
-
-# --- Callbacks of training libraries, each made when it is first asked for
+    dots = "".join("<circle cx='%.1f' cy='%.1f' r='2' fill='#888'/>" % point for point in at(values))
+    best = itertools.accumulate(values, min if kind == "minimize" else max)
+    line = " ".join("%.1f,%.1f" % point for point in at(best))
+    return "<svg width='%d' height='%d'>%s<polyline points='%s' fill='none' stroke='#06c'/></svg>" % (
+        width, height, dots, line)
 
 
-def _numbers(metrics):
-    return {name: value for name, value in (metrics or {}).items() if _number(value) is not None}
+# --- Callbacks of training libraries
 
 
 def _agreed(stop):
@@ -929,90 +940,66 @@ def _agreed(stop):
     return answer[0]
 
 
-def _keras_callback():
-    import keras
-
-    class KerasCallback(keras.callbacks.Callback):
-        """Reports the logs of each epoch: model.fit(..., callbacks=[tuned.KerasCallback()])."""
-
-        def on_epoch_end(self, epoch, logs=None):
-            report(_numbers(logs), step=epoch + 1)
-            if should_stop():
-                self.model.stop_training = True
-
-    return KerasCallback
+def _keras(self, epoch, logs=None):
+    """Reports the logs of each epoch: model.fit(..., callbacks=[tuned.KerasCallback()])."""
+    report(logs, step=epoch + 1)
+    self.model.stop_training = should_stop() or self.model.stop_training
 
 
-def _lightning_callback():
-    try:
-        from lightning.pytorch.callbacks import Callback
-    except ImportError:
-        from pytorch_lightning.callbacks import Callback
-
-    class LightningCallback(Callback):
-        """Reports what was logged, by epoch: Trainer(callbacks=[tuned.LightningCallback()])."""
-
-        def on_train_epoch_end(self, trainer, pl_module):
-            report(_numbers(trainer.callback_metrics), step=trainer.current_epoch + 1)
-            if _agreed(should_stop()):
-                trainer.should_stop = True
-
-    return LightningCallback
+def _lightning(self, trainer, pl_module):
+    """Reports what was logged, by epoch: Trainer(callbacks=[tuned.LightningCallback()])."""
+    report(trainer.callback_metrics, step=trainer.current_epoch + 1)
+    trainer.should_stop = _agreed(should_stop()) or trainer.should_stop
 
 
-def _transformers_callback():
-    from transformers import TrainerCallback
-
-    class TransformersCallback(TrainerCallback):
-        """Reports what the Trainer logs and evaluates: Trainer(..., callbacks=[tuned.TransformersCallback()])."""
-
-        def on_log(self, args, state, control, logs=None, **kwargs):
-            if state.is_world_process_zero:
-                report(_numbers(logs), step=state.global_step)
-            control.should_training_stop = _agreed(should_stop()) or control.should_training_stop
-
-    return TransformersCallback
+def _transformers(self, args, state, control, logs=None, **kwargs):
+    """Reports what the Trainer logs and evaluates: Trainer(..., callbacks=[tuned.TransformersCallback()])."""
+    if state.is_world_process_zero:
+        report(logs, step=state.global_step)
+    control.should_training_stop = _agreed(should_stop()) or control.should_training_stop
 
 
-def _xgboost_callback():
-    from xgboost.callback import TrainingCallback
-
-    class XGBoostCallback(TrainingCallback):
-        """Reports evals as DATA-METRIC: xgboost.train(..., evals=[(d, "valid")], callbacks=[tuned.XGBoostCallback()])."""
-
-        def after_iteration(self, model, epoch, evals_log):
-            found = {data + "-" + metric: history[-1] for data, log in evals_log.items() for metric, history in log.items()}
-            report({name: v[0] if isinstance(v, tuple) else v for name, v in found.items()}, step=epoch + 1)
-            return should_stop()
-
-    return XGBoostCallback
+def _xgboost(self, model, epoch, evals_log):
+    """Reports evals as DATA-METRIC: train(..., evals=[(d, "valid")], callbacks=[tuned.XGBoostCallback()])."""
+    for data, log in evals_log.items():
+        last = {data + "-" + metric: values[-1] for metric, values in log.items()}
+        report({name: v[0] if isinstance(v, tuple) else v for name, v in last.items()}, step=epoch + 1)
+    return should_stop()
 
 
-def _lightgbm_callback():
+def _lightgbm(self, env):
+    """Reports valid_sets as "DATA METRIC": lightgbm.train(..., callbacks=[tuned.LightGBMCallback()])."""
     from lightgbm.callback import EarlyStopException
-
-    class LightGBMCallback:
-        """Reports valid_sets as "DATA METRIC": lightgbm.train(..., callbacks=[tuned.LightGBMCallback()])."""
-
-        def __call__(self, env):
-            results = env.evaluation_result_list or []
-            report({"%s %s" % (item[0], item[1]): item[2] for item in results}, step=env.iteration + 1)
-            if should_stop():
-                raise EarlyStopException(env.iteration, results)
-
-    return LightGBMCallback
+    results = env.evaluation_result_list or []
+    report({"%s %s" % (item[0], item[1]): item[2] for item in results}, step=env.iteration + 1)
+    if should_stop():
+        raise EarlyStopException(env.iteration, results)
 
 
-# float and int are served by name, so that this file keeps Python's own under these names.
-_BY_NAME = {"float": lambda: _float_parameter, "int": lambda: _int_parameter, "KerasCallback": _keras_callback,
-            "LightningCallback": _lightning_callback, "TransformersCallback": _transformers_callback,
-            "XGBoostCallback": _xgboost_callback, "LightGBMCallback": _lightgbm_callback}
-_made = {}
+# Modules that may have the base class, its name, and the method that a callback overrides.
+_CALLBACKS = {
+    "KerasCallback": (["keras.callbacks"], "Callback", "on_epoch_end", _keras),
+    "LightningCallback": (["lightning.pytorch.callbacks", "pytorch_lightning.callbacks"], "Callback",
+                          "on_train_epoch_end", _lightning),
+    "TransformersCallback": (["transformers"], "TrainerCallback", "on_log", _transformers),
+    "XGBoostCallback": (["xgboost.callback"], "TrainingCallback", "after_iteration", _xgboost),
+    "LightGBMCallback": (["builtins"], "object", "__call__", _lightgbm),
+}
+_PARAMETERS = {"float": _range("double"), "int": _range("int")}  # not by these names: Python's own are used
 
 
 def __getattr__(name):
-    if name not in _BY_NAME:
+    """float, int and the callbacks; each of these is made, and its library imported, when first asked for."""
+    if name in _PARAMETERS:
+        return _PARAMETERS[name]
+    if name not in _CALLBACKS:
         raise AttributeError("module 'tuned' has no attribute %r" % name)
-    if name not in _made:
-        _made[name] = _BY_NAME[name]()
-    return _made[name]
+    modules, base, method, act = _CALLBACKS[name]
+    module = next((m for m in modules if importlib.util.find_spec(m.split(".")[0])), modules[0])
+    bases = (getattr(importlib.import_module(module), base),)
+    made = type(name, bases, {method: act, "__doc__": act.__doc__, "__module__": __name__})
+    return globals().setdefault(name, made)
+
+
+def __dir__():
+    return sorted([*globals(), *_PARAMETERS, *_CALLBACKS])

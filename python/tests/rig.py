@@ -148,6 +148,43 @@ class LossyProxy:
         self._listener.close()
 
 
+class Impostor:
+    """Listens where a daemon should, and has its own idea of what to answer: bytes, or None for nothing at all."""
+
+    def __init__(self, path, answer):
+        self.server, self.requests = "unix:" + path, []
+        self._answer = answer if callable(answer) else lambda request: answer
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(path)
+        self._listener.listen(16)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        held = []
+        while True:
+            try:
+                conn, _ = self._listener.accept()
+            except OSError:
+                return
+            with conn.makefile("rb") as file:
+                request = LossyProxy._message(file)
+            self.requests.append(request)
+            answer = self._answer(request)
+            if answer is None:
+                held.append(conn)
+            else:
+                conn.sendall(answer)
+                conn.close()
+
+    def close(self):
+        self._listener.close()
+
+
+def answer(status, body):
+    """An answer of HTTP."""
+    return b"HTTP/1.1 %d No Reason\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
 def manifest(name, command, **spec):
     """An experiment that the daemon runs itself, as text for `tuned submit`."""
     wanted = {"objective": {"type": "minimize", "objectiveMetricName": "loss"}, "algorithm": {"algorithmName": "random"},
