@@ -350,7 +350,7 @@ class _Reporter:
                     refused = True  # once more, numbered anew
                     continue
                 _warn("away", "%s; %s" % (e, "should_stop stays as it is" if self._file else "reports wait"))
-                if self._closing and (e.hopeless or e.status == 401 or time.monotonic() > self._closing):
+                if self._closing and (e.hopeless or time.monotonic() > self._closing):
                     return False
                 delay = max(delay, e.retry_after)
             with self._wake:
@@ -677,6 +677,9 @@ def study(name: str, space: Mapping[str, Parameter] | None = None, objective: An
 
 def _create(client, namespace, name, spec, annotations):
     """Creates an experiment, or returns the one that differs in its budget alone, with the budget wanted."""
+    def clear(text):
+        return re.sub(r"\b\d+:\d+: (?=[a-z])", "", text)  # places in a text that the caller never saw
+
     def post():
         manifest = {"apiVersion": "kubeflow.org/v1beta1", "kind": "Experiment", "spec": spec,
                     "metadata": {"name": name, "namespace": namespace, "annotations": annotations}}
@@ -684,11 +687,11 @@ def _create(client, namespace, name, spec, annotations):
     try:
         created = post()
         for warning in created.get("warnings", ()):
-            _log.warning("study %s: %s", name, warning)
+            _log.warning("study %s: %s", name, clear(warning))
         return created
     except Error as e:
-        if e.code != "EXPERIMENT_EXISTS":  # the caller never saw the text that lines and columns are of
-            raise type(e)(re.sub(r"\b\d+:\d+: (?=[a-z])", "", str(e)), e.code, e.status) from None
+        if e.code != "EXPERIMENT_EXISTS":
+            raise type(e)(clear(str(e)), e.code, e.status) from None
     fields = {"maxTrialCount": "maxTrials", "parallelTrialCount": "parallelTrials",
               "maxFailedTrialCount": "maxFailedTrials"}
     budget = {fields[key]: spec.pop(key) for key in fields if key in spec}

@@ -1,17 +1,21 @@
 """What python/tuned.py costs a training program, against a real daemon.
 
-    go build -o bin/ ./cmd/tuned ./cmd/trial-agent && python3 bench/python/measure.py [--pairs 5] [--seconds 10]
+    go build -o bin/ ./cmd/tuned ./cmd/trial-agent
+    python3 bench/python/measure.py [--rounds 10] [--seconds 10]
 
-Two figures are printed: the time of one report(), as percentiles, and the run time of a program that
-reports while the daemon is killed under it, divided by that of the same program without the client. Both
-programs of a pair do the same work at the same time, so that other load meets both; the median counts.
+First the time of one report(), as percentiles: of points that a thread sends, and of those that go to the
+file of the trial's agent. Then the run time, and the CPU time, of a program of fixed work in three ways:
+"bare" without the client, "alive" with it, and "killed" with it while the daemon is killed after a third.
+
+Other load makes times longer, and never shorter. So the ways take turns, in an order that is turned round
+each time, and each is divided by the bare run of its own round. The median of these ratios counts, with
+an interval that holds the true one with the probability printed, whatever the distribution is.
 """
 import argparse
+import math
 import os
 import statistics
-import subprocess
 import sys
-import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -36,7 +40,7 @@ print(*took)
 # The work of an epoch is a fixed number of additions, of about a hundredth of the seconds asked for.
 TRAIN = """
 import sys
-with_client, additions = sys.argv[1] == "with", int(sys.argv[2])
+with_client, additions = sys.argv[1] != "bare", int(sys.argv[2])
 if with_client:
     import tuned
 loss = 0.0
@@ -52,58 +56,97 @@ for epoch in range(1, 101):
 
 
 def additions_per_second():
-    begin, total = time.perf_counter(), 0.0
+    begin, total = time.process_time(), 0.0
     for i in range(2000000):
         total += i
-    return 2000000 / (time.perf_counter() - begin)
+    return 2000000 / (time.process_time() - begin)
 
 
-def ended(process, begin):
-    """Waits for a program; returns its run time, its CPU time and its exit code."""
+def interval(values):
+    """The narrowest interval between two values that has the true median with 95 % or more: ends, and how sure.
+
+    Of n values each is below the median with probability 1/2, so the count of these is binomial."""
+    values, n = sorted(values), len(values)
+    outside, k = 2 * 0.5**n, 0
+    while k < n // 2 - 1 and outside + 2 * math.comb(n, k + 1) * 0.5**n <= 0.05:
+        k += 1
+        outside += 2 * math.comb(n, k) * 0.5**n
+    return values[k], values[n - 1 - k], 1 - outside
+
+
+def show(what, values, unit=""):
+    low, high, probability = interval(values)
+    print("%s: median %.4f%s, %.1f %% interval %.4f to %.4f, of %d" % (
+        what, statistics.median(values), unit, 100 * probability, low, high, len(values)), flush=True)
+
+
+def fresh_trial(daemon, name):
+    space = {"x": tuned.float(0, 1)}
+    return tuned.study(name, space, ("loss", "minimize"), "random", server=daemon.server).ask()
+
+
+def calls(daemon, rounds):
+    """Prints what one report() takes."""
+    for way in ("sent", "file"):
+        for count in (1, 10):
+            halves, most = [], []
+            for i in range(rounds):
+                env = daemon.env(fresh_trial(daemon, "calls-%s-%d-%d" % (way, count, i)))
+                if way == "file":
+                    env["TUNED_REPORT_FILE"] = os.path.join(daemon.dir, "reports")
+                    open(env["TUNED_REPORT_FILE"], "w").close()
+                _, out, _ = rig.run(CALLS, env, str(count))
+                took = sorted(int(word) / 1e6 for word in out.split())
+                halves.append(took[len(took) // 2])
+                most.append(took[len(took) * 99 // 100])
+            show("report() of %2d metrics, %s, p50" % (count, way), halves, " ms")
+            show("report() of %2d metrics, %s, p99" % (count, way), most, " ms")
+
+
+def train(daemon, way, name, additions):
+    """Runs the program in one way; returns its run time and CPU time in seconds, and its exit status."""
+    env = daemon.env(fresh_trial(daemon, name))
+    begin = time.perf_counter()
+    process = rig.begin(TRAIN, env, way, str(additions))
+    process.stdout.readline()
+    if way == "killed":
+        daemon.kill()
     _, status, used = os.wait4(process.pid, 0)
-    return time.perf_counter() - begin, used.ru_utime + used.ru_stime, status
-
-
-def pair(daemon, name, additions):
-    """Runs both programs side by side, so that other load meets both, and kills the daemon under them."""
-    trial = tuned.study(name, space={"x": tuned.float(0, 1)}, objective=("loss", "minimize"), algorithm="random", server=daemon.server).ask()
-    begin, results = time.perf_counter(), {}
-    processes = {kind: rig.begin(TRAIN, daemon.env(trial), kind, str(additions)) for kind in ("with", "without")}
-    waiting = [threading.Thread(target=lambda k=k, p=p: results.update({k: ended(p, begin)})) for k, p in processes.items()]
-    for thread in waiting:
-        thread.start()
-    processes["with"].stdout.readline()
-    daemon.kill()
-    for thread in waiting:
-        thread.join()
-    daemon.start()
-    return results["with"], results["without"]
+    took = time.perf_counter() - begin
+    process.returncode = status
+    for stream in (process.stdin, process.stdout, process.stderr):
+        stream.close()
+    if way == "killed":
+        daemon.start()
+    return took, used.ru_utime + used.ru_stime, status
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=10)
     options = parser.parse_args()
     daemon = rig.Daemon()
     try:
-        print("Python %s, %d CPUs" % (sys.version.split()[0], os.cpu_count()))
-        for count in (1, 10):
-            study = tuned.study("calls-%d" % count, space={"x": tuned.float(0, 1)}, objective=("m0", "minimize"), algorithm="random", server=daemon.server)
-            _, out, _ = rig.run(CALLS, daemon.env(study.ask()), str(count))
-            took = sorted(int(word) / 1e6 for word in out.split())
-            print("report() of %2d metrics: p50 %.4f ms, p99 %.4f ms, most %.3f ms, %d calls" % (
-                count, took[len(took) // 2], took[len(took) * 99 // 100], took[-1], len(took)))
-        ratios, bad = [], 0
+        print("Python %s, %d CPUs, load %.1f" % (sys.version.split()[0], os.cpu_count(), os.getloadavg()[0]))
+        calls(daemon, options.rounds)
         additions = int(additions_per_second() * options.seconds / 100)
-        for i in range(options.pairs):
-            client, bare = pair(daemon, "pair-%d" % i, additions)
-            ratios.append((client[0] / bare[0], client[1] / bare[1]))
-            bad += client[2] != 0
-            print("daemon killed at 30 %%: with %.2f s (CPU %.2f s), without %.2f s (CPU %.2f s), exit code %d" % (client[:2] + bare[:2] + client[2:]), flush=True)
-        for what, values in zip(("run", "CPU"), zip(*ratios)):
-            print("%s time with / without: median %.3f of %d pairs, %.3f to %.3f" % (what, statistics.median(values), len(values), min(values), max(values)))
-        print("exit codes other than 0: %d" % bad)
+        ratios, bad = {}, 0
+        for i in range(options.rounds):
+            ways = ["bare", "alive", "killed"]
+            found = {}
+            for way in ways if i % 2 else ways[::-1]:
+                found[way] = train(daemon, way, "%s-%d" % (way, i), additions)
+            bad += sum(status != 0 for _, _, status in found.values())
+            shown = ["%s %.2f s (CPU %.2f s)" % ((way,) + found[way][:2]) for way in ways]
+            print("round %d: %s" % (i + 1, ", ".join(shown)), flush=True)
+            for way, base in (("alive", "bare"), ("killed", "bare"), ("killed", "alive")):
+                for j, what in enumerate(("run", "CPU")):
+                    name = "%s time %s / %s" % (what, way, base)
+                    ratios.setdefault(name, []).append(found[way][j] / found[base][j])
+        for what, values in ratios.items():
+            show(what, values)
+        print("exit codes other than 0: %d of %d" % (bad, 3 * options.rounds))
     finally:
         daemon.close()
 

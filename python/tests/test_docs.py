@@ -44,10 +44,13 @@ class TestDocs(rig.DaemonTest):
         return self.measurements(trial)
 
     def test_guide(self):
-        inside, create, by_hand, curve, sklearn = snippets("docs/python.md")
+        inside, create, by_hand, curve, several, sklearn = snippets("docs/python.md")
         found = self.run_in_trial(inside, "inside", "val_loss", '{"lr": 0.5}')
         self.assertEqual([float(m[2]) for m in found], [0.5, 0.25, 0.125, 0.0625, 0.03125])
-        study = self.run_in_notebook([create, by_hand, curve])["study"]
+        found = self.run_in_notebook([create, by_hand, curve, several])
+        study, both = found["study"], found["both"]
+        self.assertEqual(len(both.trials()), 12)
+        self.assertTrue(both.front and all(trial.feasible and trial["layers"] < 4 for trial in both.front))
         self.assertEqual(len(study.trials()), 16)
         self.assertEqual(set(study.importance()), {"x", "lr", "layers", "optimizer", "momentum"})
         found = self.run_in_trial(SKLEARN + sklearn, "sklearn", "accuracy", '{"alpha": 0.5}')

@@ -175,6 +175,49 @@ class TestCallbacks(rig.DaemonTest):
         self.assertIn(stopped, (2, 3))  # of nine; the evaluation of the epoch that runs still comes
 
 
+class TestValues(rig.DaemonTest):
+    @needs("numpy", "torch", "jax")
+    def test_scalars(self):
+        """Scalars, and arrays and tensors of one element, of the numerical libraries are numbers."""
+        import jax
+        import numpy
+        import torch
+        values = {"f32": numpy.float32(0.5), "i64": numpy.int64(3), "bool": numpy.bool_(True), "nan": numpy.float64("nan"),
+                  "zero": numpy.array(0.25), "one": numpy.array([[0.75]]), "tensor": torch.tensor(1.5, requires_grad=True),
+                  "row": torch.tensor([2.5]), "half": torch.tensor(0.5, dtype=torch.float16), "inf": torch.tensor(float("-inf")),
+                  "jax": jax.numpy.float32(4.5), "many": numpy.zeros(2), "none": torch.zeros(0), "meta": torch.zeros(1, device="meta")}
+        wants = {"f32": "0.5", "i64": "3.0", "bool": "1.0", "nan": "nan", "zero": "0.25", "one": "0.75", "tensor": "1.5",
+                 "row": "2.5", "half": "0.5", "inf": "-inf", "jax": "4.5"}
+        trial = self.study("scalars").ask()
+        env = {"TUNED_SERVER": self.daemon.server, "TUNED_EXPERIMENT": "default/scalars", "TUNED_TRIAL": trial.name}
+        with unittest.mock.patch.dict(os.environ, env), unittest.mock.patch.object(tuned, "_current", None):
+            tuned.report(values, step=numpy.int32(2))
+            tuned.report(loss=1, step=torch.tensor(3))
+            tuned._close()
+        found = self.measurements(trial)
+        self.assertEqual({metric: text for step, metric, text in found if step == 2}, wants)
+        self.assertEqual(found[-1], (3, "loss", "1.0"))
+        self.assertEqual(self.study("scalars").tell(trial, numpy.float64(0.5)).value, 0.5)
+
+    @needs("torch")
+    def test_loaders(self):
+        """The workers of a loader are silent, and end; what the training reports comes."""
+        trial = self.study("loaders").ask()
+        code, out, err = rig.run("""if True:
+            import torch, tuned
+            class Data(torch.utils.data.Dataset):
+                def __len__(self): return 8
+                def __getitem__(self, i):
+                    tuned.report(step=i, item=i)
+                    return float(i)
+            for epoch in (1, 2):
+                for batch in torch.utils.data.DataLoader(Data(), batch_size=4, num_workers=2):
+                    tuned.report(step=epoch, loss=batch.sum())
+        """, self.daemon.env(trial))
+        self.assertEqual((code, out), (0, ""), err)
+        self.assertEqual([m[:2] for m in self.measurements(trial) if m[1] == "loss"], [(1, "loss")] * 2 + [(2, "loss")] * 2)
+
+
 class TestRanks(unittest.TestCase):
     @needs("torch")
     def test_agree(self):

@@ -139,19 +139,18 @@ class TestEnds(rig.DaemonTest):
     def test_signal_handlers(self):
         """A handler may report while the main thread does: nothing locks up, and each point is stored once."""
         script = """if True:
-            import signal, sys, tuned
+            import itertools, signal, tuned
             def tick(*_):
-                global ticks
-                ticks += 1
-                tuned.report(step=ticks, tick=ticks)
+                step = next(ticks)
+                tuned.report(step=step, tick=step)
                 tuned.should_stop()
-            ticks = 0
+            ticks = itertools.count(1)
             signal.signal(signal.SIGALRM, tick)
             signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
             for step in range(1, 3001):
                 tuned.report(step=step, loss=step)
             signal.setitimer(signal.ITIMER_REAL, 0)
-            print(ticks)
+            print(next(ticks) - 1)
         """
         for kind in ("sent", "file"):
             trial = self.study("signals-" + kind).ask()

@@ -42,7 +42,7 @@ func unittest(t *testing.T, python, module string) {
 
 func TestClient(t *testing.T) {
 	python := testenv.Program(t, "python3")
-	for _, module := range []string{"test_trial", "test_never_raises", "test_study", "test_versions", "test_docs"} {
+	for _, module := range []string{"test_trial", "test_never_raises", "test_study", "test_notebook", "test_versions", "test_docs"} {
 		t.Run(module, func(t *testing.T) {
 			unittest(t, python, module)
 		})
