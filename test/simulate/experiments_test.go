@@ -37,8 +37,7 @@ func (s *sim) newTrialled(n int) *trialled {
 	r := s.random
 	x := &trialled{
 		key: experiment.Key{Namespace: "default", Name: s.name(n)}, external: r.IntN(3) == 0,
-		seen:   map[uint64]experiment.Trial{},
-		people: people{trialNotes: map[uint64]*known[string]{}, halted: map[string]time.Time{}, haltedPerhaps: map[string]bool{}},
+		seen: map[uint64]experiment.Trial{}, people: newPeople(),
 	}
 	parallel, budget, seed := int32(1+r.IntN(5)), int32(15+r.IntN(40)), s.seed
 	e := &experiment.Experiment{
@@ -57,14 +56,6 @@ func (s *sim) newTrialled(n int) *trialled {
 			},
 			Tuned: &experiment.Extension{Seed: &seed, OnCompletion: []experiment.OnCompletion{experiment.Drain, experiment.Kill}[r.IntN(2)]},
 		},
-	}
-	if r.IntN(4) == 0 {
-		failed := int32(3 + r.IntN(10))
-		e.Spec.MaxFailedTrialCount = &failed
-	}
-	if r.IntN(4) == 0 {
-		goal := 0.01
-		e.Spec.Objective.Goal = &goal
 	}
 	s.limit(e)
 	if x.external {
@@ -97,8 +88,14 @@ func (s *sim) name(n int) string {
 	return fmt.Sprintf("e%d", n)
 }
 
-// limit bounds the time or the cost of an experiment.
+// limit gives an experiment further ends: failures, a goal, time or cost.
 func (s *sim) limit(e *experiment.Experiment) {
+	if s.random.IntN(4) == 0 {
+		e.Spec.MaxFailedTrialCount = new(int32(3 + s.random.IntN(10)))
+	}
+	if s.random.IntN(4) == 0 {
+		e.Spec.Objective.Goal = new(0.01)
+	}
 	switch s.random.IntN(8) {
 	case 0:
 		limit := experiment.Duration(1 + s.random.Int64N(40*int64(s.pace)))

@@ -83,27 +83,35 @@ type people struct {
 	budget        known[budget]
 	note          known[string]
 	trialNotes    map[uint64]*known[string]
-	halted        map[string]time.Time // trials of which they know that they were told to stop, and since when
-	drains        bool                 // trials may run on though it has ended
+	halted        map[string]time.Time // trials that were stopped, and since when they know
 	haltedPerhaps map[string]bool      // and those of which they do not
 	points        []*point
-	restarts      bool // a call is under way that may let it go on after its end
 
-	mostTrials, mostParallel int    // bounds, which a smaller budget does not move below what there is
-	lowered                  bool   // a budget has become smaller
-	ended                    string // how, when last looked at; "" while it has not
-	endings                  int
-	stopped                  time.Time // since when running trials must not go on; zero: they may
-	purged                   bool      // the runner was told
-	gone                     bool      // deleted
-	clock                    clock
+	restarts bool      // a call is under way that may let it go on after its end
+	ended    string    // how, when last looked at; "" while it has not
+	endings  int       // how often it has
+	drains   bool      // its trials may run on after its end
+	stopped  time.Time // since when they must not; zero: they may
+	purged   bool      // the runner was told
+	gone     bool      // it is deleted
+	clock    clock
+
+	mostTrials, mostParallel int  // bounds, which a smaller budget does not move below what there is
+	lowered                  bool // a budget has become smaller
 }
 
-// act lets somebody do something to an experiment, also to one that has ended.
+func newPeople() people {
+	return people{trialNotes: map[uint64]*known[string]{}, halted: map[string]time.Time{}, haltedPerhaps: map[string]bool{}}
+}
+
+// mostActs is how much is done to one experiment.
+const mostActs = 12
+
+// person lets somebody do something to an experiment, also to one that has ended.
 func (s *sim) person() {
 	var all []*trialled
 	for _, x := range s.experiments {
-		if x.stored && !x.gone && x.acts < 12 {
+		if x.stored && !x.gone && x.acts < mostActs {
 			all = append(all, x)
 		}
 	}
