@@ -26,7 +26,7 @@
 //
 // Each call has a deadline, of the order of seconds; a plugin that misses it has lost the instance. What a
 // plugin answers is checked, and an answer that breaks a rule below fails the experiment. An answer
-// is at most 64 MiB. Requests stay below 2 MiB, save for a trial that is longer by itself.
+// is at most 64 MiB. Requests stay below 2 MiB, save for a task or a trial that is longer by itself.
 //
 // Fields are only ever added: ignore those that you do not know.
 
