@@ -93,6 +93,9 @@ func greeting(stream tunedv1.AgentService_ReportServer, within time.Duration) (*
 	defer timer.Stop()
 	select {
 	case r := <-first:
+		if errors.Is(r.err, io.EOF) {
+			return nil, fail(reasonArgument, "the first request must hold hello, there is none")
+		}
 		return r.request, r.err
 	case <-timer.C:
 		return nil, fail(reasonArgument, "the first request must hold hello, and come within %v", within)

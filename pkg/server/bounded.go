@@ -10,7 +10,8 @@ import (
 type bounded struct {
 	message any
 	most    int
-	size    int // of what came; it is not decoded where it is more than most
+	size    int   // of what came; it is not decoded where it is more than most
+	err     error // why it cannot be decoded
 }
 
 // bounding is a codec that knows bounded messages: gRPC has one limit for all methods of a server.
@@ -25,7 +26,8 @@ func (b bounding) Unmarshal(data mem.BufferSlice, v any) error {
 	if into.size = data.Len(); into.size > into.most {
 		return nil
 	}
-	return b.CodecV2.Unmarshal(data, into.message)
+	into.err = b.CodecV2.Unmarshal(data, into.message)
+	return nil
 }
 
 // boundedStream is a stream whose messages are at most so many bytes.
@@ -40,8 +42,11 @@ func (s *boundedStream) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(b); err != nil {
 		return err
 	}
-	if b.size > b.most {
+	switch {
+	case b.size > b.most:
 		return fail(reasonTooLarge, "a message of %d bytes: want at most %d", b.size, b.most)
+	case b.err != nil:
+		return fail(reasonMalformed, "a message of %d bytes is none of this stream", b.size)
 	}
 	return nil
 }

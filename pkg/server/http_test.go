@@ -45,7 +45,7 @@ func (r *rig) do(t *testing.T, method, path, body string, fields ...string) answ
 	return r.send(t, request)
 }
 
-func (r *rig) send(t *testing.T, request *http.Request) answer {
+func (r *rig) send(t testing.TB, request *http.Request) answer {
 	t.Helper()
 	response, err := r.client.Transport.RoundTrip(request)
 	if err != nil {

@@ -61,13 +61,13 @@ func trialOf(token string) (tuner.Reporter, bool) {
 	return tuner.Reporter{Experiment: h.Key(), UID: h.UID, Trial: h.Trial, Attempt: h.Attempt}, ok
 }
 
-func newRig(t *testing.T, budget int32) *rig {
+func newRig(t testing.TB, budget int32) *rig {
 	t.Helper()
 	return newRigOf(t, asked(budget))
 }
 
 // newRigOf serves one experiment.
-func newRigOf(t *testing.T, submitted *experiment.Experiment, adjust ...func(*server.Config)) *rig {
+func newRigOf(t testing.TB, submitted *experiment.Experiment, adjust ...func(*server.Config)) *rig {
 	t.Helper()
 	ctx := t.Context()
 	memory := storetest.NewMemory()
