@@ -32,8 +32,9 @@ import (
 const unhurried = time.Minute
 
 // fuzzRig serves a tuner that each input makes an experiment of its own for.
-func fuzzRig(f *testing.F) *rig {
-	return newRigOf(f, nil, func(c *server.Config) {
+func fuzzRig(t testing.TB) *rig {
+	t.Helper()
+	return newRigOf(t, nil, func(c *server.Config) {
 		c.Log = zerolog.Nop()
 		c.Limits.Calls, c.Limits.Reports, c.Limits.Failures = server.Rate{PerSecond: 1e9, Burst: 1e9}, server.Rate{PerSecond: 1e9, Burst: 1e9}, server.Rate{PerSecond: 1e9, Burst: 1e9}
 	})
@@ -144,16 +145,15 @@ func FuzzAgentStream(f *testing.F) {
 	})
 }
 
-// FuzzREST sends bodies and queries to every route: the answer is never a fault of the daemon's own, and an
-// error is always one of those that are documented.
-func FuzzREST(f *testing.F) {
+// routesOf are the routes that answer and are done, as the description has them.
+func routesOf(t testing.TB) (routes []string) {
+	t.Helper()
 	var doc struct {
 		Paths map[string]map[string]json.RawMessage
 	}
 	if err := json.Unmarshal(openapi.JSON, &doc); err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
-	var routes []string
 	for path, item := range doc.Paths {
 		for method := range item {
 			if method != "x-joined" && !strings.HasSuffix(path, "/watch") {
@@ -162,42 +162,69 @@ func FuzzREST(f *testing.F) {
 		}
 	}
 	slices.Sort(routes)
-	bodies := []string{
-		"", "{}", "null", "[]", "{", `{"count": -1}`, `{"count": 1e99}`, `{"requestId": "\ud800"}`, `{"metrics": {"acc": "NaN"}}`, `{"metrics": {"acc": 1}}`, `{"failed": true, "message": "\u001b[2J\n"}`,
-		`{"measurements": [{"seq": "18446744073709551615", "metric": "", "text": "x", "time": "0001-01-01T00:00:00Z"}]}`, `{"assignments": [{"name": "x", "value": "1e999"}], "requestId": "a", "metrics": {"acc": 1}}`,
-		`{"manifest": "a: &a [*a, *a]"}`, `{"manifest": "{}", "local": {"dir": "../x", "images": {"": null}}}`, `{"budget": {"maxTrials": -1, "maxDuration": "1e9s", "maxCost": "NaN"}}`, `{"tags": {"tags": ["", "\u0000"]}, "note": null}`, walked,
+	return routes
+}
+
+// oddBodies are what clients should not send.
+var oddBodies = []string{
+	"", "{}", "null", "[]", "{", `{"count": -1}`, `{"count": 1e99}`, `{"requestId": "\ud800"}`, `{"metrics": {"acc": "NaN"}}`, `{"metrics": {"acc": 1}}`,
+	`{"failed": true, "message": "\u001b[2J\n"}`, `{"measurements": [{"seq": "18446744073709551615", "metric": "", "text": "x", "time": "0001-01-01T00:00:00Z"}]}`,
+	`{"assignments": [{"name": "x", "value": "1e999"}], "requestId": "a", "metrics": {"acc": 1}}`, `{"manifest": "a: &a [*a, *a]"}`,
+	`{"manifest": "{}", "local": {"dir": "../x", "images": {"": null}}}`, `{"budget": {"maxTrials": -1, "maxDuration": "1e9s", "maxCost": "NaN"}}`,
+	`{"tags": {"tags": ["", "\u0000"]}, "note": null}`, walked,
+}
+
+// oddQueries are the same of queries.
+var oddQueries = []string{"", "pageSize=-1", "filter=%00", "orderBy=param.x desc", "pageToken=e30", "uid=x", "maxPoints=1"}
+
+// odd sends a request about an experiment of its own: the answer is never a fault of the daemon's own, and an
+// error is always one of those that are documented.
+func (r *rig) odd(t *testing.T, route string, body []byte, query, trial string) {
+	t.Helper()
+	e, _ := r.fresh(t)
+	method, path, _ := strings.Cut(route, " ")
+	path = strings.NewReplacer("{namespace}", "default", "{experiment}", e.Metadata.Name, "{name}", e.Metadata.Name, "{trial}", url.PathEscape(trial)).Replace(path)
+	ctx, cancel := context.WithTimeout(t.Context(), unhurried)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+r.tcp+path, bytes.NewReader(body))
+	if err != nil || strings.Contains(query, "follow") {
+		return // no URL; or a stream that does not end
 	}
-	for i := range routes {
-		for j, body := range bodies {
-			f.Add(uint8(i), []byte(body), []string{"", "pageSize=-1", "filter=%00", "orderBy=param.x desc", "pageToken=e30"}[j%5], "1")
+	request.URL.RawQuery = url.PathEscape(query)
+	request.Header.Set("Authorization", "Bearer "+userToken)
+	request.Header.Set("Content-Type", "application/json")
+	a := r.send(t, request)
+	if a.StatusCode >= http.StatusInternalServerError {
+		t.Errorf("%s with %s: %s: %s", route, body, a.Status, a.body)
+	}
+	if a.StatusCode < http.StatusBadRequest {
+		return
+	}
+	if kind := a.Header.Get("Content-Type"); kind != "application/problem+json" {
+		t.Fatalf("%s with %s: %s as %q: %s", route, body, a.Status, kind, a.body)
+	}
+	if p := a.problem(t); p.Message == "" || strings.ContainsAny(p.Message, "\x1b\x00\x07\r") {
+		t.Errorf("%s with %s: message %q", route, body, p.Message)
+	}
+}
+
+// TestOddRequests sends each of them to each route.
+func TestOddRequests(t *testing.T) {
+	r := fuzzRig(t)
+	for _, route := range routesOf(t) {
+		for i, body := range oddBodies {
+			r.odd(t, route, []byte(body), oddQueries[i%len(oddQueries)], []string{"1", "9", "%2e%2e", "\x00"}[i%4])
 		}
+	}
+}
+
+func FuzzREST(f *testing.F) {
+	routes := routesOf(f)
+	for i := range routes {
+		f.Add(uint8(i), []byte(oddBodies[i%len(oddBodies)]), oddQueries[i%len(oddQueries)], "1")
 	}
 	r := fuzzRig(f)
 	f.Fuzz(func(t *testing.T, route uint8, body []byte, query, trial string) {
-		e, _ := r.fresh(t)
-		method, path, _ := strings.Cut(routes[int(route)%len(routes)], " ")
-		path = strings.NewReplacer("{namespace}", "default", "{experiment}", e.Metadata.Name, "{name}", e.Metadata.Name, "{trial}", url.PathEscape(trial)).Replace(path)
-		ctx, cancel := context.WithTimeout(t.Context(), unhurried)
-		defer cancel()
-		request, err := http.NewRequestWithContext(ctx, method, "http://"+r.tcp+path, bytes.NewReader(body))
-		if err != nil || strings.Contains(query, "follow") {
-			return // no URL; or a stream that does not end
-		}
-		request.URL.RawQuery = url.PathEscape(query)
-		request.Header.Set("Authorization", "Bearer "+userToken)
-		request.Header.Set("Content-Type", "application/json")
-		a := r.send(t, request)
-		if a.StatusCode >= http.StatusInternalServerError {
-			t.Errorf("%s %s: %s: %s", method, path, a.Status, a.body)
-		}
-		if a.StatusCode < http.StatusBadRequest {
-			return
-		}
-		if kind := a.Header.Get("Content-Type"); kind != "application/problem+json" {
-			t.Fatalf("%s %s: %s as %q: %s", method, path, a.Status, kind, a.body)
-		}
-		if p := a.problem(t); p.Message == "" || strings.ContainsAny(p.Message, "\x1b\x00\x07\r") {
-			t.Errorf("%s %s: message %q", method, path, p.Message)
-		}
+		r.odd(t, routes[int(route)%len(routes)], body, query, trial)
 	})
 }
