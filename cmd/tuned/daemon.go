@@ -43,10 +43,6 @@ type daemon struct {
 	closes    []func() error // in the order of opening
 }
 
-// memoryLimit is what the garbage collector keeps the daemon under where it can. It bounds the
-// peak of a bulk load; GOMEMLIMIT says otherwise.
-const memoryLimit = 256 << 20 // bytes
-
 // role is what a daemon is for.
 type role struct {
 	prepare func(e *experiment.Experiment) error // of experiments that clients create, see server.Config
@@ -75,6 +71,7 @@ func (a *app) startDaemon(parent context.Context, c *config, r role) (context.Co
 	d.log.Info().Int("pid", os.Getpid()).Str("version", version).Msg("daemon started")
 	driving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d.stop = func() { stop(); fail(nil) }
+	d.group.Go(func() error { giveBackMemory(driving); return nil })
 	for _, run := range []func(context.Context) error{d.tuner.Run, d.observers.sender.Run} {
 		d.group.Go(func() error {
 			if err := run(driving); err != nil {

@@ -135,6 +135,9 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 	}
 	a.sayWhatIsKnown(submitted)
 	look := func() (tuner.Snapshot, error) { return d.tuner.Snapshot(e.Key()) } //nolint:contextcheck // a snapshot is read from memory
+	if mode == "none" {
+		look = func() (tuner.Snapshot, error) { return d.end(ctx, e.Key()) }
+	}
 	changes, cancel := d.tuner.Watch(e.Key())
 	defer cancel()
 	s, err := follow(ctx, changes, look, a.newView(mode), time.Now)
@@ -153,6 +156,16 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 		return fmt.Errorf("run experiment: %w", cause)
 	}
 	return fmt.Errorf("run experiment: %w", err)
+}
+
+// end is an experiment without its trials, which may be many, until it is settled.
+func (d *daemon) end(ctx context.Context, key experiment.Key) (s tuner.Snapshot, err error) {
+	err = d.tuner.Inspect(ctx, key, func(all *tuner.Snapshot) error { s = *all; return nil })
+	if err == nil && s.Settled {
+		return d.tuner.Snapshot(key) //nolint:contextcheck // a snapshot is read from memory
+	}
+	s.Trials = nil
+	return s, err
 }
 
 // conclude prints the result and returns the exit code that it stands for.

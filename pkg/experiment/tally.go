@@ -33,6 +33,13 @@ func NewTally(s *Spec, trials []Trial) Tally {
 	return y
 }
 
+// Clone returns a copy that may go another way.
+func (y *Tally) Clone() Tally {
+	out := *y
+	out.front = slices.Clone(y.front)
+	return out
+}
+
 // Add takes in a new trial.
 func (y *Tally) Add(s *Spec, t *Trial) {
 	y.trials++

@@ -30,8 +30,6 @@ type driver struct {
 	calls chan func() error // run by the goroutine between steps
 	done  chan struct{}     // closed when the goroutine has ended
 
-	preparing chan struct{} // capacity 1: held while it is loaded for the first time
-
 	// Guarded by Tuner.mu.
 	users    int  // it does not end while there are any
 	loaded   bool // it can be used
@@ -75,7 +73,7 @@ func (t *Tuner) newDriver(key experiment.Key) *driver {
 	return &driver{
 		Tuner: t, key: key, log: t.Config.Log.With().Str("experiment", key.String()).Logger(),
 		wake: make(chan struct{}, 1), calls: make(chan func() error), done: make(chan struct{}),
-		preparing: make(chan struct{}, 1), failures: map[string]int{}, handed: map[uint64]time.Duration{},
+		failures: map[string]int{}, handed: map[uint64]time.Duration{},
 		accounted: t.Uptime(),
 	}
 }
@@ -303,8 +301,7 @@ func (d *driver) load(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shown = shown{e: *e, at: d.accounted}
-	d.shown.take(trials)
+	d.shown = shown{e: *e, at: d.accounted, trials: append(make([]experiment.Trial, 0, cap(trials)), trials...), tally: d.tally.Clone()}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
@@ -65,21 +66,53 @@ func (t *Tuner) release(d *driver) {
 	d.look()
 }
 
-// prepare loads a driver that is new, and has it launched unless check says no.
-func (d *driver) prepare(ctx context.Context, check func(*experiment.Experiment) error) error {
-	select {
-	case d.preparing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+// alone waits until nobody else loads an experiment, so that a large one is not loaded twice at a time. The
+// caller calls done.
+func (t *Tuner) alone(ctx context.Context, key experiment.Key) (done func(), err error) {
+	for {
+		t.mu.Lock()
+		other := t.loading[key]
+		if other == nil {
+			ours := make(chan struct{})
+			t.loading[key] = ours
+			t.mu.Unlock()
+			return func() {
+				t.mu.Lock()
+				defer t.mu.Unlock()
+				delete(t.loading, key)
+				close(ours)
+			}, nil
+		}
+		t.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
-	defer func() { <-d.preparing }()
+}
+
+// prepare loads a driver that is new, or takes over what a reader has loaded, and has it launched unless check
+// says no.
+func (d *driver) prepare(ctx context.Context, check func(*experiment.Experiment) error) error {
+	done, err := d.alone(ctx, d.key)
+	if err != nil {
+		return err
+	}
+	defer done()
 	d.Tuner.mu.Lock()
 	loaded := d.loaded
 	d.Tuner.mu.Unlock()
 	if loaded {
 		return nil
 	}
-	if err := d.load(ctx); err != nil {
+	e, err := d.Store.Get(ctx, d.key)
+	if err != nil {
+		return err
+	}
+	if r := d.rested.get(e); r != nil {
+		d.adopt(r)
+	} else if err := d.load(ctx); err != nil {
 		return err
 	}
 	if err := check(d.e); err != nil {
@@ -93,6 +126,17 @@ func (d *driver) prepare(ctx context.Context, check func(*experiment.Experiment)
 	default:
 	}
 	return nil
+}
+
+// adopt takes over what a reader has loaded, whose users go on looking at what it shows.
+func (d *driver) adopt(r *driver) {
+	d.rested.drop(r)
+	d.e, d.trials, d.tally, d.kept, d.finishNo, d.firsts = r.e, r.trials, r.tally, r.kept, r.finishNo, r.firsts
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shown = r.shown
+	d.shown.at = d.accounted
+	d.shown.trials, d.shown.tally = slices.Clone(r.shown.trials), r.shown.tally.Clone()
 }
 
 // unlaunched returns the drivers that have no goroutine yet, each of them once.

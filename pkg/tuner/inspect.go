@@ -54,6 +54,15 @@ func (r *rested) get(e *experiment.Experiment) *driver {
 	return d
 }
 
+// drop lets nobody else have a reader.
+func (r *rested) drop(d *driver) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.reader.Value() == d {
+		r.reader = weak.Pointer[driver]{}
+	}
+}
+
 func (r *rested) put(d *driver) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -51,6 +51,14 @@ func (t *Tuner) reader(ctx context.Context, key experiment.Key) (*driver, error)
 	if d := t.driver(key); d != nil {
 		return d, nil
 	}
+	done, err := t.alone(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if d := t.driver(key); d != nil {
+		return d, nil
+	}
 	e, err := t.Store.Get(ctx, key)
 	if err != nil {
 		return nil, err

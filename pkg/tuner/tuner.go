@@ -62,7 +62,8 @@ type Tuner struct {
 
 	mu       sync.Mutex
 	drivers  map[experiment.Key]*driver
-	imports  map[experiment.Key]bool // that are under way: these have no driver
+	imports  map[experiment.Key]bool          // that are under way: these have no driver
+	loading  map[experiment.Key]chan struct{} // closed when what is loaded now is
 	watchers map[experiment.Key]map[chan struct{}]struct{}
 }
 
@@ -77,7 +78,8 @@ func New(c Config) (*Tuner, error) {
 	}
 	return &Tuner{
 		Config: c, failed: make(chan error, 1), fresh: make(chan struct{}, 1), feed: newFeed(),
-		drivers: map[experiment.Key]*driver{}, imports: map[experiment.Key]bool{}, watchers: map[experiment.Key]map[chan struct{}]struct{}{},
+		drivers: map[experiment.Key]*driver{}, imports: map[experiment.Key]bool{}, loading: map[experiment.Key]chan struct{}{},
+		watchers: map[experiment.Key]map[chan struct{}]struct{}{},
 	}, nil
 }
 

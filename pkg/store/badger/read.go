@@ -98,24 +98,21 @@ func complete(what string, got, want uint64) error {
 
 // Trials implements store.Store.
 func (s *Store) Trials(ctx context.Context, key experiment.Key) ([]experiment.Trial, error) {
-	var out []experiment.Trial
+	var d trialDecoder
 	err := s.read(ctx, func(tx *badgerdb.Txn) error {
 		id, err := readAll(ctx, tx, key, kindTrial, 0, func(sums totals) (string, uint64) {
-			out = make([]experiment.Trial, 0, sums.trials)
+			d.expect(sums.trials)
 			return "trials", sums.trials
-		}, func(payload []byte) error {
-			out = append(out, experiment.Trial{})
-			return decodeTrial(payload, &out[len(out)-1])
-		})
-		if err != nil {
+		}, d.add)
+		if err := errors.Join(err, d.finish()); err != nil {
 			return err
 		}
-		return readNotes(tx, id, out)
+		return readNotes(tx, id, d.out)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("trials of experiment %s: %w", key, err)
 	}
-	return out, nil
+	return d.out, nil
 }
 
 // Events implements store.Store.
