@@ -61,8 +61,18 @@ type history struct {
 	t     *testing.T
 	begun time.Time
 
-	mu   sync.Mutex
-	done []porcupine.Operation
+	mu      sync.Mutex
+	done    []porcupine.Operation
+	target  int           // of done
+	reached chan struct{} // closed then; nil: nobody waits for it
+}
+
+// after returns what is closed when so many more calls have come to an end.
+func (h *history) after(calls int) <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.target, h.reached = len(h.done)+calls, make(chan struct{})
+	return h.reached
 }
 
 // record has clients at work while the daemon is killed and started again.
@@ -86,7 +96,11 @@ func record(t *testing.T, seed uint64) *history {
 	}
 	random := rand.New(rand.NewPCG(seed, 99))
 	for life := range lives {
-		if s.kill(200*time.Millisecond + time.Duration(random.Int64N(int64(300*time.Millisecond)))) {
+		select {
+		case <-h.after(50 + random.IntN(80)):
+		case <-s.exited:
+		}
+		if s.kill(time.Duration(random.Int64N(int64(20 * time.Millisecond)))) {
 			t.Fatalf("the daemon ended by itself: %v\n%s", s.err, s.output.String())
 		}
 		if life < lives-1 {
@@ -249,6 +263,10 @@ func (c *client) note(in input, out output, began time.Duration, gaveUp bool) {
 		op.ClientId, op.Return = clients+len(c.done), 1<<62 // one client can have only one call open
 	}
 	c.done = append(c.done, op)
+	if c.reached != nil && len(c.done) >= c.target {
+		close(c.reached)
+		c.reached = nil
+	}
 	if second := map[operation]operation{opDelete: opDeleted, opStopTrial: opEndTrial}[in.op]; second != "" && out.answer == answered {
 		in.op = second
 		op.ClientId, op.Input = clients+len(c.done), in
