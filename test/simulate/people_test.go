@@ -111,7 +111,7 @@ const mostActs = 12
 func (s *sim) person() {
 	var all []*trialled
 	for _, x := range s.experiments {
-		if x.stored && !x.gone && x.acts < mostActs {
+		if x.stored && !x.gone && !x.deleting.is && x.acts < mostActs {
 			all = append(all, x)
 		}
 	}
