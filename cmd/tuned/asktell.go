@@ -132,7 +132,7 @@ names parameters that were evaluated unasked: they make a trial of their own.`,
   tuned tell mnist 4 --failed "out of memory"
   tuned tell mnist loss=0.3 --param lr=0.1 --param depth=3 --request-id from-notebook-7`,
 		Args:              words(1, math.MaxInt, "NAME [TRIAL] METRIC=VALUE..."),
-		ValidArgsFunction: f.completeTrials,
+		ValidArgsFunction: f.completeAssignments(1, (*experiment.Spec).Needed),
 		RunE: func(c *cobra.Command, args []string) error {
 			request, values, err := f.tell(c.Flags().Changed("failed"), args)
 			if err != nil {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 // completionTime is how long a shell may wait for names.
@@ -46,6 +48,36 @@ func (p *place) completeTrials(c *cobra.Command, args []string, word string) ([]
 		return err
 	})
 	return out, noFiles
+}
+
+// completeAssignments completes the name of an experiment, then as many words before as said, then NAME= of what the
+// experiment has.
+func (p *place) completeAssignments(before int, names func(s *experiment.Spec) []string) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) <= before {
+			return p.completeTrials(c, args, word)
+		}
+		ctx, cancel := context.WithTimeout(c.Context(), completionTime)
+		defer cancel()
+		var out []cobra.Completion
+		_ = p.reading(ctx, func(c *client) error { // without an answer nothing is offered
+			m, err := c.get(ctx, p.key(args[0]))
+			if err != nil {
+				return err
+			}
+			e, err := experimentOf(m)
+			if err != nil {
+				return err
+			}
+			for _, name := range names(&e.Spec) {
+				if !slices.ContainsFunc(args, func(given string) bool { return strings.HasPrefix(given, name+"=") }) {
+					out = append(out, name+"=")
+				}
+			}
+			return nil
+		})
+		return out, noFiles | cobra.ShellCompDirectiveNoSpace
+	}
 }
 
 // completeNamespace completes -n.

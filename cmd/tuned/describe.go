@@ -168,6 +168,7 @@ func describeState(out io.Writer, w *whole, now time.Time) {
 		{"Tags", strings.Join(m.GetTags(), ", ")},
 		{"Note", m.GetNote()},
 		{"Command", commandText(w.Experiment)},
+		{"Warm start", warmStartText(m)},
 	}
 	printRows(out, rows)
 }
@@ -179,6 +180,15 @@ func printRows(out io.Writer, rows [][2]string) {
 			fmt.Fprintf(out, "%-12s %s\n", row[0]+":", strings.ReplaceAll(visibleLines(row[1]), "\n", "\n             "))
 		}
 	}
+}
+
+// warmStartText says what an experiment learned from earlier ones; "" for nothing.
+func warmStartText(m *tunedv1.Experiment) string {
+	var words []string
+	for _, l := range learnedIn(m) {
+		words = append(words, l.String())
+	}
+	return strings.Join(words, "\n")
 }
 
 // commandText says what runs for a trial.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 // enqueueFlags are the flags of the enqueue command.
@@ -28,7 +29,7 @@ those that are not given from that trial.`,
 		Example: `  tuned enqueue mnist lr=0.01 batch=64 --note "what the paper has"
   tuned enqueue mnist --from 3 lr=0.02`,
 		Args:              words(1, math.MaxInt, "NAME PARAMETER=VALUE..."),
-		ValidArgsFunction: f.completeNames,
+		ValidArgsFunction: f.completeAssignments(0, parameterNames),
 		RunE: func(c *cobra.Command, args []string) error {
 			return doing("enqueue trial", a.enqueue(c.Context(), &f, args[0], args[1:]))
 		},
@@ -66,6 +67,13 @@ func (a *app) enqueue(ctx context.Context, f *enqueueFlags, name string, words [
 		fmt.Fprintf(a.stdout, "trial %s is next: %s\n", t.GetName(), visible(flags(pairsOf(t))))
 		return nil
 	})
+}
+
+func parameterNames(s *experiment.Spec) (out []string) {
+	for i := range s.Parameters {
+		out = append(out, s.Parameters[i].Name)
+	}
+	return out
 }
 
 // overlay puts parameters in place of those of the same name, and adds the others.

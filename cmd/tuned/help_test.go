@@ -110,13 +110,27 @@ func TestCompletionKnowsNames(t *testing.T) {
 		{"level", []string{"serve", "--log-level", ""}, "debug"},
 		{"file", []string{"run", ""}, "yaml"},
 		{"nothing there", []string{"best", "--data-dir", "absent", ""}, ":4"},
+		{"parameter", []string{"enqueue", "--data-dir", "d", "work", ""}, "x=\nopt=\n:6"},
+		{"the other parameter", []string{"enqueue", "--data-dir", "d", "work", "x=1", ""}, "opt=\n:6"},
+		{"trial to tell of", []string{"tell", "--data-dir", "d", "work", ""}, strings.TrimSpace(trial)},
+		{"metric", []string{"tell", "--data-dir", "d", "work", "1", ""}, "loss=\n:6"},
+		{"trial to annotate", []string{"annotate", "--data-dir", "d", "work", ""}, strings.TrimSpace(trial)},
+		{"shell", []string{"completion", ""}, "fish"},
+		{"topic of help", []string{"help", "store", ""}, "backup"},
 		{"command", []string{"des"}, "describe\tSay all about"},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			out, _ := call(t, dir, exitOK, append([]string{"__complete"}, tt.args...)...)
-			if !strings.Contains(out, tt.want) {
-				t.Errorf("got %q, want %q in it", out, tt.want)
+	for _, place := range []string{"at rest", "a daemon"} {
+		t.Run(place, func(t *testing.T) {
+			if place == "a daemon" {
+				startServe(t, dir)
+			}
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
+					out, _ := call(t, dir, exitOK, append([]string{"__complete"}, tt.args...)...)
+					if !strings.Contains(out, tt.want) {
+						t.Errorf("got %q, want %q in it", out, tt.want)
+					}
+				})
 			}
 		})
 	}

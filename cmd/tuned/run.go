@@ -107,11 +107,14 @@ func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experime
 	}
 	c.at = a.placeOf(dir)
 	defer c.Close()
-	if _, err := c.submit(ctx, e); status.Code(err) == codes.FailedPrecondition {
+	created, err := c.submit(ctx, e)
+	switch {
+	case status.Code(err) == codes.FailedPrecondition:
 		return fmt.Errorf("run experiment: %w", busy)
-	} else if err != nil {
+	case err != nil:
 		return fmt.Errorf("run experiment: %w", err)
 	}
+	a.sayWhatIsKnown(e, learnedIn(created))
 	fmt.Fprintf(a.stderr, "%s runs in the daemon of %s; Ctrl-C leaves it there\n", e.Metadata.Name, dir)
 	if e.External() {
 		a.sayHowToAsk(e.Key(), dir)
@@ -133,7 +136,7 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 	case e.External():
 		a.sayHowToAsk(e.Key(), d.dir)
 	}
-	a.sayWhatIsKnown(submitted)
+	a.sayWhatIsKnown(e, learnedBy(submitted))
 	look := func() (tuner.Snapshot, error) { return d.tuner.Snapshot(e.Key()) } //nolint:contextcheck // a snapshot is read from memory
 	if mode == "none" {
 		look = func() (tuner.Snapshot, error) { return d.end(ctx, e.Key()) }
@@ -180,19 +183,6 @@ func (a *app) conclude(s tuner.Snapshot, dir dataDir, mode string) error {
 		return nil
 	}
 	return exit{r.ExitCode, nil}
-}
-
-// sayWhatIsKnown tells what an experiment has learned from earlier ones.
-func (a *app) sayWhatIsKnown(e *experiment.Experiment) {
-	for i := range e.Priors {
-		p := &e.Priors[i]
-		if len(p.Trials) == 0 {
-			fmt.Fprintf(a.stderr, "warning: nothing is learned from %s: none of its %d trials with a result lies in this search space and has a value of %s\n",
-				p.Key(), p.Finished, e.Spec.Objective.ObjectiveMetricName)
-			continue
-		}
-		fmt.Fprintf(a.stderr, "%s learns from %d of the %s with a result of %s\n", e.Metadata.Name, len(p.Trials), plural(p.Finished, "trial"), p.Key())
-	}
 }
 
 // sayHowToAsk tells how an experiment without a command is evaluated.

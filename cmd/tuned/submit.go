@@ -29,7 +29,7 @@ func (a *app) submitCommand() *cobra.Command {
 		Short:      "Hand an experiment to the daemon",
 		Long: `Hand an experiment to the daemon and return. FILE and COMMAND are those of tuned run; templates,
 images and the working directory are resolved here. Submitting the same again changes nothing.
-With --wait the experiment is followed to its end, and exit codes are those of tuned run;
+What it takes over from the experiments of spec.tuned.warmStart is said. With --wait the experiment is followed to its end, and exit codes are those of tuned run;
 Ctrl-C then leaves it to the daemon.`,
 		Example: `  tuned submit experiment.yaml
   tuned submit experiment.yaml --wait -- python3 train.py '--lr=${trialParameters.lr}'`,
@@ -79,6 +79,7 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 		if err != nil {
 			return rpcError(err)
 		}
+		a.sayWhatIsKnown(r.Experiment, learnedIn(created))
 		if !f.wait {
 			return a.printSubmitted(f, created)
 		}

@@ -17,6 +17,7 @@ type table struct {
 	header []string
 	rows   [][]string
 	spare  []string // columns that a narrow terminal may leave out, these first
+	least  []int    // widths that columns have at least; nil, or one of each
 }
 
 // gap is the columns between two cells.
@@ -50,6 +51,7 @@ func (t *table) print(w io.Writer, format string) error {
 // widths returns how wide the cells of each column are.
 func (t *table) widths() []int {
 	out := make([]int, len(t.header))
+	copy(out, t.least)
 	for i, row := range append([][]string{upper(t.header)}, t.rows...) {
 		for j, cell := range row {
 			if i > 0 {
@@ -117,6 +119,9 @@ func (t *table) fit(columns int) (left []string) {
 // drop takes a column away.
 func (t *table) drop(j int) {
 	t.header = slices.Delete(slices.Clone(t.header), j, j+1)
+	if t.least != nil {
+		t.least = slices.Delete(slices.Clone(t.least), j, j+1)
+	}
 	for i := range t.rows {
 		t.rows[i] = slices.Delete(t.rows[i], j, j+1)
 	}

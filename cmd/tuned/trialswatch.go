@@ -131,6 +131,10 @@ type rowPrinter struct {
 
 func (p *rowPrinter) print(a *app, t *table) error {
 	columns := a.columns()
+	t.least = make([]int, len(t.header))
+	if state := slices.Index(t.header, "state"); state >= 0 {
+		t.least[state] = len(experiment.Succeeded) // which it will be
+	}
 	if columns > 0 {
 		t.fit(columns)
 	}
@@ -138,9 +142,6 @@ func (p *rowPrinter) print(a *app, t *table) error {
 	again := len(widths) != len(p.widths) // at first, and when columns come or go
 	if again {
 		p.widths = widths
-		if state := slices.Index(t.header, "state"); state >= 0 {
-			p.widths[state] = max(p.widths[state], len(experiment.Succeeded))
-		}
 	}
 	for j, w := range widths {
 		p.widths[j] = max(p.widths[j], w)

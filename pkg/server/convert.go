@@ -123,9 +123,26 @@ func wholeMessage(s *tuner.Snapshot) (*tunedv1.Experiment, error) {
 	if m.Object, err = structOf(shown); err != nil {
 		return nil, err
 	}
+	if len(s.Experiment.Priors) > 0 {
+		m.Object.Fields["warmStart"] = learnedFrom(s.Experiment.Priors)
+	}
 	shown.Status, shown.Revision, shown.Control, shown.Note = experiment.Status{}, 0, experiment.Control{}, experiment.Note{}
 	m.Manifest, err = manifestOf(shown)
 	return m, err
+}
+
+// learnedFrom says how much an experiment learned from each earlier one: of the trials that had finished with a
+// result when it was created, those that fit.
+func learnedFrom(priors []experiment.Prior) *structpb.Value {
+	list := &structpb.ListValue{}
+	for i := range priors {
+		p := &priors[i]
+		list.Values = append(list.Values, structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+			"namespace": structpb.NewStringValue(p.Namespace), "name": structpb.NewStringValue(p.Name),
+			"finished": structpb.NewNumberValue(float64(p.Finished)), "learned": structpb.NewNumberValue(float64(len(p.Trials))),
+		}}))
+	}
+	return structpb.NewListValue(list)
 }
 
 // manifestOf is an experiment as YAML, whatever characters its names and values have.
