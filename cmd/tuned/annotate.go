@@ -58,7 +58,8 @@ func (a *app) annotate(ctx context.Context, f *annotateFlags, note *string, args
 	}
 	defer c.Close()
 	key := f.key(args[0])
-	what, tags := key.String(), []string(nil)
+	what := key.String()
+	var tags []string
 	if len(args) == 1 {
 		tags, err = c.annotateExperiment(ctx, f, note, key)
 	} else {

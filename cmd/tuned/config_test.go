@@ -106,7 +106,7 @@ func TestConfigFileRefuses(t *testing.T) {
 	tests := []struct{ name, file, want string }{
 		{"unknown key", "cpus: 2\ndatadir2: x\n", `config.yaml:2: unknown key "datadir2", did you mean dataDir`},
 		{"several unknown keys", "lisen: a\nzzz: b\n", "2 faults:\nconfig.yaml:1: unknown key \"lisen\", did you mean listen\nconfig.yaml:2: unknown key \"zzz\""},
-		{"unknown key below another", "traces:\n  protocl: grpc\n", `config.yaml:2: unknown key "traces.protocl", did you mean traces.protocol`},
+		{"unknown key below another", "traces:\n  protocoll: grpc\n", `config.yaml:2: unknown key "traces.protocoll", did you mean traces.protocol`},
 		{"key of another level", "endpoint: http://h\n", `config.yaml:1: unknown key "endpoint", did you mean traces.endpoint`},
 		{"key with its path in one", "traces.endpont: http://h\n", `did you mean traces.endpoint`},
 		{"unknown key in a list", "webhooks:\n  hooks:\n    - url: http://h\n      evnts: [a]\n", `config.yaml:4: unknown key "webhooks.hooks[0].evnts", did you mean webhooks.hooks[0].events`},

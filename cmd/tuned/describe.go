@@ -82,15 +82,7 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 	if err := explainSpace(out, &w.Spec); err != nil {
 		return err
 	}
-	heading(out, "Found")
-	r := newResult(w.Experiment, w.trials, logsOf(w.Experiment, dir), time.Now())
-	if r.Best == nil {
-		fmt.Fprintln(out, "  nothing yet")
-	}
-	r.chosen.print(indented{out})
-	fmt.Fprintf(out, "  Trials:      %s\n", r.trialText())
-	printRunning(out, &w, latest, time.Now())
-	printFailures(indented{out}, r.Failures)
+	describeFound(out, &w, dir, latest, time.Now())
 	printEvents(out, events)
 	if len(advice) > 0 {
 		heading(out, "What to do")
@@ -99,6 +91,22 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 		}
 	}
 	return nil
+}
+
+// describeFound writes what has come of an experiment so far. dir is the data directory, "" when it is elsewhere.
+func describeFound(out io.Writer, w *whole, dir string, latest map[uint64]map[string]number, now time.Time) {
+	heading(out, "Found")
+	r := newResult(w.Experiment, w.trials, logsOf(w.Experiment, dir), now)
+	switch {
+	case r.Best == nil && w.message.GetCompleted():
+		fmt.Fprintf(out, "  nothing: %s\n", fruitless(w.message))
+	case r.Best == nil:
+		fmt.Fprintln(out, "  nothing yet")
+	}
+	r.chosen.print(indented{out})
+	fmt.Fprintf(out, "  Trials:      %s\n", r.trialText())
+	printRunning(out, w, latest, now)
+	printFailures(indented{out}, r.Failures)
 }
 
 // shownRunning is how many of the trials that run are printed.

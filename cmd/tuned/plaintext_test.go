@@ -19,7 +19,7 @@ func TestPlainText(t *testing.T) {
 	_, open := os.Open(absent)
 	_, read := os.ReadFile(dir)
 	_, run := exec.LookPath(absent)
-	_, listen := net.Listen("tcp", "192.0.2.1:1") //nolint:noctx // it is refused at once
+	_, listen := net.Listen("tcp", "192.0.2.1:1")
 	tests := []struct {
 		name string
 		err  error

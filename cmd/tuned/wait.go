@@ -56,58 +56,76 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 	if timeout < 0 {
 		return usage("--timeout: want at least 0s, got %v", timeout)
 	}
-	key := p.key(name)
 	waiting, cancel := context.WithCancel(ctx) // without a deadline, which the daemon would keep too, and end first
 	defer cancel()
 	if timeout > 0 {
 		defer time.AfterFunc(timeout, cancel).Stop()
 	}
-	code, last := exitOK, (*tunedv1.Experiment)(nil)
-	told := false
-	err = p.await(waiting, a.stderr, key, func(e *tunedv1.Experiment) (done bool, err error) {
-		last = e
-		done, code = holds(e)
-		switch {
-		case !done && e == nil:
-			return false, fmt.Errorf("%s was deleted", key)
-		case !done && !told:
-			told = true
-			fmt.Fprintf(a.stderr, "tuned: %s%s; waiting until it is so: %s\n", key, standing(e, true), condition)
-		}
-		return done, nil
-	})
+	w := waiter{key: p.key(name), condition: condition, holds: holds, warn: a.stderr}
+	err = w.await(waiting, p)
 	switch {
 	case condition == "deleted" && status.Code(err) == codes.NotFound:
-		last = nil
+		w.last = nil
 	case err != nil && waiting.Err() != nil && ctx.Err() == nil:
 		stands := "; there was no answer yet"
-		if last != nil {
-			stands = standing(last, true)
+		if w.last != nil {
+			stands = standing(w.last, true)
 		}
-		return exit{exitTimeout, fmt.Errorf("wait for %s: after %v it is not so that %s%s", key, timeout, condition, stands)}
+		return exit{exitTimeout, fmt.Errorf("wait for %s: after %v it is not so that %s%s", w.key, timeout, condition, stands)}
 	case err != nil:
-		return fmt.Errorf("wait for %s: %w", key, err)
+		return fmt.Errorf("wait for %s: %w", w.key, err)
 	}
-	fmt.Fprintf(a.stdout, "%s%s\n", key, standing(last, true))
-	if code != exitOK {
-		return exit{code, nil}
+	fmt.Fprintf(a.stdout, "%s%s\n", w.key, standing(w.last, true))
+	if w.code != exitOK {
+		return exit{w.code, nil}
 	}
 	return nil
 }
 
-// await calls f with an experiment until it is done; at rest, an experiment changes no more.
-func (p *place) await(ctx context.Context, warn io.Writer, key experiment.Key, f func(e *tunedv1.Experiment) (bool, error)) error {
+// waiter waits for a condition of an experiment.
+type waiter struct {
+	key       experiment.Key
+	condition string
+	holds     func(e *tunedv1.Experiment) (done bool, code int)
+	warn      io.Writer
+
+	code int                 // exit code, once it holds or never will
+	last *tunedv1.Experiment // as it stood at the last look; nil when it was deleted
+	told bool
+}
+
+// look looks at an experiment, nil for one that was deleted.
+func (w *waiter) look(e *tunedv1.Experiment) (done bool, err error) {
+	w.last = e
+	done, w.code = w.holds(e)
+	if !done && e == nil {
+		return false, fmt.Errorf("%s was deleted", w.key)
+	}
+	return done, nil
+}
+
+// lookAndTell is look that says once what is waited for.
+func (w *waiter) lookAndTell(e *tunedv1.Experiment) (done bool, err error) {
+	if done, err = w.look(e); !done && err == nil && !w.told {
+		w.told = true
+		fmt.Fprintf(w.warn, "tuned: %s%s; waiting until it is so: %s\n", w.key, standing(e, true), w.condition)
+	}
+	return done, err
+}
+
+// await looks at the experiment until the condition holds or never will; at rest, an experiment changes no more.
+func (w *waiter) await(ctx context.Context, p *place) error {
 	rests := false
 	err := p.reading(ctx, func(c *client) error {
 		rests = !c.daemon
 		if !rests {
 			return nil
 		}
-		e, err := c.get(ctx, key)
+		e, err := c.get(ctx, w.key)
 		if err != nil {
 			return err
 		}
-		done, err := f(e)
+		done, err := w.look(e)
 		if err == nil && !done {
 			err = fmt.Errorf("it is %s, and %w", e.GetState(), p.noDaemon())
 		}
@@ -116,7 +134,7 @@ func (p *place) await(ctx context.Context, warn io.Writer, key experiment.Key, f
 	if err != nil || rests {
 		return err
 	}
-	return p.following(ctx, warn, func(c *client) error { return c.observe(ctx, key, f) })
+	return p.following(ctx, w.warn, func(c *client) error { return c.observe(ctx, w.key, w.lookAndTell) })
 }
 
 // holdsOf returns what says whether a condition holds of an experiment, or never will, and with which exit
