@@ -108,10 +108,13 @@ func (c *table) read(r io.Reader) error {
 	}
 }
 
-// derived reports whether a column of ours follows from others.
+// derived reports whether a column of ours follows from others. Names follow from the numbers, in the new experiment.
 func derived(title string) bool {
-	return slices.Contains([]string{"seconds", "feasible", "front", "best"}, title)
+	return slices.Contains([]string{"name", "seconds", "feasible", "front", "best"}, title)
 }
+
+// readable are the columns of ours that are read, but for parameters and metrics.
+var readable = []string{"number", "state", "reason", "message", "created", "started", "finished"}
 
 // aliases are what Optuna's trials_dataframe calls columns.
 var aliases = map[string]string{"datetime_start": "started", "datetime_complete": "finished"}
@@ -138,9 +141,8 @@ func (c *table) meaning(title string) string {
 	if use, given := c.Columns[title]; given {
 		return c.target(title, use)
 	}
-	known := append(slices.Clone(columnsBefore), columnsAfter[:3]...)
 	switch {
-	case slices.Contains(known, title), strings.HasPrefix(title, parameterPrefix), strings.HasPrefix(title, metricPrefix):
+	case slices.Contains(readable, title), strings.HasPrefix(title, parameterPrefix), strings.HasPrefix(title, metricPrefix):
 		return c.wanted(title)
 	case slices.Contains(c.parameterNames(), title):
 		return parameterPrefix + title
@@ -161,9 +163,8 @@ func (c *table) meaning(title string) string {
 
 // target checks what a flag says a column stands for.
 func (c *table) target(title, use string) string {
-	known := append(slices.Clone(columnsBefore), columnsAfter[:3]...)
-	if !slices.Contains(known, use) && !strings.HasPrefix(use, parameterPrefix) && !strings.HasPrefix(use, metricPrefix) {
-		c.fault(-1, title, "cannot stand for %q; want params.NAME, metrics.NAME or one of %s", use, strings.Join(known, ", "))
+	if !slices.Contains(readable, use) && !strings.HasPrefix(use, parameterPrefix) && !strings.HasPrefix(use, metricPrefix) {
+		c.fault(-1, title, "cannot stand for %q; want params.NAME, metrics.NAME or one of %s", use, strings.Join(readable, ", "))
 		return ""
 	}
 	return use

@@ -93,7 +93,7 @@ func uniqueMetrics(s *experiment.Spec) []string {
 	return names
 }
 
-// identify reads number, name, reason and times.
+// identify reads number, reason, message and times.
 func (c *table) identify(t *experiment.Trial, row int) {
 	t.Number = uint64(row) + 1
 	if text, title := c.cell(row, "number"); title != "" {
@@ -105,7 +105,6 @@ func (c *table) identify(t *experiment.Trial, row int) {
 		}
 		c.numbers[n], t.Number = c.lines[row], n
 	}
-	t.Name, _ = c.cell(row, "name")
 	t.Reason, _ = c.cell(row, "reason")
 	if k := slices.Index(c.use, "message"); k >= 0 {
 		t.Message = c.rows[row][k]

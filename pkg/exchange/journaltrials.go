@@ -162,7 +162,7 @@ func restore(out *experiment.Trial, t *frozen, measured map[string]string) {
 		_ = json.Unmarshal(t.user[name], &text) // "" when it is something else
 		return text
 	}
-	out.Name, out.Reason, out.Message = attr(attrName), attr(attrReason), attr(attrMessage)
+	out.Reason, out.Message = attr(attrReason), attr(attrMessage)
 	var metrics map[string]string
 	_ = json.Unmarshal(t.user[attrMetrics], &metrics) // none when it is something else
 	state := experiment.TrialState(attr(attrState))

@@ -32,6 +32,7 @@ func readJSON(r io.Reader, file string) (*Study, error) {
 		if len(t.Measurements) > 0 {
 			s.Measured[t.Number] = t.Measurements
 		}
+		t.Name = "" // it was that of another experiment's trial
 		s.Trials = append(s.Trials, t.Trial)
 	}
 	return s, nil

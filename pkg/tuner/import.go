@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tuned-hpo/tuned/internal/failpoint"
@@ -37,7 +36,7 @@ var errUnfinished = fmt.Errorf("not all of its trials are imported: import the s
 // History is an experiment whose trials have all ended elsewhere.
 type History struct {
 	Experiment *experiment.Experiment
-	Trials     []experiment.Trial // numbered from 1, each with its finish number
+	Trials     []experiment.Trial // numbered from 1, each with its finish number; names are given to them
 	// Measured are measurements by trial number, their sequence numbers from 1.
 	Measured map[uint64][]experiment.Measurement
 	Request  string // names the call; "": it is not to be repeated once it is complete
@@ -220,20 +219,12 @@ func (m *importing) continues() bool {
 	return true
 }
 
-// prepare fills in what a file may leave out: names, unless all trials have one that could be ours, times
-// and reasons.
+// prepare gives the trials their names, which are those of trials of this experiment whatever they were called
+// elsewhere, and fills in what a file may leave out: times and reasons.
 func (m *importing) prepare() {
-	named := map[string]bool{}
-	for i := range m.Trials {
-		if name := m.Trials[i].Name; plausible(name) {
-			named[name] = true
-		}
-	}
 	for i := range m.Trials {
 		t := &m.Trials[i]
-		if len(named) < len(m.Trials) {
-			t.Name = experiment.TrialName(m.e.Metadata.Name, m.e.Metadata.UID, t.Number)
-		}
+		t.Name = experiment.TrialName(m.e.Metadata.Name, m.e.Metadata.UID, t.Number)
 		if t.Created.IsZero() {
 			t.Created = *m.e.Metadata.Created
 		}
@@ -241,14 +232,6 @@ func (m *importing) prepare() {
 			t.Reason, t.Message = importedReason(t, &m.e.Spec)
 		}
 	}
-}
-
-// plausible reports whether a trial may have the name: a DNS label that is no number.
-func plausible(name string) bool {
-	if name == "" || len(name) > 63 || strings.Trim(name, "0123456789") == "" || name[0] == '-' || name[len(name)-1] == '-' {
-		return false
-	}
-	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // importedReason is for a trial of which its source does not say why it ended as it did.

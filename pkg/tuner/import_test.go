@@ -263,13 +263,27 @@ func TestImportTooLarge(t *testing.T) {
 	}
 }
 
-func TestPlausible(t *testing.T) {
-	for name, want := range map[string]bool{
-		"": false, "7": false, "a": true, "run-7": true, "-a": false, "a-": false, "A": false, "a b": false, "\x1b[31m": false,
-		strings.Repeat("a", 63): true, strings.Repeat("a", 64): false,
-	} {
-		if got := plausible(name); got != want {
-			t.Errorf("%q: got %t, want %t", name, got, want)
+// TestImportNames: whatever trials were called elsewhere, they are found by name and by number.
+func TestImportNames(t *testing.T) {
+	for _, names := range [][]string{{"sim-a", "sim-b", "sim-c"}, {"", "7", "A b"}, {"same", "same", "same"}} {
+		e, trials, measured := imported(len(names))
+		for i, name := range names {
+			trials[i].Name = name
+		}
+		tn := importer(t, storetest.NewMemory())
+		if err := tn.Import(t.Context(), History{Experiment: e, Trials: trials, Measured: measured}); err != nil {
+			t.Fatal(err)
+		}
+		s, err := tn.Snapshot(e.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range s.Trials {
+			for _, called := range []string{want.Name, fmt.Sprint(want.Number)} {
+				if _, got, err := tn.LookUp(t.Context(), e.Key(), called); err != nil || got.Number != want.Number {
+					t.Errorf("of %q, trial %q: got %d, %v; want %d", names, called, got.Number, err, want.Number)
+				}
+			}
 		}
 	}
 }
