@@ -25,8 +25,10 @@ type Control struct {
 	ActiveThen int32 `json:"activeThen,omitempty"`
 	// Elapsed is how long it was driven, without pauses and without what follows its completion.
 	Elapsed Duration `json:"elapsed,omitempty"`
-	// TrialTime is how long its trials ran while it was driven, added up.
+	// TrialTime is how long its trials ran, added up: those of clients while it was driven.
 	TrialTime Duration `json:"trialTime,omitempty"`
+	// Saved is when these times were stored.
+	Saved time.Time `json:"saved,omitzero"`
 }
 
 // Note is what a person remarked about an experiment or a trial.

@@ -1,14 +1,29 @@
 package tuner
 
 import (
+	"context"
+	"errors"
 	"math"
 	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 )
 
-// saveTime is how much of the time used a crash may forget.
-const saveTime = time.Minute
+// How much of the time used a crash may forget: where it counts against a budget, and where it is only shown.
+const (
+	saveBudget = 2 * time.Second
+	saveShown  = time.Minute
+)
+
+// saveTime is how much of the time used may be unsaved.
+func saveTime(s *experiment.Spec) time.Duration {
+	if x := s.Tuned; x != nil && (x.MaxDuration != nil || x.Cost != nil && x.Cost.PerHour != nil) {
+		return saveBudget
+	}
+	return saveShown
+}
 
 // account adds the time since the last call to what the experiment has used. It is measured by a
 // clock that does not jump, and while the daemon runs.
@@ -32,21 +47,61 @@ func age(e *experiment.Experiment, by time.Duration) {
 	}
 }
 
+// catchUp adds the time that trials ran on under their agents since the time used was last stored: a daemon was
+// away then. It counts by the clocks of the machine, and once in a driver's life.
+func (d *driver) catchUp(workloads []trialrunner.Workload) {
+	if d.caughtUp {
+		return
+	}
+	d.caughtUp = true
+	for _, w := range workloads {
+		t, err := d.find(w.Trial)
+		if err != nil || t.State.Final() || t.Attempt != w.Attempt || w.Phase == trialrunner.Lost {
+			continue
+		}
+		begin, end := w.Started, d.began
+		if begin.IsZero() {
+			begin = t.Started
+		}
+		if w.Phase == trialrunner.Exited && w.Finished.Before(end) {
+			end = w.Finished
+		}
+		if away := end.Sub(later(d.e.Control.Saved, begin)); !begin.IsZero() && away > 0 {
+			d.e.Control.TrialTime += experiment.Duration(away)
+			d.judged = false
+		}
+	}
+}
+
+// save stores the time used when the daemon ends.
+func (d *driver) save(ctx context.Context) error {
+	d.account()
+	d.ending = true
+	err := d.newDraft().commit(ctx)
+	if errors.Is(err, store.ErrFull) || errors.Is(err, errAgain) {
+		d.log.Warn().Err(err).Msg("time used is not stored")
+		return nil
+	}
+	return err
+}
+
 // control returns what is to be stored of what was done to the experiment, nil when there is nothing
 // new, or only time that can wait.
 func (d *draft) control(otherwise bool) *experiment.Control {
 	is, was := d.e.Control, d.kept
 	used := max(is.Elapsed-was.Elapsed, is.TrialTime-was.TrialTime)
-	later := !otherwise && timeless(is) == timeless(was) && used < experiment.Duration(saveTime)
-	if later || is == was {
+	wait := !otherwise && !d.ending && timeless(is) == timeless(was) && used < experiment.Duration(saveTime(&d.e.Spec))
+	if wait || is == was {
 		return nil
 	}
+	d.e.Control.Saved = d.now
+	is.Saved = d.now
 	return &is
 }
 
 // timeless returns what was done to an experiment, without the time that it used.
 func timeless(c experiment.Control) experiment.Control {
-	c.Elapsed, c.TrialTime = 0, 0
+	c.Elapsed, c.TrialTime, c.Saved = 0, 0, time.Time{}
 	return c
 }
 
@@ -58,7 +113,7 @@ func (d *driver) remaining() (left time.Duration, any bool) {
 	if !going && running == 0 {
 		return 0, false
 	}
-	left = saveTime
+	left = saveTime(&d.e.Spec)
 	x := d.e.Spec.Tuned
 	if x == nil || !going {
 		return left, true

@@ -23,8 +23,14 @@ type clocks struct {
 // timed returns a rig whose clocks are set by the test. stop ends it.
 func timed(t *testing.T, s store.Store) (r *rig, c *clocks, stop func()) {
 	t.Helper()
+	return timedOn(t, s, newManual())
+}
+
+// timedOn is timed with a runner of an earlier life.
+func timedOn(t *testing.T, s store.Store, m *manual) (r *rig, c *clocks, stop func()) {
+	t.Helper()
 	c = &clocks{}
-	r = &rig{t: t, runner: newManual(), store: s, key: experiment.Key{Namespace: "default", Name: "sim"}}
+	r = &rig{t: t, runner: m, store: s, key: experiment.Key{Namespace: "default", Name: "sim"}}
 	var err error
 	r.Tuner, err = New(Config{
 		Store: s, Runner: r.runner, Algorithms: builtin.Registry(), Log: zerolog.Nop(),
@@ -108,6 +114,88 @@ func TestMaxDuration(t *testing.T) {
 	r.pass(c, key, time.Hour)
 	if s := r.load(key); !s.Experiment.Status.Succeeded() || s.Elapsed != 2*time.Hour {
 		t.Errorf("after two: got %s, %s", s.Experiment.Status.State(), s.Elapsed)
+	}
+}
+
+// TestTimeIsStored: a daemon that is shut down forgets no time, one that is killed little.
+func TestTimeIsStored(t *testing.T) {
+	for name, x := range map[string]*experiment.Extension{
+		"duration": {MaxDuration: new(experiment.Duration(time.Hour))},
+		"cost":     {Cost: &experiment.Cost{PerHour: new(2.0)}},
+		"shown":    nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := storetest.NewMemory()
+			e := clientsOwn("e", 1, 9)
+			e.Spec.Tuned = x
+			lost := saveTime(&e.Spec)
+			var used time.Duration
+			for life := range 3 {
+				r, c, stop := timed(t, s)
+				key := e.Key()
+				if life == 0 {
+					key = r.create(e)
+					r.ask1(key)
+				}
+				r.must(r.Start(t.Context()))
+				for _, by := range []time.Duration{time.Millisecond, 700 * time.Millisecond, 3 * time.Second, time.Second, 100 * time.Second, time.Second} {
+					r.pass(c, key, by)
+					used += by
+					if got, is := storedOf(t, s, key), r.load(key); is.Elapsed != used || got.Elapsed <= used-lost || got.Cost > is.Cost {
+						t.Fatalf("stored %s (a cost of %g), shown %s (%g), used %s: want what is used, and at most %s less stored",
+							got.Elapsed, got.Cost, is.Elapsed, is.Cost, used, lost)
+					}
+				}
+				stop()
+				if got := storedOf(t, s, key); got.Elapsed != used || time.Duration(got.Experiment.Control.TrialTime) != used {
+					t.Fatalf("after a shutdown: got %s, trials %s; want %s", got.Elapsed, time.Duration(got.Experiment.Control.TrialTime), used)
+				}
+			}
+		})
+	}
+}
+
+// storedOf is what a daemon finds that is started after a kill.
+func storedOf(t *testing.T, s store.Store, key experiment.Key) Snapshot {
+	t.Helper()
+	is, err := importer(t, s).Snapshot(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return is
+}
+
+// TestTimeUnderAgents: a trial that runs on while no daemon is there costs as if one were.
+func TestTimeUnderAgents(t *testing.T) {
+	s, m := storetest.NewMemory(), newManual()
+	e := wanted(2, 2)
+	e.Spec.Tuned = &experiment.Extension{MaxDuration: new(experiment.Duration(9 * time.Hour)), Cost: &experiment.Cost{PerHour: new(1.0)}}
+	r, c, stop := timedOn(t, s, m)
+	r.submit(e)
+	ended, runs := <-m.started, <-m.started
+	r.until("both run", func(s Snapshot) bool { return s.Experiment.Status.TrialsRunning == 2 })
+	r.pass(c, r.key, time.Second)
+	stop()
+
+	begin := storedOf(t, s, r.key).Experiment.Control.Saved
+	m.mu.Lock()
+	m.world.workloads[Target{runs, 1}].Started = begin.Add(-time.Hour) // which is counted already
+	m.world.workloads[Target{ended, 1}].Started = begin.Add(-time.Hour)
+	m.world.workloads[Target{ended, 1}].Finished = begin.Add(time.Hour)
+	m.mu.Unlock()
+	m.end(ended, completed, 0.5)
+	r, c, stop = timedOn(t, s, m)
+	defer stop()
+	c.wall.Add(int64(3 * time.Hour))
+	r.must(r.Start(t.Context()))
+	after := r.until("one has ended", func(s Snapshot) bool { return s.Experiment.Status.TrialsSucceeded == 1 })
+	// One ran for an hour, the other one for three; the test itself took well under 0.1 h.
+	if after.Cost < 4 || after.Cost > 4.1 || after.Elapsed != time.Second {
+		t.Errorf("got a cost of %g, driven for %s; want 4 and 1s", after.Cost, after.Elapsed)
+	}
+	m.end(runs, completed, 0.4)
+	if last := r.until("both have ended", settled); last.Cost < after.Cost || last.Cost > 4.1 {
+		t.Errorf("in the end a cost of %g, want it counted once, %g", last.Cost, after.Cost)
 	}
 }
 

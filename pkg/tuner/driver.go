@@ -59,6 +59,9 @@ type driver struct {
 	finishNo  uint64
 	firsts    int                // trials made of spec.tuned.firstPoints
 	accounted time.Duration      // uptime up to which e.Control counts time
+	began     time.Time          // when it was made
+	caughtUp  bool               // e.Control counts the time before that, too
+	ending    bool               // the daemon is
 	kept      experiment.Control // as the store has it
 	redactor  experiment.Redactor
 	redacts   *experiment.Experiment // that the redactor is of
@@ -74,7 +77,7 @@ func (t *Tuner) newDriver(key experiment.Key) *driver {
 		Tuner: t, key: key, log: t.Config.Log.With().Str("experiment", key.String()).Logger(),
 		wake: make(chan struct{}, 1), calls: make(chan func() error), done: make(chan struct{}),
 		failures: map[string]int{}, handed: map[uint64]time.Duration{},
-		accounted: t.Uptime(),
+		accounted: t.Uptime(), began: t.Now(),
 	}
 }
 
@@ -132,8 +135,10 @@ func (d *driver) run(ctx context.Context) error {
 	for {
 		err := d.turn(ctx, timer.C)
 		switch {
-		case errors.Is(err, errGone) || ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())):
+		case errors.Is(err, errGone):
 			return nil
+		case ctx.Err() != nil && (err == nil || errors.Is(err, ctx.Err())):
+			return d.save(ctx)
 		case err == nil && d.atRest() && d.retire():
 			return nil
 		case err == nil:
@@ -237,6 +242,7 @@ func (d *driver) step(ctx context.Context) (again bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("list workloads: %w: %w", err, errAgain)
 	}
+	d.catchUp(workloads)
 	draft := d.newDraft()
 	draft.refresh()
 	var actions Actions
