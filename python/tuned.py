@@ -89,9 +89,7 @@ def _address_in(data_dir):
     path = os.path.join(data_dir, "tuned.sock")
     if len(os.fsencode(path)) > 100:  # a socket's name may not be as long as that
         path = "/tmp/tuned-%d/%s.sock" % (os.getuid(), hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16])
-    if os.path.exists(path):
-        return "unix:" + path, None
-    return DEFAULT_SERVER, os.path.join(data_dir, "token")
+    return ("unix:" + path, None) if os.path.exists(path) else (DEFAULT_SERVER, data_dir + "/token")
 
 
 def _delays(seconds):
@@ -152,13 +150,12 @@ class Client:
             response = conn.getresponse()
             status, wait, text = response.status, response.getheader("Retry-After") or "", response.read()
         except (OSError, http.client.HTTPException) as e:
+            kind, advice = Unreachable, "tuned serve starts one"
             if isinstance(e, ValueError):  # ssl's: the certificate is not trusted
-                error = Error("%s: %s; TUNED_CA_FILE names the certificates to trust" % (self.server, e))
-            else:
-                error = Unreachable("no daemon answers at %s: %s; tuned serve starts one" % (
-                    self.server, e or type(e).__name__))
-            error.code, error.hopeless = "UNREACHABLE", isinstance(
-                e, (ConnectionRefusedError, FileNotFoundError, ValueError))
+                kind, advice = Error, "TUNED_CA_FILE names the certificates to trust"
+            error = kind("no daemon answers at %s: %s; %s" % (self.server, e or type(e).__name__, advice))
+            error.code = "UNREACHABLE"
+            error.hopeless = isinstance(e, (ConnectionRefusedError, FileNotFoundError, ValueError))
             raise error from None
         finally:
             conn.close()
@@ -750,20 +747,18 @@ class Study:
             raise ValueError("study %s: give a value or failed, not both" % self.name)
         body = {"failed": failed is not None, "message": str(failed or "")[:1000]}
         if value is not None:
-            metrics = value if isinstance(value, dict) else self._by_objective(value)
-            body["measurements"] = [dict(point, seq=i + 1) for i, point in enumerate(_points(metrics, 0))]
+            if not isinstance(value, dict):
+                names = [metric for metric, _ in self.objectives]
+                values = value if isinstance(value, (list, tuple)) else [value]
+                if len(values) != len(names):
+                    raise ValueError("study %s: %d values given for %d objectives (%s)" % (
+                        self.name, len(values), len(names), ", ".join(names)))
+                value = dict(zip(names, values))
+            body["measurements"] = [dict(point, seq=i + 1) for i, point in enumerate(_points(value, 0))]
         if params is not None:
             return Trial(self, self._call("POST", "tell", **body, **_new(params)))
         told = self._call("POST", "trials", getattr(trial, "name", trial), "tell", **body)
         return trial._update(told) if isinstance(trial, Trial) else Trial(self, told)
-
-    def _by_objective(self, value):
-        names = [metric for metric, _ in self.objectives]
-        values = value if isinstance(value, (list, tuple)) else [value]
-        if len(values) != len(names):
-            raise ValueError("study %s: %d values given for %d objectives (%s)" % (
-                self.name, len(values), len(names), ", ".join(names)))
-        return dict(zip(names, values))
 
     def enqueue(self, params: Mapping[str, Any]) -> Trial:
         """Adds a trial of your own choice: ask hands it out next."""
@@ -809,9 +804,7 @@ class Study:
             trial = self._wait_for_trial(request)
             if trial:
                 self._tell_result(trial, self._result(objective, trial))
-        except Exception:
-            raise
-        except BaseException:  # Ctrl-C: the request knows the trial, also when its answer was lost
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):  # the request knows the trial, seen or not
             with contextlib.suppress(Error):
                 for trial in self._ask(1, request, 2.0)[0]:
                     self._client.call("POST", self._path("trials", trial.name, "stop"), wait=2.0)
