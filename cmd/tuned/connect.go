@@ -46,13 +46,6 @@ func (p *place) flags(c *cobra.Command, getenv func(string) string) {
 	p.completeNamespace(c)
 }
 
-// hereFlags adds the flags of commands about an experiment of a data directory that no daemon has.
-func (p *place) hereFlags(c *cobra.Command, getenv func(string) string) {
-	p.dataFlag(c, getenv)
-	c.Flags().StringVarP(&p.namespace, "namespace", "n", defaultNamespace, "namespace of the experiment")
-	p.completeNamespace(c)
-}
-
 // connectionFlags adds the flags that say which daemon is meant.
 func (p *place) connectionFlags(c *cobra.Command, getenv func(string) string) {
 	p.dataFlag(c, getenv)

@@ -42,8 +42,14 @@ spec:
                 env: [{name: DB_PASSWORD, value: ` + canary + `}, {name: GREETING, value: hello}]
 `
 
-// get returns what the daemon answers.
-func (s *service) get(path, token string) (*http.Response, string) {
+// answer is what the daemon answers.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+}
+
+func (s *service) get(path, token string) answer {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+path, http.NoBody)
 	if err != nil {
@@ -61,7 +67,7 @@ func (s *service) get(path, token string) (*http.Response, string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return response, string(text)
+	return answer{response.StatusCode, response.Header, string(text)}
 }
 
 const workPath = "/api/v1/namespaces/default/experiments/work/"
@@ -88,11 +94,12 @@ func TestFilesAreWhatCommandsWrite(t *testing.T) {
 		{"report", "report work", "text/html; charset=utf-8", "inline; filename=work.html", "hello", "sandbox"},
 	} {
 		t.Run(tt.path, func(t *testing.T) {
-			response, got := s.get(workPath+tt.path, token)
-			if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != tt.kind || response.Header.Get("Content-Disposition") != tt.name {
-				t.Errorf("got %s, %v", response.Status, response.Header)
+			a := s.get(workPath+tt.path, token)
+			got := a.text
+			if a.status != http.StatusOK || a.header.Get("Content-Type") != tt.kind || a.header.Get("Content-Disposition") != tt.name {
+				t.Errorf("got %d, %v", a.status, a.header)
 			}
-			if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, tt.policy) {
+			if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || !strings.Contains(policy, tt.policy) {
 				t.Errorf("policy %q: want %s", policy, tt.policy)
 			}
 			want, _ := call(t, dir, 0, append(strings.Fields(tt.command), "--data-dir", "d")...)
@@ -106,14 +113,15 @@ func TestFilesAreWhatCommandsWrite(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		workPath + "export?format=xml":                             "400 ARGUMENT_INVALID",
+		workPath + "export?fromat=json":                            "400 ARGUMENT_INVALID",
 		strings.Replace(workPath, "work", "absent", 1) + "export":  "404 EXPERIMENT_NOT_FOUND",
 		strings.Replace(workPath, "work", "absent", 1) + "report":  "404 EXPERIMENT_NOT_FOUND",
 		strings.Replace(workPath, "default", "team", 1) + "export": "404 EXPERIMENT_NOT_FOUND",
 	} {
 		var problem struct{ Code, Message string }
-		response, text := s.get(path, token)
-		if err := json.Unmarshal([]byte(text), &problem); err != nil || fmt.Sprint(response.StatusCode, " ", problem.Code) != want || strings.Contains(problem.Message, "tuned get") {
-			t.Errorf("%s: got %s %s, %v; want %s", path, response.Status, text, err, want)
+		a := s.get(path, token)
+		if err := json.Unmarshal([]byte(a.text), &problem); err != nil || fmt.Sprint(a.status, " ", problem.Code) != want || strings.Contains(problem.Message, "tuned get") {
+			t.Errorf("%s: got %d %s, %v; want %s", path, a.status, a.text, err, want)
 		}
 	}
 	for _, path := range []string{"export", "report"} {
@@ -151,8 +159,7 @@ func TestImportAndTheDaemonIsKilled(t *testing.T) {
 	}
 	const path = "/api/v1/namespaces/default/experiments/rows"
 	for text := ""; !strings.Contains(text, `"succeeded":`) || strings.Contains(text, `"succeeded":0,`); { // until its first trials are stored
-		_, text = s.get(path, token)
-		text = strings.ReplaceAll(text, " ", "")
+		text = strings.ReplaceAll(s.get(path, token).text, " ", "")
 	}
 	if err := s.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -162,7 +169,7 @@ func TestImportAndTheDaemonIsKilled(t *testing.T) {
 	_ = cut.Wait()
 
 	s = startServe(t, dir)
-	_, text := s.get(path, token)
+	text := s.get(path, token).text
 	var stands struct {
 		Reason string
 		Counts struct{ Trials int }

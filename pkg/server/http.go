@@ -79,7 +79,7 @@ func (s *Server) safely(next http.Handler) http.Handler {
 			w.Header().Set(name, value)
 		}
 		defer func() {
-			switch p := recover(); p { //nolint:errorlint // panics with this very value
+			switch p := recover(); p {
 			case nil:
 			case http.ErrAbortHandler:
 				panic(p) // the connection is cut

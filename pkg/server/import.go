@@ -91,8 +91,10 @@ func (u *users) store(ctx context.Context, h tuner.History) error {
 		return u.unimported(ctx, h.Experiment.Key(), err)
 	case <-u.imports.cut:
 		cancel()
-		<-done
-		return errClosing
+		if err := <-done; err != nil {
+			return errClosing
+		}
+		return nil
 	}
 }
 
@@ -150,7 +152,7 @@ func (in *incoming) receive(ctx context.Context, messages <-chan arrival) error 
 			case a.err != nil:
 				return in.failure(ctx, a.err, scope{})
 			}
-			if err := in.take(a.message); err != nil {
+			if err := in.take(ctx, a.message); err != nil {
 				return err
 			}
 			silence.Reset(in.Limits.Stall)
@@ -165,12 +167,12 @@ func (in *incoming) receive(ctx context.Context, messages <-chan arrival) error 
 }
 
 // take takes in one message.
-func (in *incoming) take(m *tunedv1.ImportExperimentRequest) error {
+func (in *incoming) take(ctx context.Context, m *tunedv1.ImportExperimentRequest) error {
 	if in.bytes += int64(proto.Size(m)); in.bytes > in.Limits.Import.Bytes {
 		return fail(reasonTooLarge, "the import is larger than %d bytes", in.Limits.Import.Bytes)
 	}
 	if in.Experiment == nil {
-		if err := in.head(m); err != nil {
+		if err := in.head(ctx, m); err != nil {
 			return err
 		}
 	} else if m.GetNamespace()+m.GetManifest()+m.GetRequestId()+m.GetNote() != "" || m.GetLocal() != nil || len(m.GetTags()) > 0 {
@@ -185,13 +187,13 @@ func (in *incoming) take(m *tunedv1.ImportExperimentRequest) error {
 }
 
 // head takes in what the first message says of the experiment.
-func (in *incoming) head(m *tunedv1.ImportExperimentRequest) error {
+func (in *incoming) head(ctx context.Context, m *tunedv1.ImportExperimentRequest) error {
 	if err := checkRequestID(m.GetRequestId()); err != nil {
 		return err
 	}
 	e, warnings, err := in.read(&tunedv1.CreateExperimentRequest{Namespace: m.GetNamespace(), Manifest: m.GetManifest(), Local: m.GetLocal()})
 	if err != nil {
-		return in.failure(context.Background(), err, scope{invalid: reasonManifest})
+		return in.failure(ctx, err, scope{invalid: reasonManifest})
 	}
 	e.Note = experiment.Note{Text: m.GetNote(), Tags: m.GetTags()}
 	if err := e.Note.Check(); err != nil {

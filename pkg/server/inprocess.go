@@ -59,7 +59,7 @@ func (c *inProcess) NewStream(ctx context.Context, _ *grpc.StreamDesc, method st
 		return nil, fail(reasonMethod, "no route leads to %s", method)
 	}
 	p := &pipe{ctx: ctx, messages: make(chan proto.Message), done: make(chan struct{})}
-	go func() {
+	go func() { //nolint:contextcheck // the stream has it
 		defer close(p.done)
 		p.err = c.stream(&users{Server: c.Server}, pipeEnd{p}, &grpc.StreamServerInfo{FullMethod: method, IsClientStream: true}, handle)
 	}()

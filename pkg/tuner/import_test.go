@@ -327,7 +327,12 @@ func TestImportHalfWay(t *testing.T) {
 		t.Fatalf("%+v, %v: want a trial that was announced", before.Status, err)
 	}
 	r, stop, ended := startRig(t, s, builtin.Registry())
-	defer func() { stop(); <-ended }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
 	tn := r.Tuner
 	if err := tn.Start(t.Context()); err != nil {
 		t.Fatal(err)
