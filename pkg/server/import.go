@@ -65,6 +65,8 @@ func (u *users) ImportExperiment(stream grpc.ClientStreamingServer[tunedv1.Impor
 	if err := in.finish(); err != nil {
 		return err
 	}
+	u.calls.begin() // it is answered, as every call
+	defer u.calls.end()
 	if err := u.store(stream.Context(), in.History); err != nil {
 		return err
 	}
@@ -80,8 +82,6 @@ var errClosing = fail(reasonClosing, "the daemon is shutting down: connect again
 
 // store carries an import out that has come as a whole, whoever waits for it still, unless the server ends.
 func (u *users) store(ctx context.Context, h tuner.History) error {
-	u.calls.begin()
-	defer u.calls.end()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	done := make(chan error, 1)
