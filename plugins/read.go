@@ -62,6 +62,7 @@ func readProblem(p *pluginv1.Problem) (algorithms.Problem, error) {
 	return algorithms.Problem{
 		Space: space, Objectives: int(p.GetObjectives()), Constraints: int(p.GetConstraints()),
 		Seed: p.GetSeed(), MaxTrials: int(p.GetMaxTrials()), Parallel: int(p.GetParallel()),
+		Maximized: p.GetMaximized(),
 	}, errors.Join(faults...)
 }
 

@@ -84,7 +84,7 @@ func ask(suggester algorithms.Suggester, ids []uint64, pending []algorithms.Tria
 	}
 	out := &pluginv1.Suggestions{Reason: reason}
 	for _, s := range suggestions {
-		out.Suggestions = append(out.Suggestions, &pluginv1.Suggestion{Id: s.ID, Point: s.Point, Memo: s.Memo})
+		out.Suggestions = append(out.Suggestions, &pluginv1.Suggestion{Id: s.ID, Point: s.Point, Memo: s.Memo, Parent: s.Parent})
 	}
 	return &pluginv1.SuggestResponse{Response: &pluginv1.SuggestResponse_Suggestions{Suggestions: out}}, nil
 }

@@ -70,7 +70,9 @@ func TestReasons(t *testing.T) {
 		{MedianStop(), []string{"start_step", "2"}, curve(-.1, -.7), "step 2: best value so far 0.7 is below 0.75, the median of 3 trials"},
 		{MedianStop(), []string{"start_step", "3"}, curve(-.1, -.7), ""},
 		{
-			MedianStop(), []string{"semantics", "katib", "start_step", "2"}, curve(-.1, -.6),
+			MedianStop(),
+			[]string{"semantics", "katib", "start_step", "2"},
+			curve(-.1, -.6),
 			"report 2: best value so far 0.6 is below 0.633333, the mean of 3 trials over their first 2 reports",
 		},
 		{MedianStop(), []string{"semantics", "katib", "start_step", "2"}, curve(-.1, -.6, -.6), ""},
@@ -82,16 +84,22 @@ func TestReasons(t *testing.T) {
 		{Patience(), []string{"patience", "1"}, curve(-.5, -.4, -.45), "step 3: the best of the last 2 reports is 0.45, below the 0.5 that it had before"},
 		{Patience(), []string{"patience", "1", "min_delta", "0.1"}, curve(-.5, -.4, -.45), ""},
 		{
-			SuccessiveHalving(), []string{"min_resource", "2", "reduction_factor", "2"}, curve(-.9, -.7),
+			SuccessiveHalving(),
+			[]string{"min_resource", "2", "reduction_factor", "2"},
+			curve(-.9, -.7),
 			"step 2: value 0.7 is below 0.75, that of the best 1 in 2 of 4 trials that came to rung 2",
 		},
 		{
-			SuccessiveHalving(), []string{"min_resource", "2", "bootstrap_count", "4"}, curve(-.9, -.99),
+			SuccessiveHalving(),
+			[]string{"min_resource", "2", "bootstrap_count", "4"},
+			curve(-.9, -.99),
 			"step 2: no more than 4 trials came to rung 2, of which none goes on (bootstrap_count)",
 		},
 		{SuccessiveHalving(), []string{"min_resource", "2"}, curve(-.9, -.85), ""},
 		{
-			Wilcoxon(), []string{"p_threshold", "0.13"}, curve(-.4, -.6, -.7),
+			Wilcoxon(),
+			[]string{"p_threshold", "0.13"},
+			curve(-.4, -.6, -.7),
 			"after 3 folds: mean 0.566667 is below that of trial 3, 0.8 (signed-rank test, p = 0.12)",
 		},
 		{Wilcoxon(), nil, curve(-.4, -.6, -.7), ""}, // 1/8 is not below 0.1

@@ -35,6 +35,9 @@ func readSuggestions(reply *pluginv1.SuggestResponse, space *searchspace.Space, 
 		return nil, nil, errors.New("it waits for trials, but none is pending")
 	}
 	for i, s := range answer.GetSuggestions() {
+		if s.GetParent() >= ids[0] {
+			return nil, nil, fmt.Errorf("it lets trial %d go on from trial %d, which is no earlier one", ids[i], s.GetParent())
+		}
 		suggestion, err := readSuggestion(s, space, ids[i])
 		if err != nil {
 			return nil, nil, err
@@ -69,7 +72,7 @@ func readSuggestion(s *pluginv1.Suggestion, space *searchspace.Space, id uint64)
 			return algorithms.Suggestion{}, fmt.Errorf("it suggested for trial %d what is not in the space: %w", id, err)
 		}
 	}
-	return algorithms.Suggestion{ID: id, Point: point, Memo: s.GetMemo()}, nil
+	return algorithms.Suggestion{ID: id, Point: point, Memo: s.GetMemo(), Parent: s.GetParent()}, nil
 }
 
 // settle returns the point of the space from which p differs by rounding alone, nil when there is none. Authors

@@ -182,7 +182,12 @@ func (m *memory) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Sug
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	return nil, algorithms.ErrExhausted
+	return []algorithms.Suggestion{m.suggestion(ids[0])}, algorithms.ErrExhausted
+}
+
+func (m *memory) suggestion(id uint64) algorithms.Suggestion {
+	point := m.problem.Space.Decode(make([]float64, m.problem.Space.Len()))
+	return algorithms.Suggestion{ID: id, Point: point, Memo: []byte("m"), Parent: id - 1}
 }
 
 // TestEverythingArrives wants a server with the default limits of gRPC to get all of a problem, its settings
@@ -239,15 +244,10 @@ func TestEverythingArrives(t *testing.T) {
 	}
 	wired := throughWire(t, def)[0]
 	p := algorithms.Problem{
-		Space: space, Objectives: 2, Constraints: 1, Seed: math.MaxUint64, MaxTrials: 1 << 40, Parallel: 1 << 35,
+		Space: space, Objectives: 2, Constraints: 1, Seed: math.MaxUint64, MaxTrials: 1 << 40, Parallel: 1 << 35, Maximized: true,
 		Priors: []algorithms.Prior{{Name: "a", Trials: many(6_000)}, {Name: "b"}, {Name: "a", Trials: many(3)}},
 	}
 	leftOut(left, p)
-	for field, always := range left {
-		if always {
-			t.Errorf("nothing shows that %s arrives", field)
-		}
-	}
 	v := algorithms.Values{"i": int64(math.MinInt64), "f": 1e-300, "b": false, "s": ""}
 	s, err := wired.New(p, v)
 	if err != nil {
@@ -255,8 +255,15 @@ func TestEverythingArrives(t *testing.T) {
 	}
 	told, pending := many(6_001), many(6_002)
 	s.Tell(told)
-	for _, ids := range [][]uint64{{1}, nil} {
-		if _, err := s.Ask(ids, pending); (err != nil) != (len(ids) > 0) || err != nil && !errors.Is(err, algorithms.ErrExhausted) {
+	for _, ids := range [][]uint64{{7, 8}, nil} {
+		out, err := s.Ask(ids, pending)
+		if len(ids) > 0 {
+			leftOut(left, got.suggestion(7))
+			if diff := cmp.Diff(out, []algorithms.Suggestion{got.suggestion(7)}, cmpopts.EquateNaNs()); diff != "" {
+				t.Errorf("suggestion:\n%s", diff)
+			}
+		}
+		if (err != nil) != (len(ids) > 0) || err != nil && !errors.Is(err, algorithms.ErrExhausted) {
 			t.Fatalf("ask for %v: got %v", ids, err)
 		}
 		if !slices.EqualFunc(got.pending, pending, sameTrial) {
@@ -284,6 +291,11 @@ func TestEverythingArrives(t *testing.T) {
 	want.Priors = nil
 	if diff := cmp.Diff(got.problem, want); diff != "" {
 		t.Errorf("problem:\n%s", diff)
+	}
+	for field, always := range left {
+		if always {
+			t.Errorf("nothing shows that %s arrives", field)
+		}
 	}
 	p.Space, p.Priors = space, []algorithms.Prior{{}, {}, p.Priors[0]}
 	if _, err := wired.Insight(p, v, told); err == nil || err.Error() != "nothing to say" {

@@ -168,6 +168,7 @@ var wrongAnswers = []struct {
 	{"other-ids", but(points(tree, network), func(s *pluginv1.Suggestions) { s.Suggestions[1].Id = 3 }), "answered trial 2 with a suggestion for trial 3"},
 	{"swapped-ids", but(points(tree, network), func(s *pluginv1.Suggestions) { s.Suggestions[0], s.Suggestions[1] = s.Suggestions[1], s.Suggestions[0] }), "answered trial 1 with a suggestion for trial 2"},
 	{"no-ids", but(points(tree, network), func(s *pluginv1.Suggestions) { s.Suggestions[0].Id = 0 }), "answered trial 1 with a suggestion for trial 0"},
+	{"child-of-its-own-batch", but(points(tree, network), func(s *pluginv1.Suggestions) { s.Suggestions[1].Parent = 1 }), "it lets trial 2 go on from trial 1, which is no earlier one"},
 	{"long-memo", but(points(tree, network), func(s *pluginv1.Suggestions) { s.Suggestions[1].Memo = make([]byte, 65537) }), "the memo of trial 2 has 65537 bytes, more than 65536"},
 }
 

@@ -14,6 +14,7 @@ import (
 func writeTask(d algorithms.Definition, p algorithms.Problem, v algorithms.Values) (*pluginv1.Task, error) {
 	out := &pluginv1.Task{Algorithm: d.Name, Settings: make(map[string]*pluginv1.Value, len(v)), Problem: &pluginv1.Problem{
 		Objectives: int64(p.Objectives), Constraints: int64(p.Constraints), Seed: p.Seed, MaxTrials: int64(p.MaxTrials), Parallel: int64(p.Parallel),
+		Maximized: p.Maximized,
 	}}
 	for _, param := range p.Space.Parameters() {
 		out.Problem.Parameters = append(out.Problem.Parameters, writeParameter(param))

@@ -862,13 +862,16 @@ func (*Value_BoolValue) isValue_Value() {}
 func (*Value_StringValue) isValue_Value() {}
 
 type Problem struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Parameters    []*Parameter           `protobuf:"bytes,1,rep,name=parameters,proto3" json:"parameters,omitempty"`                 // the search space; a point has one coordinate for each, in this order
-	Objectives    int64                  `protobuf:"varint,2,opt,name=objectives,proto3" json:"objectives,omitempty"`                // number of losses per trial, at least 1
-	Constraints   int64                  `protobuf:"varint,3,opt,name=constraints,proto3" json:"constraints,omitempty"`              // number of constraint values per trial
-	Seed          uint64                 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`                            // all randomness is a function of (seed, ID of the trial)
-	MaxTrials     int64                  `protobuf:"varint,5,opt,name=max_trials,json=maxTrials,proto3" json:"max_trials,omitempty"` // budget; 0 means unlimited
-	Parallel      int64                  `protobuf:"varint,6,opt,name=parallel,proto3" json:"parallel,omitempty"`                    // trials that run at the same time, at least 1
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Parameters  []*Parameter           `protobuf:"bytes,1,rep,name=parameters,proto3" json:"parameters,omitempty"`                 // the search space; a point has one coordinate for each, in this order
+	Objectives  int64                  `protobuf:"varint,2,opt,name=objectives,proto3" json:"objectives,omitempty"`                // number of losses per trial, at least 1
+	Constraints int64                  `protobuf:"varint,3,opt,name=constraints,proto3" json:"constraints,omitempty"`              // number of constraint values per trial
+	Seed        uint64                 `protobuf:"varint,4,opt,name=seed,proto3" json:"seed,omitempty"`                            // all randomness is a function of (seed, ID of the trial)
+	MaxTrials   int64                  `protobuf:"varint,5,opt,name=max_trials,json=maxTrials,proto3" json:"max_trials,omitempty"` // budget; 0 means unlimited
+	Parallel    int64                  `protobuf:"varint,6,opt,name=parallel,proto3" json:"parallel,omitempty"`                    // trials that run at the same time, at least 1
+	// The first loss is a metric's value with its sign turned. Only what people read or write in the metric's own
+	// units needs to know.
+	Maximized     bool `protobuf:"varint,7,opt,name=maximized,proto3" json:"maximized,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -943,6 +946,13 @@ func (x *Problem) GetParallel() int64 {
 		return x.Parallel
 	}
 	return 0
+}
+
+func (x *Problem) GetMaximized() bool {
+	if x != nil {
+		return x.Maximized
+	}
+	return false
 }
 
 // Parameter is one dimension of the search space.
@@ -1939,8 +1949,11 @@ type Suggestion struct {
 	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
 	// As Trial.point. It must be in the space, also with regard to step and conditions; a number that misses a
 	// value of a range by less than 1e-12 of its larger end is taken for that value.
-	Point         []float64 `protobuf:"fixed64,2,rep,packed,name=point,proto3" json:"point,omitempty"`
-	Memo          []byte    `protobuf:"bytes,3,opt,name=memo,proto3" json:"memo,omitempty"` // comes back in Trial.memo; at most 64 KiB
+	Point []float64 `protobuf:"fixed64,2,rep,packed,name=point,proto3" json:"point,omitempty"`
+	Memo  []byte    `protobuf:"bytes,3,opt,name=memo,proto3" json:"memo,omitempty"` // comes back in Trial.memo; at most 64 KiB
+	// The ID of a trial, of a lower ID than all that are asked for, whose checkpoint this one goes on from, so that
+	// what that one has trained is not trained anew; 0 for none.
+	Parent        uint64 `protobuf:"varint,4,opt,name=parent,proto3" json:"parent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1994,6 +2007,13 @@ func (x *Suggestion) GetMemo() []byte {
 		return x.Memo
 	}
 	return nil
+}
+
+func (x *Suggestion) GetParent() uint64 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
 }
 
 type InsightRequest struct {
@@ -2658,7 +2678,7 @@ const file_api_tuned_plugin_v1_plugin_proto_rawDesc = "" +
 	"\n" +
 	"bool_value\x18\x03 \x01(\bH\x00R\tboolValue\x12#\n" +
 	"\fstring_value\x18\x04 \x01(\tH\x00R\vstringValueB\a\n" +
-	"\x05value\"\xd6\x01\n" +
+	"\x05value\"\xf4\x01\n" +
 	"\aProblem\x12:\n" +
 	"\n" +
 	"parameters\x18\x01 \x03(\v2\x1a.tuned.plugin.v1.ParameterR\n" +
@@ -2670,7 +2690,8 @@ const file_api_tuned_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x04seed\x18\x04 \x01(\x04R\x04seed\x12\x1d\n" +
 	"\n" +
 	"max_trials\x18\x05 \x01(\x03R\tmaxTrials\x12\x1a\n" +
-	"\bparallel\x18\x06 \x01(\x03R\bparallel\"\xb4\x02\n" +
+	"\bparallel\x18\x06 \x01(\x03R\bparallel\x12\x1c\n" +
+	"\tmaximized\x18\a \x01(\bR\tmaximized\"\xb4\x02\n" +
 	"\tParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x15.tuned.plugin.v1.KindR\x04kind\x12A\n" +
@@ -2739,12 +2760,13 @@ const file_api_tuned_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10REASON_EXHAUSTED\x10\x01\x12\x0f\n" +
-	"\vREASON_WAIT\x10\x02\"F\n" +
+	"\vREASON_WAIT\x10\x02\"^\n" +
 	"\n" +
 	"Suggestion\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
 	"\x05point\x18\x02 \x03(\x01R\x05point\x12\x12\n" +
-	"\x04memo\x18\x03 \x01(\fR\x04memo\"\xa7\x01\n" +
+	"\x04memo\x18\x03 \x01(\fR\x04memo\x12\x16\n" +
+	"\x06parent\x18\x04 \x01(\x04R\x06parent\"\xa7\x01\n" +
 	"\x0eInsightRequest\x12.\n" +
 	"\x05prior\x18\x01 \x01(\v2\x16.tuned.plugin.v1.PriorH\x00R\x05prior\x12+\n" +
 	"\x04open\x18\x02 \x01(\v2\x15.tuned.plugin.v1.TaskH\x00R\x04open\x12-\n" +
