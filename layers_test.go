@@ -36,6 +36,7 @@ var layers = []layer{
 	{"internal/elementary", "functions of numbers know nothing else", nil},
 	{"internal/testenv", "it serves every test, so that it must not depend on what they test", nil},
 	{"internal/failpoint", "it is called from everywhere that something is made durable", nil},
+	{"internal/logline", "it writes what it is given", nil},
 	{"internal/golden", "it serves every test, so that it must not depend on what they test", nil},
 	{"api", "generated code is the wire and knows nothing of what speaks it", nil},
 

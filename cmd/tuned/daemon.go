@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
+	"github.com/tuned-hpo/tuned/internal/logline"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/metrics"
 	"github.com/tuned-hpo/tuned/pkg/server"
@@ -146,7 +147,7 @@ func (d *daemon) openStore(ctx context.Context, c *config, r role) (*badger.Stor
 	if r.also != nil {
 		to = zerolog.MultiLevelWriter(file, r.also)
 	}
-	d.log = zerolog.New(to).Level(level).With().Timestamp().Logger()
+	d.log = zerolog.New(logline.Writer{To: to}).Level(level).With().Timestamp().Logger()
 	st, err := openStore(ctx, d.dir, badger.Options{Log: d.log, OnFailure: d.fail, AllowRemote: c.AllowRemote})
 	if err != nil {
 		return nil, err
