@@ -20,8 +20,6 @@ type caller struct {
 	trial *tuner.Reporter // whose token was shown, without Source; nil for none
 }
 
-func (c caller) known() bool { return c.user || c.trial != nil }
-
 type callerKey struct{}
 
 // bearer returns the token of an Authorization header.
