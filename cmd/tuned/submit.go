@@ -29,8 +29,8 @@ func (a *app) submitCommand() *cobra.Command {
 		Short:      "Hand an experiment to the daemon",
 		Long: `Hand an experiment to the daemon and return. FILE and COMMAND are those of tuned run; templates,
 images and the working directory are resolved here. Submitting the same again changes nothing.
-What it takes over from the experiments of spec.tuned.warmStart is said. With --wait the experiment is followed to its end, and exit codes are those of tuned run;
-Ctrl-C then leaves it to the daemon.`,
+What it takes over from the experiments of spec.tuned.warmStart is said. With --wait the experiment
+is followed to its end, and exit codes are those of tuned run; Ctrl-C then leaves it to the daemon.`,
 		Example: `  tuned submit experiment.yaml
   tuned submit experiment.yaml --wait -- python3 train.py '--lr=${trialParameters.lr}'`,
 		Args:              fileAndCommand,
