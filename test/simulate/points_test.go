@@ -162,12 +162,12 @@ func (s *sim) stopTrial(x *trialled) {
 		_, err := s.life.users.StopTrial(ctx, &tunedv1.StopTrialRequest{Namespace: x.key.Namespace, Experiment: x.key.Name, Trial: t.Name})
 		return err
 	})
-	if how == done {
+	now, err := s.life.store.Trial(context.Background(), x.key, t.Number)
+	if err == nil && now.Stopping { // though the answer may be lost
 		x.halted[t.Name] = time.Now()
-		now, err := s.life.store.Trial(context.Background(), x.key, t.Number)
-		if err != nil || !now.Stopping && !now.State.Final() || x.external && !now.State.Final() {
-			s.broken("%s: trial %d was stopped, and is %s (%v)", x.key, t.Number, now.State, err)
-		}
+	}
+	if how == done && (err != nil || !now.Stopping && !now.State.Final() || x.external && !now.State.Final()) {
+		s.broken("%s: trial %d was stopped, and is %s (%v)", x.key, t.Number, now.State, err)
 	}
 	s.learn(x)
 }
