@@ -50,10 +50,13 @@ func TestAnEditBesideTheDriver(t *testing.T) {
 			_, err := r.Enqueue(t.Context(), key, []experiment.Pair{{Name: "x", Value: "0.25"}}, "", "")
 			return err
 		},
-		"ask": func() error { _, _, err := r.Ask(t.Context(), key, 1, "x"); return err },
 	} {
-		r.must(r.with(t.Context(), key, func(d *driver) error {
-			_, err := r.store.Commit(t.Context(), key, store.Change{Revision: d.e.Revision, Local: &experiment.Local{Dir: name}})
+		r.must(r.with(t.Context(), key, func(*driver) error {
+			e, err := r.store.Get(t.Context(), key)
+			if err != nil {
+				return err
+			}
+			_, err = r.store.Commit(t.Context(), key, store.Change{Revision: e.Revision, Local: &experiment.Local{Dir: name}})
 			return err
 		}))
 		if err := act(); err != nil {

@@ -294,9 +294,6 @@ func (d *driver) load(ctx context.Context) error {
 		e.Control.Elapsed = max(e.Control.Elapsed, d.e.Control.Elapsed)
 		e.Control.TrialTime = max(e.Control.TrialTime, d.e.Control.TrialTime)
 	}
-	if d.e == nil {
-		d.pruning, d.ruleless = newPruning(d, e, d.Pruners)
-	}
 	d.e, d.trials, d.tally, d.finishNo = e, trials, experiment.NewTally(&e.Spec, trials), 0
 	d.exhausted, d.waiting, d.judged, d.firsts = false, false, false, 0
 	for i := range trials {
@@ -307,7 +304,7 @@ func (d *driver) load(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shown = shown{e: *e, at: d.accounted, trials: append(make([]experiment.Trial, 0, cap(trials)), trials...), tally: d.tally.Clone()}
+	d.shown = shown{e: *e, at: d.accounted, finishNo: d.finishNo, trials: append(make([]experiment.Trial, 0, cap(trials)), trials...), tally: d.tally.Clone()}
 	return nil
 }
 

@@ -115,6 +115,7 @@ func (d *driver) prepare(ctx context.Context, check func(*experiment.Experiment)
 	} else if err := d.load(ctx); err != nil {
 		return err
 	}
+	d.pruning, d.ruleless = newPruning(d, d.Pruners)
 	if err := check(d.e); err != nil {
 		return err
 	}

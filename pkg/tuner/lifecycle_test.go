@@ -402,14 +402,30 @@ func (l *lifecycle) checkTrial(t *rapid.T, trial experiment.Trial) {
 	}
 }
 
+// checkStored looks again when something was committed meanwhile: an experiment and its trials are read one after
+// the other.
 func (l *lifecycle) checkStored(t *rapid.T) {
-	found, err := store.Check(l.ctx, l.store.Store, nil)
+	for {
+		before := l.revision(t)
+		found, err := store.Check(l.ctx, l.store.Store, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 {
+			return
+		}
+		if l.revision(t) == before {
+			t.Fatalf("check: %s", found[0])
+		}
+	}
+}
+
+func (l *lifecycle) revision(t *rapid.T) uint64 {
+	e, err := l.store.Get(l.ctx, l.key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range found {
-		t.Fatalf("check: %s", f)
-	}
+	return e.Revision
 }
 
 // checkFeed asserts that each commit of this life has come, in order.
@@ -419,12 +435,30 @@ func (l *lifecycle) checkFeed(t *rapid.T) {
 	l.store.commits = nil
 	l.store.mu.Unlock()
 	for _, w := range want {
-		got := <-l.feed
-		for got.Key == l.key && got.Events == 0 && len(got.Trials) == 0 && (w.Events > 0 || len(w.Trials) > 0) {
-			got = <-l.feed // of time that was stored, or of trouble
+		got, alive := l.next()
+		for alive && got.Events == 0 && len(got.Trials) == 0 && (w.Events > 0 || len(w.Trials) > 0) {
+			got, alive = l.next() // of time that was stored, or of trouble
+		}
+		if !alive {
+			l.again() // it died after it had stored something, and before it could tell
+			return
 		}
 		if got.Events != w.Events || fmt.Sprint(got.Trials) != fmt.Sprint(w.Trials) {
 			t.Fatalf("feed: got %+v, want %+v", got, w)
+		}
+	}
+}
+
+// next returns what comes from the feed, unless the daemon dies.
+func (l *lifecycle) next() (c Change, alive bool) {
+	for {
+		select {
+		case c, alive = <-l.feed:
+			return c, alive
+		case <-time.After(10 * time.Millisecond):
+			if !l.alive() {
+				return c, false
+			}
 		}
 	}
 }

@@ -52,16 +52,16 @@ type curve struct {
 var errRule = errors.New("an early-stopping rule")
 
 // newPruning returns nil for an experiment without rules.
-func newPruning(d *driver, e *experiment.Experiment, registry *algorithms.Pruners) (*pruning, error) {
-	named := e.Spec.EarlyStoppingRules()
+func newPruning(d *driver, registry *algorithms.Pruners) (*pruning, error) {
+	named := d.e.Spec.EarlyStoppingRules()
 	if len(named) == 0 {
 		return nil, nil
 	}
-	problem, err := Problem(&e.Spec)
+	problem, err := Problem(&d.e.Spec)
 	if err != nil {
 		return nil, err
 	}
-	p := &pruning{driver: d, spec: e.Spec, space: problem.Space}
+	p := &pruning{driver: d, spec: d.e.Spec, space: problem.Space}
 	for _, a := range named {
 		r, err := newRule(a, registry, problem)
 		if err != nil {
