@@ -29,10 +29,10 @@ func init() {
 var version = "devel"
 
 func main() {
-	shown := flag.Bool("version", false, "print the version and end")
+	versionWanted := flag.Bool("version", false, "print the version and end")
 	dir := flag.String("dir", "", "`folder` of the attempt; holds "+trialdir.SpecFile)
 	flag.Parse()
-	if *shown {
+	if *versionWanted {
 		fmt.Println("trial-agent", version)
 		return
 	}
@@ -60,7 +60,7 @@ func main() {
 func closeInherited() {
 	names, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
-		return
+		return // without /proc there is no telling what came
 	}
 	for _, name := range names {
 		fd, err := strconv.Atoi(name.Name())
@@ -68,7 +68,7 @@ func closeInherited() {
 			continue
 		}
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
-			unix.Close(fd)
+			_ = unix.Close(fd) // Linux has closed it, whatever it says
 		}
 	}
 }

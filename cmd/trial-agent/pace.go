@@ -21,11 +21,11 @@ const (
 // greatest and the latest value of each metric are held back until there is room, so that no
 // metric strategy changes its answer.
 type pace struct {
-	room    float64
-	at      time.Time
-	held    map[string]*extremes
-	order   int
-	dropped uint64
+	room    float64              // measurements that can be kept now, parts of one too
+	at      time.Time            // of which room is; zero before the first measurement
+	held    map[string]*extremes // by metric
+	order   int                  // of the last measurement that is held back; the first has 1
+	dropped int                  // measurements that were held back and are not kept
 }
 
 // extremes are held samples of one metric.
@@ -36,7 +36,7 @@ type extremes struct {
 type held struct {
 	sample collector.Sample
 	value  float64
-	order  int // of arrival
+	order  int // of arrival since the last release
 }
 
 // admit returns those of the samples that there is room for, and holds the others back.
@@ -73,7 +73,6 @@ func (p *pace) hold(s collector.Sample) {
 		p.held[s.Metric] = &extremes{least: h, greatest: h, latest: h}
 		return
 	}
-	p.dropped++
 	e.latest = h
 	if value < e.least.value || math.IsNaN(e.least.value) {
 		e.least = h
@@ -93,7 +92,8 @@ func (p *pace) release() []collector.Sample {
 			}
 		}
 	}
-	p.held = nil
+	p.dropped += p.order - len(all)
+	p.held, p.order = nil, 0
 	slices.SortFunc(all, func(a, b held) int { return a.order - b.order })
 	samples := make([]collector.Sample, len(all))
 	for i, h := range all {
