@@ -61,7 +61,7 @@ var operations = sync.OnceValue(func() (out []operation) {
 func (s *Server) strictly(o operation, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := o.check(r.URL.RawQuery); err != nil {
-			s.refuse(w, r, err)
+			s.refuse(w, err)
 			return
 		}
 		next.ServeHTTP(w, r)

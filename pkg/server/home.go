@@ -36,7 +36,7 @@ type homeRow struct {
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	all, err := s.Tuner.List(r.Context())
 	if err != nil {
-		s.refuse(w, r, s.failure(r.Context(), err, scope{}))
+		s.refuse(w, s.failure(r.Context(), err, scope{}))
 		return
 	}
 	rows := make([]homeRow, len(all))
@@ -45,7 +45,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	}
 	var page bytes.Buffer
 	if err := homePage.Execute(&page, map[string]any{"Version": s.Version, "Experiments": rows}); err != nil {
-		s.refuse(w, r, s.failure(r.Context(), err, scope{}))
+		s.refuse(w, s.failure(r.Context(), err, scope{}))
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

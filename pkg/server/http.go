@@ -85,7 +85,7 @@ func (s *Server) safely(next http.Handler) http.Handler {
 				panic(p) // the connection is cut
 			default:
 				s.Log.Error().Str("path", r.URL.Path).Str("panic", fmt.Sprint(p)).Bytes("stack", debug.Stack()).Msg("request panicked")
-				s.refuse(w, r, fail(reasonInternal, "internal error; the daemon's log has the cause"))
+				s.refuse(w, fail(reasonInternal, "internal error; the daemon's log has the cause"))
 			}
 		}()
 		next.ServeHTTP(w, r)
@@ -185,7 +185,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 	c, _ := r.Context().Value(callerKey{}).(caller)
 	if !public[r.URL.Path] && !s.methods[pattern] && !c.user {
-		s.refuse(w, r, forbidden(c.trial, "it is for users alone"))
+		s.refuse(w, forbidden(c.trial, "it is for users alone"))
 		return
 	}
 	if pattern == "" {
@@ -205,13 +205,13 @@ func (s *Server) lost(w http.ResponseWriter, r *http.Request, handler http.Handl
 	allowed := probe.header.Get("Allow")
 	switch {
 	case probe.status != http.StatusMethodNotAllowed:
-		s.refuse(w, r, fail(reasonRoute, "no route %s %s", r.Method, r.URL.Path))
+		s.refuse(w, fail(reasonRoute, "no route %s %s", r.Method, r.URL.Path))
 	case r.Method == http.MethodOptions:
 		w.Header().Set("Allow", allowed+", "+http.MethodOptions)
 		w.WriteHeader(http.StatusNoContent)
 	default:
 		w.Header().Set("Allow", allowed)
-		s.refuse(w, r, fail(reasonMethod, "%s %s: allowed is %s", r.Method, r.URL.Path, allowed))
+		s.refuse(w, fail(reasonMethod, "%s %s: allowed is %s", r.Method, r.URL.Path, allowed))
 	}
 }
 
@@ -241,7 +241,7 @@ func (s *Server) readable(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	if media, _, err := mime.ParseMediaType(kind); err != nil || !slices.Contains(mediaTypes(r), media) {
-		s.refuse(w, r, fail(reasonMediaType, "Content-Type %q: want %s", kind, mediaTypes(r)[0]))
+		s.refuse(w, fail(reasonMediaType, "Content-Type %q: want %s", kind, mediaTypes(r)[0]))
 		return false
 	}
 	return true
@@ -252,11 +252,11 @@ func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")
 	}
-	s.refuse(w, r, err)
+	s.refuse(w, err)
 }
 
 // refuse answers with an error.
-func (s *Server) refuse(w http.ResponseWriter, _ *http.Request, err error) {
+func (s *Server) refuse(w http.ResponseWriter, err error) {
 	problem := problemOf(err)
 	if problem.retry > 0 {
 		w.Header().Set("Retry-After", fmt.Sprint(int(problem.retry.Seconds())+1))

@@ -14,5 +14,5 @@ func (s *Server) Client() tunedv1.TuningServiceClient {
 
 // Refuse answers a request with an error: one of the API's as it is, of others the log has the cause.
 func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	s.refuse(w, r, s.failure(r.Context(), err, scope{}))
+	s.refuse(w, s.failure(r.Context(), err, scope{}))
 }

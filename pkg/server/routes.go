@@ -73,14 +73,14 @@ func (s *Server) newGateway() http.Handler {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, whole{&runtime.JSONPb{MarshalOptions: protojson.MarshalOptions{EmitDefaultValues: true}}}),
 		runtime.WithErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-			s.refuse(w, r, s.unread(r, err))
+			s.refuse(w, s.unread(r, err))
 		}),
 		runtime.WithRoutingErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, status int) {
 			if c, _ := ctx.Value(callerKey{}).(caller); !c.user {
-				s.refuse(w, r, forbidden(c.trial, "it is for users alone"))
+				s.refuse(w, forbidden(c.trial, "it is for users alone"))
 				return
 			}
-			s.refuse(w, r, misrouted(errors.New("malformed request"), status))
+			s.refuse(w, misrouted(errors.New("malformed request"), status))
 		}),
 		runtime.WithForwardResponseOption(func(_ context.Context, w http.ResponseWriter, _ proto.Message) error {
 			w.Header().Set("Content-Type", "application/json")

@@ -64,7 +64,7 @@ func (s *Server) streamOver(out *httpStream, method string, run func(grpc.Server
 	defer out.mu.Unlock()
 	switch {
 	case !out.begun && err != nil:
-		s.refuse(out.w, out.r, err)
+		s.refuse(out.w, err)
 	case !out.begun:
 		out.begin()
 	case errors.Is(err, errNoBody):
