@@ -30,15 +30,7 @@ func testControl(_ *testing.T, r *rig) {
 	r.wantErr("note of no trial", err, store.ErrNotFound)
 	e.Revision = 4
 	for range 2 {
-		got, err := r.Get(ctx, keyA)
-		r.must(err)
-		want(r, "experiment", got, e)
-		trials, err := r.Trials(ctx, keyA)
-		r.must(err)
-		want(r, "trials", trials, []experiment.Trial{noted, newTrial(2, experiment.TrialPending)})
-		one, err := r.Trial(ctx, keyA, 1)
-		r.must(err)
-		want(r, "trial", one, noted)
+		r.wantNoted(e, noted)
 		r.reopen()
 	}
 	for _, number := range []uint64{0, 3} {
@@ -50,6 +42,19 @@ func testControl(_ *testing.T, r *rig) {
 	got, err = r.Get(ctx, keyA)
 	r.must(err)
 	want(r, "created again", []any{got.Control, got.Note}, []any{experiment.Control{}, experiment.Note{}})
+}
+
+// wantNoted checks an experiment, its first trial, and that its second one is pending.
+func (r *rig) wantNoted(e *experiment.Experiment, first experiment.Trial) {
+	got, err := r.Get(ctx, keyA)
+	r.must(err)
+	want(r, "experiment", got, e)
+	trials, err := r.Trials(ctx, keyA)
+	r.must(err)
+	want(r, "trials", trials, []experiment.Trial{first, newTrial(2, experiment.TrialPending)})
+	one, err := r.Trial(ctx, keyA, 1)
+	r.must(err)
+	want(r, "trial", one, first)
 }
 
 // testAppendedCommit checks measurements that come with the rest of a change.
