@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -180,22 +177,6 @@ func (c *config) checkListen() error {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// readInput returns the text of a file, "-" being standard input.
-func readInput(file string, stdin io.Reader) ([]byte, error) {
-	if file != "-" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, usage("read experiment: %w", err)
-		}
-		return text, nil
-	}
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(stdin); err != nil {
-		return nil, usage("read experiment from standard input: %w", err)
-	}
-	return text.Bytes(), nil
 }
 
 // slots returns the number of CPU slots.

@@ -37,7 +37,7 @@ func (a *app) explain(c *cobra.Command, f *runFlags, file string, command []stri
 	if err != nil {
 		return err
 	}
-	r, err := a.read(c.Flags(), f, &cfg, file, command)
+	r, err := a.read(&source{file, command, f, c.Flags()}, &cfg)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -18,13 +20,21 @@ func options(strict, command bool, templates string) experiment.Options {
 	}
 }
 
+// source is where an experiment comes from.
+type source struct {
+	file    string         // "-" is standard input
+	command []string       // of its trials, in place of the template; nil for none
+	flags   *runFlags      // that win over the file
+	given   *pflag.FlagSet // those of them that were given
+}
+
 // prepare reads the experiment of a run and makes sure that its trials can run here.
-func (a *app) prepare(given *pflag.FlagSet, f *runFlags, c *config, file string, command []string) (*experiment.Experiment, error) {
-	r, err := a.read(given, f, c, file, command)
+func (a *app) prepare(from *source, cfg *config) (*experiment.Experiment, error) {
+	r, err := a.read(from, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if f := preflight(r.Experiment, c); f != nil {
+	if f := preflight(r.Experiment, cfg); f != nil {
 		return nil, usage("%s: %s", f.Path, f.Detail)
 	}
 	return r.Experiment, nil
@@ -32,41 +42,58 @@ func (a *app) prepare(given *pflag.FlagSet, f *runFlags, c *config, file string,
 
 // read reads an experiment, lays the flags over it and says how its trials run here. Warnings go to
 // standard error.
-func (a *app) read(given *pflag.FlagSet, f *runFlags, c *config, file string, command []string) (r experiment.Result, err error) {
-	if err := f.checkOverrides(given); err != nil {
+func (a *app) read(from *source, cfg *config) (r experiment.Result, err error) {
+	flags, given := from.flags, from.given
+	if err := flags.checkOverrides(given); err != nil {
 		return r, err
 	}
-	text, err := readInput(file, a.stdin)
+	text, err := readInput(from.file, a.stdin)
 	if err != nil {
 		return r, err
 	}
-	o := options(f.strict, len(command) > 0, c.TemplateDir)
+	o := options(flags.strict, len(from.command) > 0, cfg.TemplateDir)
 	o.Advise = func(s *experiment.Spec) experiment.Faults {
 		e := experiment.Experiment{Spec: *s} // a copy, in which flags take the place of what they replace
-		f.override(given, &e, c)
-		return append(advise(&e.Spec), experiment.CommandWarnings(&e.Spec, command)...)
+		flags.override(given, &e, cfg)
+		return append(advise(&e.Spec), experiment.CommandWarnings(&e.Spec, from.command)...)
 	}
-	r = experiment.Read(named(file), text, o)
+	r = experiment.Read(named(from.file), text, o)
 	for _, w := range r.Warnings {
 		fmt.Fprintf(a.stderr, "warning: %v\n", w)
 	}
-	if faults := f.remaining(given, r.Faults); len(faults) > 0 {
-		return r, badExperiment(file, faults)
+	if faults := flags.remaining(given, r.Faults); len(faults) > 0 {
+		return r, badExperiment(from.file, faults)
 	}
 	e := r.Experiment
-	f.override(given, e, c)
-	f.lower(given, e, a.stderr)
+	flags.override(given, e, cfg)
+	flags.lower(given, e, a.stderr)
 	if e.Local.Dir, err = os.Getwd(); err != nil {
 		return r, fmt.Errorf("find working directory: %w", err)
 	}
-	e.Local.Command = command
-	if e.Local.Images, err = c.images(); err != nil {
+	e.Local.Command = from.command
+	if e.Local.Images, err = cfg.images(); err != nil {
 		return r, usage("check settings: %w", err)
 	}
 	if faults := experiment.Validate(e, o); len(faults) > 0 {
-		return r, badExperiment(file, faults)
+		return r, badExperiment(from.file, faults)
 	}
 	return r, nil
+}
+
+// readInput returns the text of a file, "-" being standard input.
+func readInput(file string, stdin io.Reader) ([]byte, error) {
+	if file != "-" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usage("read experiment: %w", err)
+		}
+		return text, nil
+	}
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(stdin); err != nil {
+		return nil, usage("read experiment from standard input: %w", err)
+	}
+	return text.Bytes(), nil
 }
 
 // named is what faults call a file.

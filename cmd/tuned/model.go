@@ -73,7 +73,7 @@ func printModel(w io.Writer, m *tuner.Model) {
 	fmt.Fprintf(w, "%s: what %s makes of %s\n", m.Experiment, m.Algorithm, plural(m.Trials, "trial"))
 	for i := range m.Outputs {
 		if o := &m.Outputs[i]; !o.LeftOut.Predicts {
-			fmt.Fprintf(w, "%s: %s\n", outputTitle(o), guess(&o.LeftOut))
+			fmt.Fprintf(w, "%s: %s\n", outputTitle(o), predictsNothing(&o.LeftOut))
 		}
 	}
 	for i := range m.Outputs {
@@ -100,8 +100,8 @@ func outputTitle(o *tuner.ModelOutput) string {
 	return fmt.Sprintf("%s, to %s", o.Metric, o.Type)
 }
 
-// guess says that a model has shown nothing yet.
-func guess(l *tuner.LeftOut) string {
+// predictsNothing is the sentence on a model that has shown nothing yet.
+func predictsNothing(l *tuner.LeftOut) string {
 	why := "its trials are too few or all alike"
 	if finite(float64(l.Correlation)) {
 		why = fmt.Sprintf("rank correlation %.2f with trials left out, and chance alone gives up to %.2f", float64(l.Correlation), min(1, float64(l.Chance)))

@@ -75,7 +75,7 @@ func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) 
 	if err != nil {
 		return err
 	}
-	e, err := a.prepare(c.Flags(), f, &cfg, file, command)
+	e, err := a.prepare(&source{file, command, f, c.Flags()}, &cfg)
 	if err != nil {
 		return err
 	}
@@ -98,9 +98,9 @@ func refuseBeside(*experiment.Experiment) error {
 	return fmt.Errorf("tuned run drives one experiment alone; tuned serve takes any number: %w", store.ErrConflict)
 }
 
-// runBeside hands an experiment to the daemon that has the data directory and follows it. busy is the error
+// runBeside hands an experiment to the daemon that has the data directory and follows it. locked is the error
 // when that is no daemon that takes experiments.
-func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experiment, mode string, busy error) error {
+func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experiment, mode string, locked error) error {
 	c, err := dir.dial()
 	if err != nil {
 		return fmt.Errorf("run experiment: %w", err)
@@ -110,7 +110,7 @@ func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experime
 	created, err := c.submit(ctx, e)
 	switch {
 	case status.Code(err) == codes.FailedPrecondition:
-		return fmt.Errorf("run experiment: %w", busy)
+		return fmt.Errorf("run experiment: %w", locked)
 	case err != nil:
 		return fmt.Errorf("run experiment: %w", err)
 	}

@@ -63,7 +63,7 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 	if !c.Flags().Changed("data-dir") {
 		f.at.dataDir = cfg.DataDir // of the config file
 	}
-	r, err := a.read(c.Flags(), &f.runFlags, &cfg, file, command)
+	r, err := a.read(&source{file, command, &f.runFlags, c.Flags()}, &cfg)
 	if err != nil {
 		return err
 	}
