@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"charm.land/lipgloss/v2"
+
+	"github.com/tuned-hpo/tuned/pkg/exchange"
 )
 
 // table is rows of text under a header.
@@ -28,13 +30,13 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 // print writes the table as aligned columns or as csv.
 func (t *table) print(w io.Writer, format string) error {
 	if format == "csv" {
-		c := csv.NewWriter(w)
-		for _, row := range t.rows {
+		all := append([][]string{slices.Clone(t.header)}, t.rows...)
+		for _, row := range all {
 			for j := range row {
-				row[j] = visibleLines(row[j])
+				row[j] = exchange.Guarded(visibleLines(row[j]))
 			}
 		}
-		return c.WriteAll(append([][]string{t.header}, t.rows...))
+		return csv.NewWriter(w).WriteAll(all)
 	}
 	widths := t.widths()
 	if _, err := io.WriteString(w, line(upper(t.header), widths)+"\n"); err != nil {

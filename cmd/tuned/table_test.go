@@ -25,6 +25,20 @@ func TestTableLinesUp(t *testing.T) {
 	}
 }
 
+func TestTableAsCSV(t *testing.T) {
+	tb := table{header: []string{"number", "=loss", "message"}}
+	tb.add("-1", "-inf", "=cmd|x")
+	tb.add("2", "0.5", "a, \x1b[2J b")
+	var out strings.Builder
+	if err := tb.print(&out, "csv"); err != nil {
+		t.Fatal(err)
+	}
+	want := "number,'=loss,message\n-1,-inf,'=cmd|x\n2,0.5,\"a, \\x1b[2J b\"\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
 func TestTableFits(t *testing.T) {
 	make := func() *table {
 		tb := &table{header: []string{"number", "trial", "loss", "lr", "depth", "message"}, spare: []string{"depth", "lr"}}

@@ -46,10 +46,10 @@ func writeCSV(w io.Writer, s *Study) error {
 }
 
 func (s *Study) csvRow(t *experiment.Trial, v verdict) []string {
-	row := []string{strconv.FormatUint(t.Number, 10), guarded(t.Name), string(t.State), guarded(t.Reason), guarded(t.Message)}
+	row := []string{strconv.FormatUint(t.Number, 10), Guarded(t.Name), string(t.State), Guarded(t.Reason), Guarded(t.Message)}
 	for _, p := range s.Experiment.Spec.Parameters {
 		text, _ := parameter(t, p.Name)
-		row = append(row, guarded(text))
+		row = append(row, Guarded(text))
 	}
 	for _, m := range s.metrics() {
 		row = append(row, s.metricText(t, m))
@@ -77,17 +77,17 @@ func boolText(v *bool) string {
 	return strconv.FormatBool(*v)
 }
 
-// guarded puts ' before a text that a spreadsheet would take for a formula, as OWASP advises on CSV
+// Guarded puts ' before a text that a spreadsheet would take for a formula, as OWASP advises on CSV
 // injection: one that begins with = + - @, tab or carriage return and is no number. Where such a text
 // follows on quotes of its own it gets one more, so that plain can tell them apart.
-func guarded(text string) string {
+func Guarded(text string) string {
 	if formula(text) {
 		return "'" + text
 	}
 	return text
 }
 
-// plain is the inverse of guarded.
+// plain is the inverse of Guarded.
 func plain(cell string) string {
 	if strings.HasPrefix(cell, "'") && formula(cell[1:]) {
 		return cell[1:]

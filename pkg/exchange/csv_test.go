@@ -20,9 +20,9 @@ func TestGuard(t *testing.T) {
 		"'-5":          "'-5",
 		"a=b":          "a=b",
 	} {
-		got := guarded(text)
+		got := Guarded(text)
 		if got != want {
-			t.Errorf("guarded(%q): got %q, want %q", text, got, want)
+			t.Errorf("Guarded(%q): got %q, want %q", text, got, want)
 		}
 		if back := plain(got); back != text {
 			t.Errorf("plain(%q): got %q, want %q", got, back, text)

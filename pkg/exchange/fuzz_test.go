@@ -91,7 +91,7 @@ func FuzzJSON(f *testing.F) {
 func FuzzGuard(f *testing.F) {
 	f.Add("'=1")
 	f.Fuzz(func(t *testing.T, text string) {
-		cell := guarded(text)
+		cell := Guarded(text)
 		if plain(cell) != text {
 			t.Errorf("%q: %q gives back %q", text, cell, plain(cell))
 		}
