@@ -8,6 +8,7 @@ import (
 
 	"github.com/tuned-hpo/tuned/internal/elementary"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 // adviceFor says what a person might do about an experiment as it stands, what matters most first. Its commands
@@ -66,7 +67,7 @@ func adviceOnFailures(p *place, w *whole) (out []string) {
 	groups := groupFailures(w.trials, "")
 	for _, g := range groups[:min(len(groups), shownFailures)] {
 		show, what := p.hintOn(w.Key(), "logs", g.Trials[0]), "what the first one printed"
-		if w.message.GetExternal() { // others ran it
+		if w.message.GetExternal() || g.Reason == tuner.ReasonTold || g.Reason == tuner.ReasonDiverged { // a client ran it, or may have
 			show, what = p.hintOn(w.Key(), "describe", g.Trials[0]), "the first one"
 		}
 		out = append(out, fmt.Sprintf("%s (%s): %s shows %s", failureTitle(g), g.Reason, show, what))

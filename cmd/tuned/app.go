@@ -111,7 +111,7 @@ func words(least, most int, what string) cobra.PositionalArgs {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "tuned",
-		Version:       versionText(),
+		Version:       thisBuild().String(),
 		Short:         "Tune hyperparameters with Experiments written for Katib",
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -66,13 +66,13 @@ func (c *client) elsewhere(ctx context.Context, key experiment.Key, err error) e
 // about makes the error of a call about an experiment or its trials, which says where else to look for what
 // is not there.
 func (c *client) about(ctx context.Context, key experiment.Key, err error) error {
-	switch {
-	case status.Code(err) != codes.NotFound:
-		return rpcError(err)
-	case reasonOf(status.Convert(err)) == "TRIAL_NOT_FOUND":
+	switch reasonOf(status.Convert(err)) {
+	case "TRIAL_NOT_FOUND":
 		return fmt.Errorf("%w; %s shows them", rpcError(err), c.at.hintOn(key, "trials"))
+	case "EXPERIMENT_NOT_FOUND":
+		return c.elsewhere(ctx, key, rpcError(err))
 	}
-	return c.elsewhere(ctx, key, rpcError(err))
+	return rpcError(err)
 }
 
 // reasonOf returns the stable code of an error of the API; "" when it has none.

@@ -17,14 +17,18 @@ const completionTime = 2 * time.Second
 
 const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-// completeNames completes the name of an experiment.
-func (p *place) completeNames(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// completeNames completes the name of an experiment, NAME or NAMESPACE/NAME.
+func (p *place) completeNames(c *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, noFiles
 	}
+	namespace, before := p.namespace, ""
+	if i := strings.IndexByte(word, '/'); i >= 0 {
+		namespace, before = word[:i], word[:i+1]
+	}
 	var out []cobra.Completion
-	for _, e := range p.known(c.Context(), p.namespace) {
-		out = append(out, cobra.CompletionWithDesc(e.GetName(), e.GetState()))
+	for _, e := range p.known(c.Context(), namespace) {
+		out = append(out, cobra.CompletionWithDesc(before+e.GetName(), e.GetState()))
 	}
 	return out, noFiles
 }

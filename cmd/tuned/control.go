@@ -211,6 +211,16 @@ func (x *extension) budget(given func(flag string) bool) (b *tunedv1.Budget, mor
 			b.MaxTrials = new(int32(n))
 		}
 	}
+	switch {
+	case given("max-failed") && x.maxFailed < 0:
+		return nil, 0, usage("--max-failed %d: want at least 0", x.maxFailed)
+	case given("parallel") && x.parallel < 1:
+		return nil, 0, usage("--parallel %d: want at least 1", x.parallel)
+	case given("max-duration") && x.maxDuration <= 0:
+		return nil, 0, usage("--max-duration %v: want more than 0s", x.maxDuration)
+	case given("max-cost") && !(x.maxCost > 0):
+		return nil, 0, usage("--max-cost %v: want more than 0", x.maxCost)
+	}
 	if !some {
 		return nil, 0, usage("nothing to change; give --max-trials, --parallel, --max-failed, --max-duration or --max-cost")
 	}

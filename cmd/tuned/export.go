@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +53,7 @@ func (a *app) export(ctx context.Context, p *place, name, format, file string) e
 	if err != nil {
 		return err
 	}
-	return a.writeTo(file, func(w io.Writer) error {
+	return a.writeTo(file, sharedFile, func(w io.Writer) error {
 		return exchange.Write(w, format, s)
 	})
 }
@@ -101,13 +103,25 @@ func (c *client) measurements(ctx context.Context, key experiment.Key, t *experi
 	return all, nil
 }
 
-// writeTo lets f write a file, which is there as a whole or not at all; "" and "-" are standard output.
-func (a *app) writeTo(file string, f func(io.Writer) error) (err error) {
+// Modes of files that are written: those that are to be passed on, and those that hold secrets.
+const (
+	sharedFile fs.FileMode = 0o644
+	secretFile fs.FileMode = 0o600
+)
+
+// writeTo lets f write a file of a mode, which is there as a whole or not at all; "" and "-" are standard output.
+func (a *app) writeTo(file string, mode fs.FileMode, f func(io.Writer) error) (err error) {
 	if file == "" || file == "-" {
 		out := bufio.NewWriter(a.stdout)
 		return errors.Join(f(out), out.Flush())
 	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return &fs.PathError{Op: "write", Path: file, Err: syscall.EISDIR}
+	}
 	next, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		return &fs.PathError{Op: "write", Path: file, Err: at.Err} // nobody knows the name of the draft
+	}
 	if err != nil {
 		return err
 	}
@@ -117,7 +131,7 @@ func (a *app) writeTo(file string, f func(io.Writer) error) (err error) {
 		}
 	}()
 	out := bufio.NewWriter(next)
-	if err := errors.Join(f(out), out.Flush(), next.Chmod(0o644), next.Close()); err != nil {
+	if err := errors.Join(f(out), out.Flush(), next.Chmod(mode), next.Sync(), next.Close()); err != nil {
 		return err
 	}
 	return os.Rename(next.Name(), file)

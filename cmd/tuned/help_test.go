@@ -101,6 +101,8 @@ func TestCompletionKnowsNames(t *testing.T) {
 		want string
 	}{
 		{"experiment", []string{"best", "--data-dir", "d", ""}, "work\tSucceeded"},
+		{"experiment of a namespace", []string{"best", "--data-dir", "d", "default/"}, "default/work\tSucceeded"},
+		{"format of a study", []string{"import", "--from", ""}, "csv\njson\n"},
 		{"no second name", []string{"best", "--data-dir", "d", "work", ""}, ":4"},
 		{"trial", []string{"logs", "--data-dir", "d", "work", ""}, strings.TrimSpace(trial) + "\tSucceeded"},
 		{"namespace", []string{"get", "--data-dir", "d", "-n", ""}, "default"},

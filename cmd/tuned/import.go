@@ -49,6 +49,7 @@ FILE is - for standard input.`,
 	flags.StringArrayVar(&f.objectives, "objective", nil, "what a csv without --spec optimizes, `TYPE=METRIC`, as in minimize=loss; may be repeated. Of an Optuna study it names the metrics")
 	flags.StringSliceVar(&f.parameters, "parameters", nil, "columns of a csv without --spec that are parameters, separated by commas")
 	flags.StringArrayVar(&f.columns, "column", nil, "what a column of a csv stands for, `TITLE=params.NAME`, metrics.NAME, number, state, ...; may be repeated")
+	_ = c.RegisterFlagCompletionFunc("from", cobra.FixedCompletions(exchange.Readable, noFiles)) // fails for unknown flags only
 	return c
 }
 

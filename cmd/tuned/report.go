@@ -44,7 +44,7 @@ func (a *app) report(ctx context.Context, p *place, name, file string) error {
 	if err != nil {
 		return err
 	}
-	return a.writeTo(file, func(w io.Writer) error { return report.Write(w, in) })
+	return a.writeTo(file, sharedFile, func(w io.Writer) error { return report.Write(w, in) })
 }
 
 // report returns what a page about an experiment shows. Secrets are masked: it is made of what the API answers.

@@ -36,7 +36,8 @@ func (a *app) storeBackupCommand() *cobra.Command {
 		Use:   "backup FILE",
 		Short: "Write all that is stored to a file, as it is at one moment",
 		Long: `Write all that is stored, experiments, trials, measurements and events, to a file, as it is at one
-moment; a daemon goes on meanwhile. - is standard output. What trials printed is not in it.`,
+moment; a daemon goes on meanwhile. - is standard output. What trials printed is not in it. Secrets that
+experiments hold are in it as they are: the file is made for its owner alone, and is to be kept like a password.`,
 		Args: words(1, 1, "FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return doing("back up", a.backup(c.Context(), &p, args[0]))
@@ -47,22 +48,11 @@ moment; a daemon goes on meanwhile. - is standard output. What trials printed is
 }
 
 func (a *app) backup(ctx context.Context, p *place, file string) error {
-	if file == "-" {
-		return p.backup(ctx, a.stdout)
+	err := a.writeTo(file, secretFile, func(to io.Writer) error { return p.backup(ctx, to) })
+	if err == nil && file != "-" {
+		fmt.Fprintf(a.stdout, "%s written; tuned store verify checks it\n", file)
 	}
-	draft, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(p.backup(ctx, draft), draft.Sync(), draft.Close())
-	if err != nil {
-		return errors.Join(err, os.Remove(draft.Name()))
-	}
-	if err := os.Rename(draft.Name(), file); err != nil {
-		return err
-	}
-	fmt.Fprintf(a.stdout, "%s written; tuned store verify checks it\n", file)
-	return nil
+	return err
 }
 
 // backup writes what is stored: through the daemon, or from the data directory at rest.

@@ -9,6 +9,7 @@ import (
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 func TestQuietLog(t *testing.T) {
@@ -54,6 +55,22 @@ func TestPrintAsKeepsTheTerminal(t *testing.T) {
 		var back map[string]string
 		if format == "json" && (json.Unmarshal(out.Bytes(), &back) != nil || back["name"] != hostile["name"]) {
 			t.Errorf("json does not read back: %q", out.String())
+		}
+	}
+}
+
+// TestAdviceOnFailures: what a command printed is shown of trials that one ran for, of others what is known of them.
+func TestAdviceOnFailures(t *testing.T) {
+	for reason, want := range map[string]string{
+		"ExitCode": "`tuned logs work t1 --data-dir d`", tuner.ReasonTold: "`tuned describe work t1 --data-dir d`",
+	} {
+		w := whole{
+			message: &tunedv1.Experiment{}, trials: []experiment.Trial{{Name: "t1", State: experiment.TrialFailed, Reason: reason}},
+			Experiment: &experiment.Experiment{Metadata: experiment.Metadata{Name: "work", Namespace: defaultNamespace}},
+		}
+		got := adviceOnFailures(&place{dataDir: "d", getenv: noEnv}, &w)
+		if len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("%s: got %q, want %q in it", reason, got, want)
 		}
 	}
 }

@@ -11,35 +11,58 @@ import (
 // version is the release; the linker sets it.
 var version = "devel"
 
+// build says what this program is.
+type build struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit"`  // "" where the build did not record it
+	Changed  bool   `json:"changed"` // the files were not those of the commit
+	Go       string `json:"go"`
+	Platform string `json:"platform"` // operating system and processor
+}
+
 func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",
 		Args:  words(0, 0, "no words"),
-		Run: func(*cobra.Command, []string) {
-			fmt.Fprintln(a.stdout, versionText())
+		RunE: func(*cobra.Command, []string) error {
+			if format != "text" {
+				return printAs(a.stdout, format, thisBuild())
+			}
+			fmt.Fprintln(a.stdout, thisBuild())
+			return nil
 		},
 	}
+	formatFlag(c, &format, "text", "json", "yaml", jsonPath)
+	return c
 }
 
-func versionText() string {
-	return fmt.Sprintf("tuned %s%s %s %s/%s", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-// commit is the commit that the program was built from, as far as the build recorded it.
-func commit() string {
+func thisBuild() build {
+	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return ""
+		return b
 	}
-	text := ""
 	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			text = " (" + s.Value + text + ")"
-		case s.Key == "vcs.modified" && s.Value == "true":
-			text += " with changes"
+		switch s.Key {
+		case "vcs.revision":
+			b.Commit = s.Value
+		case "vcs.modified":
+			b.Changed = s.Value == "true"
 		}
 	}
-	return text
+	return b
+}
+
+// String is the version as people read it.
+func (b build) String() string {
+	commit := ""
+	if b.Commit != "" {
+		commit = " (" + b.Commit + ")"
+		if b.Changed {
+			commit = " (" + b.Commit + " with changes)"
+		}
+	}
+	return fmt.Sprintf("tuned %s%s %s %s", b.Version, commit, b.Go, b.Platform)
 }

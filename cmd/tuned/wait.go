@@ -71,7 +71,7 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 		if w.last != nil {
 			stands = standing(w.last, true)
 		}
-		return exit{exitTimeout, fmt.Errorf("wait for %s: after %v it is not so that %s%s", w.key, timeout, condition, stands)}
+		return exit{exitTimeout, fmt.Errorf("wait for %s: after %v %s%s", w.key, timeout, unmet(condition), stands)}
 	case err != nil:
 		return fmt.Errorf("wait for %s: %w", w.key, err)
 	}
@@ -80,6 +80,20 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 		return exit{w.code, nil}
 	}
 	return nil
+}
+
+// unmet says that a condition does not hold yet.
+func unmet(condition string) string {
+	if n, ok := strings.CutPrefix(condition, "trials="); ok {
+		return "fewer than " + n + " trials have ended"
+	}
+	switch condition {
+	case "running", "paused":
+		return "it is not " + condition
+	case "deleted":
+		return "it was not deleted"
+	}
+	return "it has not " + condition
 }
 
 // waiter waits for a condition of an experiment.

@@ -267,7 +267,7 @@ func (d *driver) takeOver(ctx context.Context, j *job, r Result) error {
 // verdict decides what a client's result means for its trial.
 func verdict(r Result, obs experiment.Observation, s *experiment.Spec) outcome {
 	if r.Failed {
-		return outcome{experiment.TrialFailed, "ToldFailed", r.Message}
+		return outcome{experiment.TrialFailed, ReasonTold, r.Message}
 	}
 	return judge(&experiment.Trial{}, trialrunner.Workload{Phase: trialrunner.Exited}, obs, 0, s)
 }

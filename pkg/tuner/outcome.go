@@ -16,6 +16,9 @@ const reasonStopped = "Stopped"
 // ReasonDiverged is the reason of a trial that ended well, but with a needed metric that is not finite.
 const ReasonDiverged = "Diverged"
 
+// ReasonTold is the reason of a trial that failed where a client evaluated it.
+const ReasonTold = "ToldFailed"
+
 // outcome is the final state of a trial and why.
 type outcome struct {
 	state   experiment.TrialState
