@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -189,4 +190,34 @@ func TestImportAndTheDaemonIsKilled(t *testing.T) {
 	call(t, dir, 0, "wait", "rows", "--data-dir", "d")
 	s.exits(0, os.Interrupt)
 	call(t, dir, 0, "fsck", "--data-dir", "d")
+}
+
+// TestRoutesOfTheDaemonAreDescribed: what the daemon adds to the routes of the server is in openapi.json, and the reverse.
+func TestRoutesOfTheDaemonAreDescribed(t *testing.T) {
+	dir := t.TempDir()
+	s := startServe(t, dir)
+	var doc struct {
+		Paths map[string]struct {
+			Joined bool `json:"x-joined"`
+		}
+	}
+	token := tokenOf(t, dir)
+	if err := json.Unmarshal([]byte(s.get("/openapi.json", token).text), &doc); err != nil {
+		t.Fatal(err)
+	}
+	of := "/api/v1/namespaces/{namespace}/experiments/{experiment}/"
+	added := []string{backupPath, "/metrics", of + "export", of + "report"}
+	for path, item := range doc.Paths {
+		if item.Joined != slices.Contains(added, path) {
+			t.Errorf("%s: x-joined is %v", path, item.Joined)
+		}
+	}
+	for _, path := range added {
+		if !doc.Paths[path].Joined {
+			t.Errorf("%s is not described", path)
+		}
+		if a := s.get(path, token); strings.Contains(a.text, "ROUTE_NOT_FOUND") || strings.Contains(a.text, "no route") {
+			t.Errorf("%s is described, and not served", path)
+		}
+	}
 }
