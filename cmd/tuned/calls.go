@@ -51,6 +51,9 @@ func (c *client) get(ctx context.Context, key experiment.Key) (*tunedv1.Experime
 
 // elsewhere adds to the error about an experiment that is not there what there is.
 func (c *client) elsewhere(ctx context.Context, key experiment.Key, err error) error {
+	if c.at == nil {
+		return err
+	}
 	others, listErr := c.list(ctx, "")
 	if listErr != nil {
 		return err
@@ -66,6 +69,9 @@ func (c *client) elsewhere(ctx context.Context, key experiment.Key, err error) e
 // about makes the error of a call about an experiment or its trials, which says where else to look for what
 // is not there.
 func (c *client) about(ctx context.Context, key experiment.Key, err error) error {
+	if c.at == nil {
+		return rpcError(err)
+	}
 	switch reasonOf(status.Convert(err)) {
 	case "TRIAL_NOT_FOUND":
 		return fmt.Errorf("%w; %s shows them", rpcError(err), c.at.hintOn(key, "trials"))

@@ -93,7 +93,7 @@ func (p *place) address() string {
 // client is a connection to the API.
 type client struct {
 	tunedv1.TuningServiceClient
-	at      *place // where it was found
+	at      *place // where it was found; nil of the daemon itself, where nobody types commands
 	daemon  bool   // a daemon answers, not this process
 	dataDir string
 	close   func() error

@@ -93,5 +93,13 @@ func New(c Config) *Server {
 }
 
 // Handle adds an HTTP route for users, behind the same guards as all others. It must not be called once the
-// server serves. The pattern is that of http.ServeMux.
-func (s *Server) Handle(pattern string, h http.Handler) { s.routes.Handle(pattern, h) }
+// server serves. The pattern is that of http.ServeMux; one that openapi.json describes takes the parameters that it
+// has there.
+func (s *Server) Handle(pattern string, h http.Handler) {
+	for _, o := range operations() {
+		if o.pattern == pattern {
+			h = s.strictly(o, h)
+		}
+	}
+	s.routes.Handle(pattern, h)
+}
