@@ -135,11 +135,11 @@ func quantile(values []float64, share float64) float64 {
 	if low == high {
 		return low // of infinities there is no difference
 	}
-	if t := place - float64(i); t < 0.5 {
+	t := place - float64(i)
+	if t < 0.5 {
 		return low + (high-low)*t
-	} else {
-		return high - (high-low)*(1-t)
 	}
+	return high - (high-low)*(1-t)
 }
 
 // selected puts the value that belongs at place k of ascending order there, those that are no larger

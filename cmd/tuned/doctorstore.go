@@ -52,21 +52,18 @@ func (d *doctor) checkStore(dir dataDir) {
 func foreign(dir string) (found string, any bool) {
 	var others []string
 	var owner uint32
-	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error { // what goes meanwhile is nobody's
-		if err != nil {
-			return nil
-		}
-		if path == string(dataDir(dir).trials()) {
+	_ = filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if path == dataDir(dir).trials() {
 			return fs.SkipDir
 		}
-		info, err := entry.Info()
-		if err != nil {
-			return nil
+		if err == nil {
+			if info, gone := entry.Info(); gone == nil {
+				if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Getuid() {
+					others, owner = append(others, path), stat.Uid
+				}
+			}
 		}
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Getuid() {
-			others, owner = append(others, path), stat.Uid
-		}
-		return nil
+		return nil // what goes meanwhile is nobody's
 	})
 	switch n := len(others) - 1; {
 	case n < 0:

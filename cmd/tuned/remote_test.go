@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,11 +13,10 @@ func TestRemoteDataDirectory(t *testing.T) {
 	mount := testenv.FUSE(t)
 	dir := writeExperiment(t)
 	for _, command := range [][]string{{"serve", "--listen", "none"}, {"run", "work.yaml"}} {
-		args := append(command, "--data-dir", mount)
 		for name, refused := range map[string]bool{"": true, "--allow-remote": false} {
-			with := args
+			with := slices.Concat(command, []string{"--data-dir", mount})
 			if name != "" {
-				with = append(with[:len(with):len(with)], name)
+				with = append(with, name)
 			}
 			_, said := call(t, dir, exitError, with...) // nothing can be made there in any case
 			if got := strings.Contains(said, "is on FUSE") && strings.Contains(said, "--allow-remote"); got != refused {

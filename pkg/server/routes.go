@@ -75,7 +75,7 @@ func (s *Server) newGateway() http.Handler {
 		runtime.WithErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
 			s.refuse(w, s.unread(r, err))
 		}),
-		runtime.WithRoutingErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, status int) {
+		runtime.WithRoutingErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, _ *http.Request, status int) {
 			if c, _ := ctx.Value(callerKey{}).(caller); !c.user {
 				s.refuse(w, forbidden(c.trial, "it is for users alone"))
 				return

@@ -15,6 +15,7 @@ const exitStorage = 74
 // TestFailedWriteEndsTheDaemon has a write to the store fail: the program ends, says where and what to do, and
 // goes on at the next start.
 func TestFailedWriteEndsTheDaemon(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		point string
 		hit   int
@@ -61,8 +62,8 @@ func (w *world) storageFails(command, file string, words []string) (code int, sa
 	if err := serve.Start(); err != nil {
 		w.t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- serve.Wait() }()
+	ended := make(chan struct{})
+	go func() { _ = serve.Wait(); close(ended) }()
 	defer func() { _ = serve.Process.Kill() }()
 	submit := append([]string{"submit", "--data-dir", w.data(), "--seed", "1", file}, words...)
 	for deadline := time.After(longest); ; {

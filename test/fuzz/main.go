@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -108,7 +109,7 @@ func run(out io.Writer, root, only string, span time.Duration) (failed int, err 
 // run runs one target. What it finds is kept below the testdata of its package, as go test does.
 func (t target) run(root string, span time.Duration) ([]byte, error) {
 	// Minimising, for which a worker takes a minute unless told otherwise, would take most of the time.
-	c := exec.Command("go", "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+span.String(), "-fuzzminimizetime=10x", "./"+t.dir)
+	c := exec.CommandContext(context.Background(), "go", "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+span.String(), "-fuzzminimizetime=10x", "./"+t.dir)
 	c.Dir = root
 	return c.CombinedOutput()
 }

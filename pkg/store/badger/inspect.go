@@ -62,7 +62,7 @@ func (c *Condition) look(dir string, manifest error) error {
 		}
 	}
 	if manifest != nil {
-		return nil
+		return nil //nolint:nilerr // it is among what was found
 	}
 	tables, err := damagedTables(dir, Options{ReadOnly: true})
 	for _, err := range append(tables, err) {
