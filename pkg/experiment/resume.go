@@ -27,7 +27,7 @@ func Stop(e *Experiment, now time.Time) Status {
 // which ends it no more then. Failed trials up to now no longer count by maxFailedTrialCount. The
 // error says what to do where its budget leaves no room.
 func Resume(e *Experiment, y *Tally, now time.Time) error {
-	if err := e.room(y); err != nil {
+	if err := e.Room(y); err != nil {
 		return err
 	}
 	if e.Status.Reason() == reasonSuggestionEnd {
@@ -40,8 +40,8 @@ func Resume(e *Experiment, y *Tally, now time.Time) error {
 	return nil
 }
 
-// room reports which part of the budget is used up.
-func (e *Experiment) room(y *Tally) error {
+// Room reports which part of the budget is used up, and what to do; nil when there is room for a trial.
+func (e *Experiment) Room(y *Tally) error {
 	limit := e.Spec.MaxTrialCount
 	switch {
 	case limit != nil && y.trials >= *limit:
@@ -67,7 +67,7 @@ func Extended(e *Experiment, y *Tally, now time.Time) bool {
 	default:
 		return false
 	}
-	if e.room(y) != nil {
+	if e.Room(y) != nil {
 		return false
 	}
 	e.Control.OnCompletion = ""

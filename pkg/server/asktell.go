@@ -40,12 +40,11 @@ func (u *users) Ask(ctx context.Context, r *tunedv1.AskRequest) (*tunedv1.AskRes
 // Tell takes a trial's result.
 func (u *users) Tell(ctx context.Context, r *tunedv1.TellRequest) (*tunedv1.Trial, error) {
 	in := scopeOf(r)
-	in.conflict = reasonResult
 	if err := checkTold(r); err != nil {
 		return nil, err
 	}
 	if in.trial == "" {
-		in.conflict, in.invalid = reasonBudget, reasonParameters
+		in.invalid = reasonParameters
 	}
 	ms := measurements(r.GetMeasurements())
 	if len(r.GetMetrics()) > 0 {

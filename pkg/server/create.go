@@ -26,9 +26,6 @@ func (u *users) CreateExperiment(ctx context.Context, r *tunedv1.CreateExperimen
 		return m, nil
 	}
 	created, err := u.Tuner.Create(ctx, e)
-	if errors.Is(err, tuner.ErrExists) {
-		return nil, fail(reasonExists, "%v", err)
-	}
 	if err != nil {
 		return nil, u.failure(ctx, err, scope{key: e.Key(), invalid: reasonManifest})
 	}

@@ -39,6 +39,7 @@ const (
 	reasonState           reason = "STATE_CONFLICT"
 	reasonBudget          reason = "BUDGET_USED_UP"
 	reasonResult          reason = "RESULT_DIFFERS"
+	reasonReused          reason = "REQUEST_ID_REUSED"
 	reasonOver            reason = "TRIAL_OVER"
 	reasonUID             reason = "UID_DIFFERS"
 	reasonNoModel         reason = "MODEL_UNAVAILABLE"
@@ -82,6 +83,7 @@ var kinds = map[reason]kind{
 	reasonState:           {codes.FailedPrecondition, http.StatusConflict},
 	reasonBudget:          {codes.FailedPrecondition, http.StatusConflict},
 	reasonResult:          {codes.FailedPrecondition, http.StatusConflict},
+	reasonReused:          {codes.FailedPrecondition, http.StatusConflict},
 	reasonOver:            {codes.FailedPrecondition, http.StatusConflict},
 	reasonUID:             {codes.FailedPrecondition, http.StatusConflict},
 	reasonNoModel:         {codes.FailedPrecondition, http.StatusConflict},
@@ -176,6 +178,28 @@ type scope struct {
 	absent            reason // in place of what is found to be missing
 }
 
+// conflicts are those that say themselves what they are.
+var conflicts = []struct {
+	kind   error
+	reason reason
+}{
+	{tuner.ErrExists, reasonExists},
+	{tuner.ErrBudget, reasonBudget},
+	{tuner.ErrReused, reasonReused},
+	{tuner.ErrTold, reasonResult},
+	{tuner.ErrOver, reasonOver},
+}
+
+// conflictOf returns the reason of an ErrConflict; otherwise is that of a method which has but one.
+func conflictOf(err error, otherwise reason) reason {
+	for _, c := range conflicts {
+		if errors.Is(err, c.kind) {
+			return c.reason
+		}
+	}
+	return cmp.Or(otherwise, reasonState)
+}
+
 // failure turns an error into one of the API. Only kinds that a client can act on keep their text.
 func (s *Server) failure(ctx context.Context, err error, in scope) error {
 	if _, ours := status.FromError(err); err == nil || ours {
@@ -188,7 +212,7 @@ func (s *Server) failure(ctx context.Context, err error, in scope) error {
 	case errors.Is(err, tuner.ErrNotFound):
 		return fail(s.missing(ctx, in), "%v", err)
 	case errors.Is(err, tuner.ErrConflict):
-		return fail(cmp.Or(in.conflict, reasonState), "%v", err)
+		return fail(conflictOf(err, in.conflict), "%v", err)
 	case errors.Is(err, tuner.ErrInvalid):
 		return fail(cmp.Or(in.invalid, reasonArgument), "%v", err)
 	case errors.Is(err, tuner.ErrFull):

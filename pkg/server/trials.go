@@ -121,7 +121,7 @@ func (u *users) EnqueueTrial(ctx context.Context, r *tunedv1.EnqueueTrialRequest
 	if err := checkRequestID(r.GetRequestId()); err != nil {
 		return nil, err
 	}
-	in := scope{key: experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}, conflict: reasonBudget, invalid: reasonParameters}
+	in := scope{key: experiment.Key{Namespace: r.GetNamespace(), Name: r.GetExperiment()}, invalid: reasonParameters}
 	t, err := u.Tuner.Enqueue(ctx, in.key, pairs(r.GetAssignments()), r.GetNote(), r.GetRequestId())
 	return u.told(ctx, &t, err, in)
 }
@@ -137,7 +137,6 @@ func pairs(list []*tunedv1.Assignment) []experiment.Pair {
 // StopTrial ends one trial.
 func (u *users) StopTrial(ctx context.Context, r *tunedv1.StopTrialRequest) (*tunedv1.Trial, error) {
 	in := scopeOf(r)
-	in.conflict = reasonOver
 	t, err := u.Tuner.StopTrial(ctx, in.key, in.trial)
 	return u.told(ctx, &t, err, in)
 }

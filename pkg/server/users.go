@@ -116,7 +116,7 @@ func (u *users) PauseExperiment(ctx context.Context, r *tunedv1.PauseExperimentR
 // ResumeExperiment goes on with an experiment.
 func (u *users) ResumeExperiment(ctx context.Context, r *tunedv1.ResumeExperimentRequest) (*tunedv1.Experiment, error) {
 	key := keyOf(r)
-	return u.after(ctx, u.Tuner.Resume(ctx, key), scope{key: key, conflict: reasonBudget})
+	return u.after(ctx, u.Tuner.Resume(ctx, key), scope{key: key})
 }
 
 // StopExperiment ends an experiment.

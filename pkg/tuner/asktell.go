@@ -13,7 +13,7 @@ import (
 )
 
 // Ask hands out up to count trials of an experiment that clients evaluate. The same non-empty
-// request gets the same trials again. Fewer come when parallelTrialCount or the budget leaves no
+// request gets the same trials again; ErrReused: it asked for more then. Fewer come when parallelTrialCount or the budget leaves no
 // room, or when the experiment is paused; done means that none will come any more. It takes as long
 // as the algorithm thinks. store.ErrInvalid: the daemon runs this experiment's trials itself, or count
 // is not positive.
@@ -47,6 +47,9 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 		return fmt.Errorf("experiment %s runs its trials itself, they cannot be asked for: %w", d.key, store.ErrInvalid)
 	}
 	if again := d.requested(j.request); len(again) > 0 && len(j.found) == 0 {
+		if len(again) > count {
+			return fmt.Errorf("request %q got %d trials, and asks for %d now: %w", j.request, len(again), count, ErrReused)
+		}
 		j.finish(again, nil)
 		return nil
 	}
@@ -113,7 +116,8 @@ const tellTries = 100
 // measurements follow those that were reported before, whatever their sequence numbers. With a point in
 // place of a trial it makes the trial, which counts against the budget, and ends it; the same non-empty
 // request gets the same trial again.
-// store.ErrConflict: another result is recorded already, or the budget leaves no room for a trial.
+// ErrTold, ErrOver: the trial has ended with another result, or without one. For a point ErrBudget, ErrReused, and
+// store.ErrConflict when the experiment has ended.
 // store.ErrInvalid: the measurements lack a value of an objective or of a constraint's metric, the point
 // is none of the search space, or the daemon runs the trial itself.
 func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) (experiment.Trial, error) {
@@ -154,7 +158,7 @@ func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err err
 		return 0, fmt.Errorf("read what was told of %s: %w", trial.Name, err)
 	}
 	if trial.State.Final() {
-		return trial.Number, d.repeated(trial, r, before)
+		return trial.Number, d.late(trial, r, before)
 	}
 	ms := following(r.Measurements, before)
 	obs := experiment.Observe(d.e.Spec.Objective, append(before, ms...))
@@ -178,22 +182,31 @@ func fromClients(key experiment.Key, t *experiment.Trial) experiment.Stream {
 	return experiment.Stream{Experiment: key, Number: t.Number, Attempt: t.Attempt, Source: "tell"}
 }
 
-// repeated reports whether a trial's result is another one than r: the same values, in the same order, are behind
+// late takes a result of a trial that has ended: nil when it is the one that it has.
+func (d *driver) late(t *experiment.Trial, r Result, stored []experiment.Measurement) error {
+	switch {
+	case d.repeated(t, r, stored):
+		return nil
+	case t.State == experiment.TrialSucceeded || t.Reason == ReasonTold:
+		return fmt.Errorf("trial %s (%s): %w", t.Name, t.State, ErrTold)
+	}
+	return fmt.Errorf("trial %s (%s, %s): %w", t.Name, t.State, t.Reason, ErrOver)
+}
+
+// repeated reports whether r is the result of a trial that has ended: the same values, in the same order, are behind
 // those that were reported on the way.
-func (d *driver) repeated(t *experiment.Trial, r Result, stored []experiment.Measurement) error {
-	now := verdict(r, t.Observation, &d.e.Spec)
-	same := now.state == t.State && len(r.Measurements) == t.Results && t.Results <= len(stored) && (!r.Failed || d.redact(now.message) == t.Message)
+func (d *driver) repeated(t *experiment.Trial, r Result, stored []experiment.Measurement) bool {
+	is := verdict(r, t.Observation, &d.e.Spec)
+	if is.state != t.State || len(r.Measurements) != t.Results || t.Results > len(stored) || r.Failed && d.redact(is.message) != t.Message {
+		return false
+	}
 	for i := range r.Measurements {
-		if !same {
-			break
-		}
 		is, was := &r.Measurements[i], &stored[len(stored)-len(r.Measurements)+i]
-		same = is.Metric == was.Metric && is.Text == was.Text && is.Step == was.Step
+		if is.Metric != was.Metric || is.Text != was.Text || is.Step != was.Step {
+			return false
+		}
 	}
-	if !same {
-		return fmt.Errorf("trial %s has another result already (%s): %w", t.Name, t.State, store.ErrConflict)
-	}
-	return nil
+	return true
 }
 
 // following returns measurements with the sequence numbers that follow those told or reported before.
@@ -234,17 +247,15 @@ func (d *driver) takeOver(ctx context.Context, j *job, r Result) error {
 		return fmt.Errorf("tell %s: %w: %w", d.key, err, store.ErrInvalid)
 	}
 	if again, ok := d.given(j.request); ok {
-		if again.Origin != experiment.Told || !equal(again.Assignment, a) {
-			return fmt.Errorf("request %q was about another point, trial %s: %w", j.request, again.Name, store.ErrConflict)
-		}
 		stored, err := d.measurements(ctx, again.Number, again.Attempt)
-		if err == nil {
-			err = d.repeated(&again, r, stored)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			j.finish([]experiment.Trial{again}, nil)
+		if again.Origin != experiment.Told || !equal(again.Assignment, a) || !d.repeated(&again, r, stored) {
+			return reused(j.request, &again)
 		}
-		return err
+		j.finish([]experiment.Trial{again}, nil)
+		return nil
 	}
 	if err := d.affords(); err != nil {
 		return fmt.Errorf("tell %s: %w", d.key, err)

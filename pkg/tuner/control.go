@@ -31,13 +31,16 @@ func (t *Tuner) Pause(ctx context.Context, key experiment.Key) error {
 
 // Resume lets a paused experiment go on, and one that has ended by a stop, a failure or its goal: it
 // then runs until its budget is used up, whatever goal it reaches, and the trials that failed up to now
-// do not count against maxFailedTrialCount. One that runs is left as it is. store.ErrConflict says what
-// to do where the budget is used up already.
+// do not count against maxFailedTrialCount. One that runs is left as it is. ErrBudget says what to do
+// where the budget is used up already; store.ErrConflict: the algorithm has no more to suggest.
 func (t *Tuner) Resume(ctx context.Context, key experiment.Key) error {
 	err := t.amend(ctx, key, func(d *draft) error {
 		failpoint.Hit("tuner.resume")
 		switch {
 		case d.e.Status.Completed():
+			if err := d.e.Room(&d.tally); err != nil {
+				return fmt.Errorf("resume experiment %s: %w: %w", key, err, ErrBudget)
+			}
 			if err := experiment.Resume(d.e, &d.tally, d.now); err != nil {
 				return fmt.Errorf("resume experiment %s: %w: %w", key, err, store.ErrConflict)
 			}

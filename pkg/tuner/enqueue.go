@@ -15,8 +15,8 @@ const maxWaiting = 1000
 
 // Enqueue creates a trial of a point that somebody wants to be tried. It is the next one to start, or to
 // be handed out to a client, and counts against the budget. The same non-empty request gets the same
-// trial again. store.ErrInvalid: it is no point of the search space. store.ErrConflict: the experiment has
-// ended, or its budget leaves no room. While the algorithm thinks, it waits.
+// trial again. store.ErrInvalid: it is no point of the search space. store.ErrConflict: the experiment has ended, or
+// too many wait; ErrBudget, ErrReused. While the algorithm thinks, it waits.
 func (t *Tuner) Enqueue(ctx context.Context, key experiment.Key, a []experiment.Pair, note, request string) (experiment.Trial, error) {
 	d, err := t.use(ctx, key)
 	if err != nil {
@@ -44,7 +44,7 @@ func (d *driver) takeIn(ctx context.Context, j *job, a []experiment.Pair, note s
 	}
 	if again, ok := d.given(j.request); ok {
 		if again.Origin != experiment.Enqueued || !equal(again.Assignment, a) {
-			return fmt.Errorf("request %q was about another point, trial %s: %w", j.request, again.Name, store.ErrConflict)
+			return reused(j.request, &again)
 		}
 		j.finish([]experiment.Trial{again}, nil)
 		return nil
@@ -87,13 +87,18 @@ func (d *driver) given(request string) (experiment.Trial, bool) {
 	return experiment.Trial{}, false
 }
 
+// reused says what a request did before that now wants something else.
+func reused(request string, t *experiment.Trial) error {
+	return fmt.Errorf("request %q made trial %s, of another point or with another result: %w", request, t.Name, ErrReused)
+}
+
 // affords reports why no further trial may be created.
 func (d *driver) affords() error {
-	switch limit := d.e.Spec.MaxTrialCount; {
-	case d.e.Status.Completed():
+	if err := d.e.Room(&d.tally); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrBudget)
+	}
+	if d.e.Status.Completed() {
 		return fmt.Errorf("it has ended (%s); resume or extend it first: %w", d.e.Status.Reason(), store.ErrConflict)
-	case limit != nil && len(d.trials) >= int(*limit):
-		return fmt.Errorf("all of its %d trials are used up; extend maxTrialCount: %w", *limit, store.ErrConflict)
 	}
 	return nil
 }

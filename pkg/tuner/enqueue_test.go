@@ -108,8 +108,8 @@ func TestTellWithoutAsk(t *testing.T) {
 		kind   error
 		says   string
 	}{
-		{"another value", func(r *Result) { r.Measurements = loss("0.3") }, ErrConflict, "another result"},
-		{"another point", func(r *Result) { r.Assignments = at("0.1") }, ErrConflict, "another point"},
+		{"another value", func(r *Result) { r.Measurements = loss("0.3") }, ErrReused, "with another result"},
+		{"another point", func(r *Result) { r.Assignments = at("0.1") }, ErrReused, "another point"},
 		{"no value", func(r *Result) { r.Measurements, r.Request = nil, "row 2" }, ErrInvalid, `no value of "loss"`},
 		{"no point", func(r *Result) { r.Assignments, r.Request = at("2"), "row 2" }, ErrInvalid, "x"},
 	} {
@@ -122,7 +122,7 @@ func TestTellWithoutAsk(t *testing.T) {
 	_, err = r.Tell(t.Context(), key, Result{Assignments: at("0.1"), Failed: true, Message: "it burned"})
 	r.must(err)
 	_, err = r.Tell(t.Context(), key, Result{Assignments: at("0.2"), Measurements: loss("0.1")})
-	refused(t, "beyond the budget", err, ErrConflict, "ended")
+	refused(t, "beyond the budget", err, ErrBudget, "extend maxTrialCount")
 	got := r.load(key)
 	if got.Best == nil || got.Best.Number != 1 || got.Experiment.Status.TrialsFailed != 1 || len(got.Trials) != 3 {
 		t.Errorf("in the end: got %+v", got)

@@ -159,11 +159,17 @@ func (l *lifecycle) request() string {
 
 func (l *lifecycle) ask(*rapid.T) {
 	request := l.request()
+	count := rapid.IntRange(1, 3).Draw(l.t, "count")
+	before := l.asked[request]
+	kinds := []error{ErrInvalid}
+	if request != "" && len(before) > count {
+		kinds = append(kinds, ErrReused)
+	}
 	var got []experiment.Trial
 	ok := l.do("ask", func() (err error) {
-		got, _, err = l.r.Ask(l.ctx, l.key, rapid.IntRange(1, 3).Draw(l.t, "count"), request)
+		got, _, err = l.r.Ask(l.ctx, l.key, count, request)
 		return err
-	}, ErrInvalid)
+	}, kinds...)
 	if !ok || len(got) == 0 {
 		return
 	}
@@ -171,7 +177,7 @@ func (l *lifecycle) ask(*rapid.T) {
 	for i := range got {
 		numbers = append(numbers, got[i].Number)
 	}
-	if before := l.asked[request]; request != "" && before != nil && fmt.Sprint(before) != fmt.Sprint(numbers) {
+	if request != "" && before != nil && fmt.Sprint(before) != fmt.Sprint(numbers) {
 		l.t.Fatalf("request %q got %v, then %v", request, before, numbers)
 	}
 	l.asked[request] = numbers

@@ -30,8 +30,14 @@ var (
 	ErrFull     = store.ErrFull
 )
 
-// ErrExists says that there is another experiment of the same name. It is an ErrConflict.
-var ErrExists = fmt.Errorf("another experiment of this name exists: %w", ErrConflict)
+// Kinds of ErrConflict.
+var (
+	ErrExists = fmt.Errorf("another experiment of this name exists: %w", ErrConflict)
+	ErrBudget = fmt.Errorf("budget used up: %w", ErrConflict)
+	ErrReused = fmt.Errorf("request id used twice: %w", ErrConflict)
+	ErrTold   = fmt.Errorf("it has another result already: %w", ErrConflict)
+	ErrOver   = fmt.Errorf("it is over, and takes no result: %w", ErrConflict)
+)
 
 // Config is what a Tuner works with. All fields but Pruners, Uptime, Log and Suggested are required.
 type Config struct {

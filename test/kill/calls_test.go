@@ -117,7 +117,7 @@ func looks(in input) exchange {
 // answers are the reasons of errors that are answers.
 var answers = map[string]answer{
 	"EXPERIMENT_NOT_FOUND": missing, "TRIAL_NOT_FOUND": missing,
-	"STATE_CONFLICT": refused, "BUDGET_USED_UP": refused, "RESULT_DIFFERS": refused, "TRIAL_OVER": refused, "EXPERIMENT_EXISTS": refused,
+	"STATE_CONFLICT": refused, "BUDGET_USED_UP": refused, "REQUEST_ID_REUSED": refused, "RESULT_DIFFERS": refused, "TRIAL_OVER": refused, "EXPERIMENT_EXISTS": refused,
 	"UID_DIFFERS": refused,
 }
 
