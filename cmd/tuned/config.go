@@ -7,20 +7,21 @@ import (
 	"maps"
 	"net"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trace"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/local"
 	"github.com/tuned-hpo/tuned/pkg/webhook"
 )
 
 // config is what tuned serve and tuned run take from --config and flags; flags win. Commands and URLs
-// may hold secrets: it is shown as masked returns it.
+// may hold secrets: it is shown as inForce returns it.
 type config struct {
 	DataDir         string                 `json:"dataDir"`         // all state; created with mode 0700
 	TemplateDir     string                 `json:"templateDir"`     // stands in for ConfigMaps; "" for none
@@ -65,9 +66,13 @@ func (c *commandLine) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// masked returns the settings to be shown.
-func (c *config) masked() config {
+// inForce returns the settings to be shown: with what stands for those that are not given, and without secrets.
+func (c *config) inForce() config {
 	out := *c
+	out.CPUs, out.TokenFile = c.slots(), c.tokenFile()
+	if c.StopGrace == 0 {
+		out.StopGrace = experiment.Duration(local.DefaultGrace)
+	}
 	out.Images = maps.Clone(c.Images)
 	for image, command := range c.Images {
 		shown := commandLine(experiment.Mask)
@@ -97,6 +102,15 @@ func defaultDataDir(getenv func(string) string) string {
 	return ""
 }
 
+// logLevels are those of the log, from the most talkative on.
+var logLevels = []string{"debug", "info", "warn", "error"}
+
+// mostSlots is more CPU slots than any machine has a use for.
+const mostSlots = 1 << 20
+
+// hostName is a name of labels, of which none is empty; package server compares it with what browsers send.
+var hostName = regexp.MustCompile(`^[\pL\pN_-]+(\.[\pL\pN_-]+)*$`)
+
 // validate reports every fault at once.
 func (c *config) validate() error {
 	var faults []error
@@ -107,11 +121,14 @@ func (c *config) validate() error {
 	}
 	fault(c.DataDir == "", "dataDir: it is empty; give --data-dir, or set HOME or XDG_STATE_HOME")
 	fault(c.CPUs < 0, "cpus: want at least 0, got %d", c.CPUs)
+	fault(c.CPUs > mostSlots, "cpus: want at most %d, got %d", mostSlots, c.CPUs)
 	fault(c.StopGrace < 0, "stopGrace: want at least 0s, got %v", time.Duration(c.StopGrace))
 	fault(c.TrialTimeout < 0, "trialTimeout: want at least 0s, got %v", time.Duration(c.TrialTimeout))
 	fault(c.ProgressTimeout < 0, "progressTimeout: want at least 0s, got %v", time.Duration(c.ProgressTimeout))
-	level, err := zerolog.ParseLevel(c.LogLevel)
-	fault(err != nil || level == zerolog.NoLevel, "logLevel: want debug, info, warn or error, got %q", c.LogLevel)
+	fault(!slices.Contains(logLevels, c.LogLevel), "logLevel: want debug, info, warn or error, got %q", c.LogLevel)
+	for _, name := range c.Hosts {
+		fault(!hostName.MatchString(name), "hosts: %q is no name of a host; want one such as tuner.example.org, without a port", name)
+	}
 	seen := map[string]bool{}
 	for _, id := range c.GPUs {
 		fault(id == "" || strings.ContainsAny(id, ", "), "gpus: %q is no GPU id", id)

@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +123,11 @@ func TestConfigFileRefuses(t *testing.T) {
 		{"no command", "images: {a: {b: c}}\n", "config.yaml:1: images: want a command by image"},
 		{"no settings", "[1, 2]\n", "config.yaml:1: want keys with values"},
 		{"value out of range", "\ncpus: -1\n", "config.yaml:2: cpus: want at least 0, got -1"},
+		{"more slots than there can be", "cpus: 99999999999\n", "config.yaml:1: cpus: want at most 1048576, got 99999999999"},
+		{"a level that says nothing", "logLevel: disabled\n", `config.yaml:1: logLevel: want debug, info, warn or error, got "disabled"`},
+		{"an empty name", "hosts: ['']\n", `config.yaml:1: hosts: "" is no name of a host`},
+		{"no name", "hosts: [a b]\n", `config.yaml:1: hosts: "a b" is no name of a host`},
+		{"a name with a port", "hosts: [a.example:80]\n", `"a.example:80" is no name of a host`},
 		{"value within a key", "traces:\n  protocol: pigeon\n", "config.yaml:2: traces.protocol: want http/protobuf or grpc"},
 		{"no YAML", "a: [", "config.yaml:1: did not find expected node content"},
 	}
@@ -148,12 +155,17 @@ func TestFlagHasNoPlaceInTheConfigFile(t *testing.T) {
 
 // TestConfigIsShownWithoutSecrets: the daemon writes its settings to its log.
 func TestConfigIsShownWithoutSecrets(t *testing.T) {
-	c := config{Images: map[string]commandLine{"i": "x --api-key=CANARY --password CANARY -n 1"}}
+	c := config{DataDir: "d", Images: map[string]commandLine{"i": "x --api-key=CANARY --password CANARY -n 1"}}
 	c.Webhooks.Hooks = []experiment.Webhook{{URL: "https://u:CANARY@h/p?token=CANARY"}}
 	c.Traces.Endpoint = "http://localhost:4318/v1/traces?key=CANARY"
-	text, err := json.Marshal(c.masked())
+	text, err := json.Marshal(c.inForce())
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, want := range []string{`"stopGrace":"10s"`, `"cpus":` + strconv.Itoa(runtime.NumCPU()), `"tokenFile":"d/token"`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("settings are shown as %s, want what is in force: %s", text, want)
+		}
 	}
 	if strings.Contains(string(text), "CANARY") || !strings.Contains(string(text), "-n 1") {
 		t.Errorf("settings are shown as %s", text)

@@ -43,7 +43,7 @@ func (f *machineFlags) registerSlots(c *cobra.Command, getenv func(string) strin
 	s.StringSliceVar(&f.gpus, "gpus", nil, "GPU `IDS` for all trials together, such as 0,1")
 	s.BoolVar(&f.remote, "allow-remote", false, "use a data directory on a network file system, where nothing is sure to be kept")
 	s.StringVar(&f.logLevel, "log-level", "info", "level of the log in the data directory: debug, info, warn, error")
-	_ = c.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, noFiles)) // fails for unknown flags only
+	_ = c.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, noFiles)) // fails for unknown flags only
 }
 
 // register adds them all.

@@ -128,7 +128,7 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 
 // serveUntil opens the API to others, sets going what is stored, and returns when the daemon must end.
 func (a *app) serveUntil(ctx context.Context, d *daemon, cfg *config, shown *certificate, manager notifier) error {
-	settings, err := json.Marshal(cfg.masked())
+	settings, err := json.Marshal(cfg.inForce())
 	if err != nil {
 		return err
 	}

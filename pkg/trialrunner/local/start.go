@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	defaultGrace = 10 * time.Second
+	DefaultGrace = 10 * time.Second
 	// agentMargin is how much longer than the grace an agent may take to end its command.
 	agentMargin = 30 * time.Second
 )
@@ -57,7 +57,7 @@ func (r *Runner) Start(_ context.Context, spec trialrunner.Spec) error {
 // nobody can tell whose a measurement is.
 func (r *Runner) reserve(spec trialrunner.Spec, file string) (*workload, error) {
 	w := newWorkload(spec.Experiment, target{spec.Trial, spec.Attempt})
-	w.cpus, w.grace, w.file = spec.Limits.CPUs, cmp.Or(spec.Limits.Grace, defaultGrace), file
+	w.cpus, w.grace, w.file = spec.Limits.CPUs, cmp.Or(spec.Limits.Grace, DefaultGrace), file
 	if r.CPUs > 0 && w.cpus > r.CPUs {
 		return nil, fmt.Errorf("spec.tuned.cpus: a trial wants %d CPU slots, this machine has %d: %w", w.cpus, r.CPUs, trialrunner.ErrUnsupported)
 	}
