@@ -45,6 +45,8 @@ type config struct {
 	Hosts          []string `json:"hosts"`          // names under which browsers reach the API, beside those of the certificate
 	InsecureListen bool     `json:"insecureListen"` // listen without TLS where others can listen in
 
+	ShutdownDelay experiment.Duration `json:"shutdownDelay"` // requests are still served for so long once it is not ready any more
+
 	places map[string]string // FILE:LINE of the keys of the config file that no flag won over
 }
 
@@ -125,6 +127,7 @@ func (c *config) validate() error {
 	fault(c.StopGrace < 0, "stopGrace: want at least 0s, got %v", time.Duration(c.StopGrace))
 	fault(c.TrialTimeout < 0, "trialTimeout: want at least 0s, got %v", time.Duration(c.TrialTimeout))
 	fault(c.ProgressTimeout < 0, "progressTimeout: want at least 0s, got %v", time.Duration(c.ProgressTimeout))
+	fault(c.ShutdownDelay < 0, "shutdownDelay: want at least 0s, got %v", time.Duration(c.ShutdownDelay))
 	fault(!slices.Contains(logLevels, c.LogLevel), "logLevel: want debug, info, warn or error, got %q", c.LogLevel)
 	for _, name := range c.Hosts {
 		fault(!hostName.MatchString(name), "hosts: %q is no name of a host; want one such as tuner.example.org, without a port", name)

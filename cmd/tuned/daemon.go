@@ -239,6 +239,19 @@ func (d *daemon) listen() (net.Listener, error) {
 
 func (d *daemon) onClose(f func() error) { d.closes = append(d.closes, f) }
 
+// linger serves on for a while as a daemon that is not ready any more, so that who sends requests by that can send
+// them elsewhere before the listeners close.
+func (d *daemon) linger(hurry context.Context, delay time.Duration) {
+	d.ending.Store(true)
+	if delay == 0 {
+		return
+	}
+	d.log.Info().Dur("delay", delay).Msg("not ready any more; requests are still served")
+	ctx, cancel := context.WithTimeout(hurry, delay)
+	defer cancel()
+	<-ctx.Done()
+}
+
 // close stops serving and driving and gives everything up; when hurry ends, calls under way are cut at once.
 // Workloads are left as they are.
 func (d *daemon) close(hurry context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -113,9 +114,18 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 	}
 	err = a.serveUntil(ctx, d, &cfg, shown, manager)
 	d.log.Info().Msg("daemon ends")
-	err = errors.Join(err, manager.tell("STOPPING=1"))
-	hurry, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	told := manager.tell("STOPPING=1")
+	hurry, cancel := unlessHurried(ctx, second)
 	defer cancel()
+	if err == nil {
+		d.linger(hurry, time.Duration(cfg.ShutdownDelay))
+	}
+	return errors.Join(err, told, d.close(hurry))
+}
+
+// unlessHurried returns a context that outlives ctx and ends with a second signal.
+func unlessHurried(ctx context.Context, second <-chan os.Signal) (context.Context, context.CancelFunc) {
+	hurry, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	go func() {
 		select {
 		case <-second:
@@ -123,7 +133,7 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 		case <-hurry.Done():
 		}
 	}()
-	return errors.Join(err, d.close(hurry))
+	return hurry, cancel
 }
 
 // serveUntil opens the API to others, sets going what is stored, and returns when the daemon must end.

@@ -261,6 +261,28 @@ func TestServeDrains(t *testing.T) {
 	s.exits(exitOK, syscall.SIGTERM)
 }
 
+// TestServeLingers ends a daemon behind a load balancer: at once it is not ready, and requests are still served.
+func TestServeLingers(t *testing.T) {
+	dir := writeExperiment(t)
+	if err := os.WriteFile(filepath.Join(dir, "config.yaml"), []byte("shutdownDelay: 24h\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := startServe(t, dir, "--config", "config.yaml")
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	s.until("not ready any more; requests are still served")
+	token := tokenOf(t, dir)
+	for path, want := range map[string]int{"/readyz": 503, "/healthz": 200, "/api/v1/experiments": 200} {
+		if got := s.status(path, token); got != want {
+			t.Errorf("%s = %d, want %d", path, got, want)
+		}
+	}
+	call(t, dir, exitOK, "submit", "work.yaml", "--data-dir", "d")
+	s.exits(exitOK, syscall.SIGTERM)
+	call(t, dir, exitOK, "get", "work", "--data-dir", "d")
+}
+
 func TestServeTellsItsManager(t *testing.T) {
 	dir := writeExperiment(t)
 	socket := filepath.Join(t.TempDir(), "notify")

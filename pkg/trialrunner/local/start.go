@@ -22,6 +22,7 @@ import (
 )
 
 const (
+	// DefaultGrace is the time between TERM and KILL of a trial that sets none.
 	DefaultGrace = 10 * time.Second
 	// agentMargin is how much longer than the grace an agent may take to end its command.
 	agentMargin = 30 * time.Second
