@@ -49,7 +49,8 @@ func TestConflictsSayWhatTheyAre(t *testing.T) {
 	}
 	grid := asked(9)
 	grid.Spec.Algorithm = &experiment.Algorithm{AlgorithmName: "grid"}
-	grid.Spec.Parameters = []experiment.ParameterSpec{{Name: "x", ParameterType: "categorical", FeasibleSpace: experiment.FeasibleSpace{List: []string{"0.1"}}}}
+	grid.Spec.Parameters = []experiment.ParameterSpec{{Name: "x", ParameterType: "categorical", FeasibleSpace: experiment.FeasibleSpace{List: []string{"0.1", "0.2"}}}}
+	grid.Spec.MaxTrialCount = nil // or its end would be that of the budget
 	for name, tt := range map[string]struct {
 		e     *experiment.Experiment // nil: asked(2)
 		calls []call                 // the last one fails
@@ -66,7 +67,7 @@ func TestConflictsSayWhatTheyAre(t *testing.T) {
 		"resume beyond the budget":       {nil, []call{tell(point("0.1", "a", 1)), tell(point("0.2", "b", 1)), resume}, "BUDGET_USED_UP"},
 		"enqueue after the end":          {nil, []call{stop, enqueue(enqueued("0.1", "a"))}, "STATE_CONFLICT"},
 		"tell after the end":             {nil, []call{stop, tell(point("0.1", "a", 1))}, "STATE_CONFLICT"},
-		"resume of an exhausted grid":    {grid, []call{ask(1, "a"), tell(result("1", 1)), ask(1, "b"), resume}, "STATE_CONFLICT"},
+		"resume of an exhausted grid":    {grid, []call{ask(2, "a"), tell(result("1", 1)), tell(result("2", 1)), ask(1, "b"), resume}, "STATE_CONFLICT"},
 		"tell of a told trial":           {nil, []call{ask(1, "a"), tell(result("1", 1)), tell(result("1", 2))}, "RESULT_DIFFERS"},
 		"tell of a stopped trial":        {nil, []call{ask(1, "a"), stopTrial, tell(result("1", 1))}, "TRIAL_OVER"},
 	} {

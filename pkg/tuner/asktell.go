@@ -81,7 +81,10 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 		return nil
 	}
 	if err := d.think(ctx, n, j); err != nil {
-		return d.fail(ctx, "SuggestionFailed", err.Error())
+		if err := d.fail(ctx, "SuggestionFailed", err.Error()); err != nil {
+			return err
+		}
+		j.finish(nil, nil)
 	}
 	return nil
 }

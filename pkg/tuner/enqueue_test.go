@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -126,6 +127,22 @@ func TestTellWithoutAsk(t *testing.T) {
 	got := r.load(key)
 	if got.Best == nil || got.Best.Number != 1 || got.Experiment.Status.TrialsFailed != 1 || len(got.Trials) != 3 {
 		t.Errorf("in the end: got %+v", got)
+	}
+}
+
+// TestAskWithoutAnAlgorithm: who asks where there can be no suggestion is told that none will come.
+func TestAskWithoutAnAlgorithm(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	e := clientsOwn("e", 1, 2)
+	e.Spec.Algorithm.AlgorithmName = "unheard-of"
+	key := r.create(e)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if got, done, err := r.Ask(ctx, key, 1, ""); err != nil || !done || len(got) > 0 {
+		t.Errorf("got %v, %v, %v; want the end", got, done, err)
+	}
+	if got := r.load(key).Experiment.Status.Reason(); got != "SuggestionFailed" {
+		t.Errorf("got %s, want SuggestionFailed", got)
 	}
 }
 
