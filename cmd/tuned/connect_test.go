@@ -66,8 +66,14 @@ func TestTokenIsNotSentInClear(t *testing.T) {
 	c.Close()
 }
 
-// writeCertificate makes a certificate for localhost that signs itself.
+// writeCertificate makes a certificate for localhost that signs itself and is valid now.
 func writeCertificate(t *testing.T, dir, serial string) (cert, key string) {
+	t.Helper()
+	return writeCertificateOf(t, dir, serial, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+}
+
+// writeCertificateOf makes one that is valid for a time.
+func writeCertificateOf(t *testing.T, dir, serial string, from, to time.Time) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -76,7 +82,7 @@ func writeCertificate(t *testing.T, dir, serial string) (cert, key string) {
 	number, _ := new(big.Int).SetString(serial, 10)
 	template := &x509.Certificate{
 		SerialNumber: number, Subject: pkix.Name{CommonName: "tuned"}, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: from, NotAfter: to, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)

@@ -36,6 +36,7 @@ type daemon struct {
 	server    *server.Server
 	observers observers
 	getenv    func(string) string // with secrets of webhooks
+	shown     *certificate        // see role
 	drain     time.Duration       // how long calls under way may take to be answered once the daemon ends
 	ending    atomic.Bool         // it gets no requests any more
 	stop      context.CancelFunc
@@ -51,6 +52,7 @@ type role struct {
 	tcp     bool                                 // users come over TCP too, and need a token
 	hosts   []string                             // see server.Config
 	drain   time.Duration
+	shown   *certificate // over TCP; nil for none
 }
 
 // startDaemon opens everything in the data directory and begins to drive and to serve. The returned
@@ -60,7 +62,7 @@ func (a *app) startDaemon(parent context.Context, c *config, r role) (context.Co
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	ctx, fail := context.WithCancelCause(parent)
-	d := &daemon{dir: dataDir(c.DataDir), fail: fail, stop: func() { fail(nil) }, drain: r.drain}
+	d := &daemon{dir: dataDir(c.DataDir), fail: fail, stop: func() { fail(nil) }, drain: r.drain, shown: r.shown}
 	if err := d.open(ctx, a, c, r); err != nil {
 		return nil, nil, errors.Join(err, d.close(ctx))
 	}

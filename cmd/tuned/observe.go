@@ -28,11 +28,15 @@ type observers struct {
 func (d *daemon) observe(ctx context.Context, a *app, c *config, st *badger.Store, runner *local.Runner) (*observe.Store, error) {
 	o := &d.observers
 	o.registry = prometheus.NewRegistry()
-	var err error
-	if o.metrics, err = metrics.New(metrics.Config{
+	shows := metrics.Config{
 		Registerer: o.registry, Version: version, Slots: slotsOf(runner), Storage: storageOf(st),
 		Agents: func() int { return d.server.Agents() },
-	}); err != nil {
+	}
+	if d.shown != nil {
+		shows.CertificateEnd = func() time.Time { return d.shown.end(d.log) }
+	}
+	var err error
+	if o.metrics, err = metrics.New(shows); err != nil {
 		return nil, err
 	}
 	if o.sender, err = d.openSender(c, st); err != nil {

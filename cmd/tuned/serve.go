@@ -104,6 +104,7 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 	outliveReader()
 	ctx, d, err := a.startDaemon(ctx, &cfg, role{
 		prepare: cfg.prepare, tcp: cfg.Listen != listenNone, hosts: append(cfg.Hosts, shown.names()...), also: a.serveLog(), drain: drainTime,
+		shown: shown,
 	})
 	if err != nil {
 		err = fmt.Errorf("serve: %w", err)
@@ -176,6 +177,7 @@ func (d *daemon) listenTCP(ctx context.Context, cfg *config, shown *certificate)
 		d.serve(func() error { return d.server.Serve(listener) })
 		return "http://" + listener.Addr().String(), nil
 	}
+	_ = shown.current(d.log) // says what is wrong with it before anybody meets it
 	d.serve(func() error { return d.server.ServeTLS(listener, shown.config(d.log)) })
 	return "https://" + listener.Addr().String(), nil
 }

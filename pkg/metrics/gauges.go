@@ -94,13 +94,14 @@ var (
 	slotsUsed        = describe("tuned_slots_used", "Slots that running trials take.", "resource")
 	storeBytes       = describe("tuned_store_bytes", "Size of the store's files.")
 	diskFree         = describe("tuned_disk_free_bytes", "Space that is left on the disk of the data directory.")
+	certificateEnd   = describe("tuned_tls_certificate_expiry_timestamp_seconds", "Time at which the TLS certificate of the API expires, since the epoch.")
 	agents           = describe("tuned_agents_connected", "Agents of trials that are connected.")
 )
 
 // Describe implements prometheus.Collector.
 func (gauges) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		katibExperiments, katibTrials, experiments, trials, slots, slotsUsed, storeBytes, diskFree, agents,
+		katibExperiments, katibTrials, experiments, trials, slots, slotsUsed, storeBytes, diskFree, agents, certificateEnd,
 	} {
 		out <- d
 	}
@@ -129,6 +130,9 @@ func (g gauges) Collect(out chan<- prometheus.Metric) {
 	}
 	if g.m.Agents != nil {
 		set(agents, float64(g.m.Agents()))
+	}
+	if g.m.CertificateEnd != nil {
+		set(certificateEnd, float64(g.m.CertificateEnd().Unix()))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -30,6 +31,8 @@ type Config struct {
 	Slots      func() map[string]Slots // by resource: "cpu", "gpu"
 	Storage    func() (Storage, error) // of the data directory
 	Agents     func() int              // that are connected
+
+	CertificateEnd func() time.Time // of the TLS certificate
 }
 
 // Metrics is an observe.Observer.

@@ -122,6 +122,8 @@ func newRig(t *testing.T, inner store.Store) *rig {
 		Slots:   func() map[string]metrics.Slots { return map[string]metrics.Slots{"cpu": {Used: 1, Total: 4}} },
 		Storage: func() (metrics.Storage, error) { return metrics.Storage{Used: 7, Free: 9}, nil },
 		Agents:  func() int { return 3 },
+
+		CertificateEnd: func() time.Time { return time.Unix(1_900_000_000, 0) },
 	})
 	r.must(err)
 	r.store, err = observe.New(t.Context(), inner, time.Now, r.metrics)
@@ -309,6 +311,7 @@ func TestValues(t *testing.T) {
 		"tuned_store_bytes":                                      7,
 		"tuned_disk_free_bytes":                                  9,
 		"tuned_agents_connected":                                 3,
+		"tuned_tls_certificate_expiry_timestamp_seconds":         1_900_000_000,
 	})
 	if n := got["tuned_suggestions_duplicate_total{algorithm=random}"]; n < 5 { // nine points of two experiments with two values
 		t.Errorf("duplicates: got %v, want at least 5", n)
