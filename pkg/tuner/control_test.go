@@ -1,15 +1,18 @@
 package tuner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/store/storetest"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 )
 
@@ -453,5 +456,27 @@ func TestAWorkloadThatIsLostWhileItIsStopped(t *testing.T) {
 	}
 	if o := judge(&stopping[0], lost, experiment.Observation{}, 0, &e.Spec); o.state != experiment.TrialKilled {
 		t.Errorf("got %+v, want Killed", o)
+	}
+}
+
+// vanishing is a store in which another experiment has the name, once, and is deleted right then.
+type vanishing struct {
+	store.Store
+	seen atomic.Bool
+}
+
+func (v *vanishing) Create(ctx context.Context, e *experiment.Experiment) error {
+	if !v.seen.Swap(true) {
+		return fmt.Errorf("create: %w", store.ErrConflict)
+	}
+	return v.Store.Create(ctx, e)
+}
+
+// TestCreateBesideDelete: who creates what is being deleted just then has it created.
+func TestCreateBesideDelete(t *testing.T) {
+	r, stop, ended := startRig(t, &vanishing{Store: storetest.NewMemory()}, builtin.Registry())
+	defer func() { stop(); r.must(<-ended) }()
+	if e, err := r.Create(t.Context(), clientsOwn("e", 1, 3)); err != nil || e.Metadata.UID == "" {
+		t.Errorf("got %v, %v", e, err)
 	}
 }

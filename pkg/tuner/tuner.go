@@ -180,6 +180,9 @@ func (t *Tuner) Create(ctx context.Context, e *experiment.Experiment) (*experime
 		return nil, err
 	}
 	d, err := t.use(ctx, e.Key())
+	if exists && errors.Is(err, store.ErrNotFound) {
+		return t.Create(ctx, e) // the other one was deleted meanwhile
+	}
 	if err != nil {
 		return nil, err
 	}
