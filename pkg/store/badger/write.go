@@ -139,7 +139,10 @@ func checkStream(stream experiment.Stream, ms []experiment.Measurement) error {
 		return fmt.Errorf("source of %d bytes, at most %d: %w", len(stream.Source), longestSource, store.ErrInvalid)
 	}
 	for i := range ms {
-		if want := ms[0].Seq + uint64(i); ms[i].Seq != want || want == 0 {
+		if ms[0].Seq == 0 {
+			return fmt.Errorf("measurement 0: sequence numbers count from 1: %w", store.ErrInvalid)
+		}
+		if want := ms[0].Seq + uint64(i); ms[i].Seq != want {
 			return fmt.Errorf("measurement %d follows %d: %w", ms[i].Seq, want-1, store.ErrInvalid)
 		}
 	}
