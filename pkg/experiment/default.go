@@ -29,11 +29,14 @@ const (
 	defaultScrapePort     = 8080
 )
 
+// DefaultNamespace is that of an experiment which names none.
+const DefaultNamespace = "default"
+
 // SetDefaults fills what the experiment leaves out, in Katib's order and with Katib's values, and
 // returns what it did. Fields of ours beyond Katib's API are left as they are.
 func SetDefaults(e *Experiment) []Default {
 	var d defaulter
-	d.text(&e.Metadata.Namespace, "metadata.namespace", "default", "no namespace is named")
+	d.text(&e.Metadata.Namespace, "metadata.namespace", DefaultNamespace, "no namespace is named")
 	if e.Spec.ParallelTrialCount == nil {
 		e.Spec.ParallelTrialCount = new(int32(3))
 		d.note("spec.parallelTrialCount", "3", "three trials at a time unless the experiment says otherwise")

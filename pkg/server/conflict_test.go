@@ -27,7 +27,10 @@ func TestConflictsSayWhatTheyAre(t *testing.T) {
 		return func(ctx context.Context, c tunedv1.TuningServiceClient) error { _, err := c.Tell(ctx, r); return err }
 	}
 	enqueue := func(r *tunedv1.EnqueueTrialRequest) call {
-		return func(ctx context.Context, c tunedv1.TuningServiceClient) error { _, err := c.EnqueueTrial(ctx, r); return err }
+		return func(ctx context.Context, c tunedv1.TuningServiceClient) error {
+			_, err := c.EnqueueTrial(ctx, r)
+			return err
+		}
 	}
 	ask := func(count int32, request string) call {
 		return func(ctx context.Context, c tunedv1.TuningServiceClient) error {

@@ -13,6 +13,7 @@ func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerI
 	s.calls.begin()
 	defer s.calls.end()
 	defer s.recovered(info.FullMethod, &err)
+	inNamespace(request)
 	if err := s.guard.admit(ctx, info.FullMethod, request); err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServ
 	if rules[info.FullMethod].access == forAgents {
 		stream = &boundedStream{stream, int(s.Limits.TrialBody)}
 	}
-	return s.failure(stream.Context(), handle(srv, stream), scope{})
+	return s.failure(stream.Context(), handle(srv, namedStream{stream}), scope{})
 }
 
 // recovered turns a panic into an error: one request must not end the daemon.

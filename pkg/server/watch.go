@@ -37,9 +37,6 @@ func (u *users) Watch(r *tunedv1.WatchRequest, stream grpc.ServerStreamingServer
 	if after == "" {
 		after = anew
 	}
-	if r.GetExperiment() != "" && r.GetNamespace() == "" {
-		return fail(reasonArgument, "namespace: want one with an experiment")
-	}
 	changes, err := u.Tuner.Feed(ctx, after)
 	if err != nil {
 		return u.failure(ctx, err, scope{})
