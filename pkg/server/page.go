@@ -18,7 +18,8 @@ const (
 	largestPage      = 1000
 	defaultReadings  = 1000
 	largestReadings  = 10_000
-	longestRequestID = 256 // bytes
+	longestRequestID = 256     // bytes
+	pageBytes        = 2 << 20 // of the trials of a page, unless one is larger: clients take 4 MiB
 )
 
 // place is where a page ends: the next one begins behind it, whatever has been added since.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -74,23 +75,30 @@ func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*
 	}
 	var e *experiment.Experiment
 	var page []experiment.Trial
+	var places []place
 	response := &tunedv1.ListTrialsResponse{}
 	err = u.Tuner.Inspect(ctx, key, func(s *tuner.Snapshot) error {
 		e = s.Experiment
 		found := first{order: by, after: after, some: some, size: size}
 		response.Total = found.among(s, f)
-		for _, p := range found.places {
+		places = found.places
+		for i, p := range places {
+			places[i].List = list
 			page = append(page, s.Trials[p.At-1])
 		}
 		if found.behind > len(found.places) {
-			last := found.places[len(found.places)-1]
-			last.List = list
-			response.NextPageToken = last.token()
+			response.NextPageToken = found.places[len(found.places)-1].token()
 		}
 		return nil
 	})
+	bytes := 0
 	for i := range page {
-		response.Trials = append(response.Trials, trialMessage(e, &page[i]))
+		m := trialMessage(e, &page[i])
+		if bytes += proto.Size(m); bytes > pageBytes && i > 0 {
+			response.NextPageToken = places[i-1].token()
+			break
+		}
+		response.Trials = append(response.Trials, m)
 	}
 	return response, u.failure(ctx, err, scope{key: key})
 }

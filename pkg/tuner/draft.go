@@ -209,7 +209,7 @@ func (d *driver) redact(text string) string {
 	if d.redacts != d.e { // nothing that holds a secret changes in an experiment
 		d.redacts, d.redactor = d.e, experiment.NewRedactor(append(experiment.Secrets(d.e), d.Secrets...))
 	}
-	return d.redactor.Redact(text)
+	return short(d.redactor.Redact(text))
 }
 
 // refresh brings the experiment's status up to date with its trials.

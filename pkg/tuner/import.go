@@ -225,6 +225,7 @@ func (m *importing) prepare() {
 	for i := range m.Trials {
 		t := &m.Trials[i]
 		t.Name = experiment.TrialName(m.e.Metadata.Name, m.e.Metadata.UID, t.Number)
+		t.Message = short(t.Message)
 		if t.Created.IsZero() {
 			t.Created = *m.e.Metadata.Created
 		}

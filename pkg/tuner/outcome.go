@@ -91,6 +91,19 @@ func unavailable(w trialrunner.Workload, lacking []string, s *experiment.Spec) s
 	return msg + "; nothing in its output came close: print it as \"" + lacking[0] + "=0.123\" on a line of its own"
 }
 
+// longestMessage bounds what is kept of a message, in bytes.
+const longestMessage = 4 << 10
+
+// short cuts the middle out of a long message, and says so there: its begin says what happened, its end why.
+func short(message string) string {
+	if len(message) <= longestMessage {
+		return message
+	}
+	const half = longestMessage/2 - 32 // room for what is said
+	return strings.ToValidUTF8(fmt.Sprintf("%s ... (%d bytes left out) ... %s",
+		message[:half], len(message)-2*half, message[len(message)-half:]), "")
+}
+
 // quoted lists names.
 func quoted(names []string) string {
 	words := make([]string, len(names))
