@@ -76,6 +76,7 @@ func differences(path string, a, b any) []string {
 	return compare(path, x, y)
 }
 
+// compare lists the fields in which two values differ as JSON has them.
 func compare(path string, a, b any) (out []string) {
 	if reflect.DeepEqual(a, b) {
 		return nil
@@ -95,8 +96,8 @@ func compare(path string, a, b any) (out []string) {
 	if isV && isW {
 		return compareLists(path, v, w)
 	}
-	was, now := shortened(a, b)
-	return []string{fmt.Sprintf("%s was %s, now %s", path, was, now)}
+	was, is := shortened(a, b)
+	return []string{fmt.Sprintf("%s was %s, now %s", path, was, is)}
 }
 
 // compareLists lists the elements in which two lists differ, of lists of different lengths the first alone:
@@ -126,7 +127,7 @@ const (
 )
 
 // shortened are two values as text, where they get long the part of each around the first difference.
-func shortened(a, b any) (was, now string) {
+func shortened(a, b any) (was, is string) {
 	x, y := []rune(asText(a)), []rune(asText(b))
 	same := 0
 	for same < min(len(x), len(y)) && x[same] == y[same] {
@@ -152,6 +153,7 @@ func around(text []rune, place int) string {
 	return before + string(text[begin:end]) + after
 }
 
+// asText is a value as a person reads it.
 func asText(v any) string {
 	if v == nil {
 		return "absent"
@@ -166,6 +168,7 @@ func asText(v any) string {
 // equal compares two values as they are stored, so that empty and absent are the same.
 func equal(a, b any) bool { return len(differences("", a, b)) == 0 }
 
+// asJSON is a value as JSON has it: maps, lists, texts and numbers.
 func asJSON(v any) (out any, err error) {
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -31,11 +31,6 @@ func (t *Tuner) Experiment(ctx context.Context, key experiment.Key) (*experiment
 	return t.Store.Get(ctx, key)
 }
 
-// LookUp returns a trial, by name or number, and its experiment. store.ErrNotFound.
-func (t *Tuner) LookUp(ctx context.Context, key experiment.Key, trial string) (*experiment.Experiment, experiment.Trial, error) {
-	return t.lookUp(ctx, key, trial)
-}
-
 // rested is the experiment at rest that was read last. Who reads it page by page has it loaded once, and the
 // garbage collector takes it when it needs the room.
 type rested struct {

@@ -26,7 +26,7 @@ type Reporter struct {
 // store.ErrNotFound: no such experiment or trial. store.ErrConflict: the trial is over, or was
 // started anew, or belongs to an earlier experiment of the same name; the reporter must stop.
 func (t *Tuner) Stream(ctx context.Context, r Reporter) (experiment.Stream, uint64, error) {
-	e, trial, err := t.lookUp(ctx, r.Experiment, r.Trial)
+	e, trial, err := t.LookUp(ctx, r.Experiment, r.Trial)
 	if errors.Is(err, store.ErrNotFound) {
 		if e, err := t.Store.Get(ctx, r.Experiment); err == nil && e.Metadata.UID != r.UID {
 			return experiment.Stream{}, 0, ofEarlier(r)
@@ -54,13 +54,13 @@ func ofEarlier(r Reporter) error {
 
 // Trial returns one trial, by name or number, as it stands. store.ErrNotFound.
 func (t *Tuner) Trial(ctx context.Context, key experiment.Key, trial string) (experiment.Trial, error) {
-	_, found, err := t.lookUp(ctx, key, trial)
+	_, found, err := t.LookUp(ctx, key, trial)
 	return found, err
 }
 
-// lookUp returns a trial and its experiment, driven or only stored. Of the latter it reads no more than
-// that trial.
-func (t *Tuner) lookUp(ctx context.Context, key experiment.Key, trial string) (*experiment.Experiment, experiment.Trial, error) {
+// LookUp returns a trial, by name or number, and its experiment, driven or only stored. Of the latter it reads no
+// more than that trial. store.ErrNotFound.
+func (t *Tuner) LookUp(ctx context.Context, key experiment.Key, trial string) (*experiment.Experiment, experiment.Trial, error) {
 	if d := t.driver(key); d != nil {
 		d.mu.RLock()
 		defer d.mu.RUnlock()
@@ -106,7 +106,7 @@ type Mark struct {
 // Measurements returns at most limit of what a trial reported in one attempt, by source and sequence
 // number, from a mark on, and where those behind them begin: the zero Mark when there are none now.
 func (t *Tuner) Measurements(ctx context.Context, key experiment.Key, trial string, from Mark, limit int) ([]experiment.Measurement, Mark, error) {
-	_, found, err := t.lookUp(ctx, key, trial)
+	_, found, err := t.LookUp(ctx, key, trial)
 	if err != nil {
 		return nil, Mark{}, err
 	}
@@ -145,7 +145,7 @@ func (t *Tuner) Events(ctx context.Context, key experiment.Key, after uint64) ([
 // Log returns what the command of a trial's current attempt printed; see trialrunner.Runner. The caller
 // closes it. store.ErrNotFound: no such trial, or nothing was printed; a client evaluates it.
 func (t *Tuner) Log(ctx context.Context, key experiment.Key, trial string, tail int64, follow bool) (io.ReadCloser, error) {
-	e, found, err := t.lookUp(ctx, key, trial)
+	e, found, err := t.LookUp(ctx, key, trial)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ type Decision struct {
 // stopped it, or when its experiment has ended or is gone. store.ErrNotFound: the experiment has no
 // such trial.
 func (t *Tuner) ShouldStop(ctx context.Context, key experiment.Key, trial string) (Decision, error) {
-	e, found, err := t.lookUp(ctx, key, trial)
+	e, found, err := t.LookUp(ctx, key, trial)
 	if errors.Is(err, store.ErrNotFound) {
 		if _, missing := t.Store.Get(ctx, key); errors.Is(missing, store.ErrNotFound) {
 			return Decision{true, fmt.Sprintf("experiment %s does not exist any more", key)}, nil
@@ -202,7 +202,7 @@ func decide(e *experiment.Experiment, t *experiment.Trial) Decision {
 // returns the number up to which they are durable: repeating a call is harmless. It decides as ShouldStop
 // does; measurements of a trial that is over are not stored, which is no error.
 func (t *Tuner) ReportTrial(ctx context.Context, key experiment.Key, trial string, ms []experiment.Measurement) (acked uint64, stop Decision, err error) {
-	e, found, err := t.lookUp(ctx, key, trial)
+	e, found, err := t.LookUp(ctx, key, trial)
 	if err != nil {
 		return 0, Decision{}, err
 	}
