@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -90,5 +91,28 @@ func TestConflictsSayWhatTheyAre(t *testing.T) {
 				t.Errorf("got %s (%v), want %s", reasonOf(err), err, tt.want)
 			}
 		})
+	}
+}
+
+// TestValidateOnlyRefuses: what creation refuses is no valid experiment.
+func TestValidateOnlyRefuses(t *testing.T) {
+	r := newRig(t, 2)
+	const spec = "apiVersion: kubeflow.org/v1beta1\nkind: Experiment\nmetadata: {name: %s}\nspec:\n  maxTrialCount: 5\n" +
+		"  objective: {type: minimize, objectiveMetricName: loss}\n  algorithm: {algorithmName: random}\n" +
+		"  parameters:\n  - {name: x, parameterType: double, feasibleSpace: {min: \"0\", max: \"1\"}}\n"
+	for name, tt := range map[string]struct{ manifest, want string }{
+		"sound":      {fmt.Sprintf(spec, "new"), ""},
+		"taken name": {fmt.Sprintf(spec, "asked"), "EXPERIMENT_EXISTS"},
+		"warm start": {fmt.Sprintf(spec, "warm") + "  tuned: {warmStart: [nope]}\n", "MANIFEST_INVALID"},
+	} {
+		for _, only := range []bool{true, false} {
+			_, err := r.users.CreateExperiment(t.Context(), &tunedv1.CreateExperimentRequest{Manifest: tt.manifest, Namespace: "default", ValidateOnly: only})
+			if name == "sound" && !only {
+				continue
+			}
+			if reasonOf(err) != tt.want {
+				t.Errorf("%s, validate only %t: got %s (%v), want %q", name, only, reasonOf(err), err, tt.want)
+			}
+		}
 	}
 }

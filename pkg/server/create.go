@@ -18,6 +18,9 @@ func (u *users) CreateExperiment(ctx context.Context, r *tunedv1.CreateExperimen
 		return nil, u.failure(ctx, err, scope{invalid: reasonManifest})
 	}
 	if r.GetValidateOnly() {
+		if err := u.Tuner.Check(ctx, e); err != nil {
+			return nil, u.failure(ctx, err, scope{key: e.Key(), invalid: reasonManifest})
+		}
 		m, err := wholeMessage(&tuner.Snapshot{Experiment: e, External: e.External()})
 		if err != nil {
 			return nil, u.failure(ctx, err, scope{})

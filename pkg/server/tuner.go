@@ -14,6 +14,7 @@ type Tuner interface {
 	Append(ctx context.Context, s experiment.Stream, ms []experiment.Measurement) (acked uint64, err error)
 
 	Create(ctx context.Context, e *experiment.Experiment) (*experiment.Experiment, error)
+	Check(ctx context.Context, e *experiment.Experiment) error
 	Import(ctx context.Context, h tuner.History) error
 	List(ctx context.Context) ([]*experiment.Experiment, error)
 	Experiment(ctx context.Context, key experiment.Key) (*experiment.Experiment, error)

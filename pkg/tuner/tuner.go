@@ -192,12 +192,35 @@ func (t *Tuner) Create(ctx context.Context, e *experiment.Experiment) (*experime
 		if stands.Control.Deleting {
 			return nil, fmt.Errorf("create experiment %s: it is being deleted: %w", e.Key(), ErrConflict)
 		}
-		if other := alike(stands, e); len(other) > 0 {
-			return nil, fmt.Errorf("create experiment %s: %s; to change its budget alone extend the stored one, else give it another name or delete the stored one: %w",
-				e.Key(), strings.Join(other, "; "), ErrExists)
+		if err := taken(stands, e); err != nil {
+			return nil, err
 		}
 	}
 	return stands, nil
+}
+
+// Check reports why Create would refuse an experiment now; it stores nothing.
+func (t *Tuner) Check(ctx context.Context, e *experiment.Experiment) error {
+	stored, err := t.Store.Get(ctx, e.Key())
+	if err == nil {
+		return taken(stored, e)
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if _, err := t.learn(ctx, e); err != nil {
+		return fmt.Errorf("create experiment %s: %w", e.Key(), err)
+	}
+	return nil
+}
+
+// taken reports that a stored experiment of the same name is another one.
+func taken(stored, e *experiment.Experiment) error {
+	if other := alike(stored, e); len(other) > 0 {
+		return fmt.Errorf("create experiment %s: %s; to change its budget alone extend the stored one, else give it another name or delete the stored one: %w",
+			e.Key(), strings.Join(other, "; "), ErrExists)
+	}
+	return nil
 }
 
 // alike lists in what two experiments of one name differ, secrets masked.
