@@ -83,6 +83,8 @@ func (r *instant) Remove(_ context.Context, _ experiment.Key, trial string, atte
 
 func (r *instant) Changed() <-chan experiment.Key { return r.changed }
 
+func (*instant) Purge(context.Context, experiment.Key) error { return nil }
+
 func (*instant) Leave(experiment.Key) {}
 
 func wanted(name string, parallel, budget int32) *experiment.Experiment {
@@ -278,7 +280,7 @@ func (r *rig) pauses() {
 	})
 	r.must(r.Resume(r.t.Context(), e.Key()))
 	r.compare("resumed", r.series(), map[string]float64{"tuned_experiments{state=Paused}": 0, "tuned_experiments{state=Running}": 1})
-	r.must(r.store.Delete(r.t.Context(), e.Key()))
+	r.must(r.Delete(r.t.Context(), e.Key(), ""))
 }
 
 func TestValues(t *testing.T) {
@@ -317,7 +319,7 @@ func TestValues(t *testing.T) {
 		t.Errorf("duplicates: got %v, want at least 5", n)
 	}
 	r.pauses()
-	r.must(r.store.Delete(t.Context(), other))
+	r.must(r.Delete(t.Context(), other, ""))
 	got = r.series()
 	r.compare("after a deletion", got, map[string]float64{
 		"katib_experiment_deleted_total{namespace=team}": 2,
