@@ -106,6 +106,14 @@ type Suggester interface {
 	Ask(ids []uint64, pending []Trial) ([]Suggestion, error)
 }
 
+// Fitter is implemented by a Suggester that fits a model to what it was told. An algorithm reads no clock: it says when
+// it fits, and who wants to know how long that takes measures it.
+type Fitter interface {
+	// OnFit sets what is called when a fit begins; what that returns is called when the fit ends, which is before the
+	// next one begins and before Tell or Ask returns. Suggestions do not hang on it. It is called before the first Tell.
+	OnFit(begin func() (end func()))
+}
+
 // Advice is a warning about a setting or the budget: the problem is solved, but not as one might think.
 type Advice struct {
 	Setting string // its name; "" for the budget

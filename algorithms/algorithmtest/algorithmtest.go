@@ -43,6 +43,7 @@ var checks = []check{
 	{"slices", checkSlices},
 	{"objectives", checkObjectives},
 	{"priors", checkPriors},
+	{"fits", checkFits},
 	{"odd questions", checkOddQuestions},
 }
 

@@ -25,6 +25,7 @@ type learner struct {
 	kept   []algorithms.Trial      // of mutants
 	given  []algorithms.Suggestion // of mutants
 	memory []byte
+	begin  func() (end func()) // see OnFit
 }
 
 func learnerDefinition(mutant string) algorithms.Definition {
@@ -83,6 +84,19 @@ func learnerDefinition(mutant string) algorithms.Definition {
 	return d
 }
 
+func (l *learner) OnFit(begin func() (end func())) { l.begin = begin }
+
+// fit is as short as a fit can be.
+func (l *learner) fit() {
+	if l.begin == nil {
+		return
+	}
+	end := l.begin()
+	if l.mutant != "leaves a fit open" {
+		end()
+	}
+}
+
 func (l *learner) Tell(finished []algorithms.Trial) {
 	for _, t := range finished {
 		if len(t.Point) != l.problem.Space.Len() {
@@ -116,6 +130,7 @@ func (l *learner) Tell(finished []algorithms.Trial) {
 }
 
 func (l *learner) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Suggestion, error) {
+	l.fit()
 	taken := slices.Clone(l.told)
 	for _, t := range pending {
 		taken = append(taken, t.Point)
@@ -128,6 +143,9 @@ func (l *learner) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Su
 		stream := id
 		if l.mutant == "heeds the place in a batch" {
 			stream += uint64(len(out)) << 32
+		}
+		if l.mutant == "shows off when somebody listens" && l.begin != nil {
+			stream++
 		}
 		p := l.fresh(stream, taken)
 		if p == nil {
@@ -324,6 +342,7 @@ func TestSuiteRejectsMutants(t *testing.T) {
 		"slices":        {"sorts what it is told", "keeps what it is told", "changes its question", "changes pending trials", "keeps what it answers", "keeps pending trials"},
 		"objectives":    {"refuses constraints", "counts its questions"},
 		"priors":        {"declares that it learns from priors", "changes priors", "learns from priors in secret"},
+		"fits":          {"leaves a fit open", "shows off when somebody listens"},
 		"odd questions": {"panics on a foreign point", "panics on no trial", "panics on too few losses", "answers nothing to a question for nothing"},
 	}
 	for _, c := range checks {

@@ -16,6 +16,7 @@ import (
 // Every fit starts from the hyperparameters in the newest memo, so that an optimizer that is rebuilt
 // from history walks the same path as one that was kept.
 type optimizer struct {
+	fits
 	problem  algorithms.Problem
 	settings settings
 	seed     uint64

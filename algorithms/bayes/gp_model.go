@@ -10,6 +10,7 @@ func (o *optimizer) condition(id uint64) {
 	if o.ready && o.centre == nil {
 		return
 	}
+	defer o.fitting()()
 	o.ready = true
 	o.choose(id)
 	fit := o.memo.theta == nil || o.stale(o.told.n) && (!math.IsInf(o.radius, 1) || o.problem.Objectives > 1)

@@ -15,6 +15,7 @@ import (
 // the one where that density is greatest in relation to the density of bad trials. All that it keeps
 // follows from the trials told.
 type tpe struct {
+	fits
 	gamma      float64 // share of good trials
 	startup    int     // random trials before the model is used
 	candidates []tpeCandidate
@@ -86,14 +87,20 @@ func (s *tpe) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Sugges
 	for i, id := range ids {
 		known := len(s.history.marks) + len(lies)
 		if known >= s.startup {
-			for _, m := range s.models {
-				m.refresh(&s.history, s.gamma, lies)
-			}
+			s.fit(lies)
 		}
 		out[i] = algorithms.Suggestion{ID: id, Point: s.suggest(id, known)}
 		lies = append(lies, s.space.encode(out[i].Point))
 	}
 	return out, nil
+}
+
+// fit makes the models those of what is known.
+func (s *tpe) fit(lies [][]float64) {
+	defer s.fitting()()
+	for _, m := range s.models {
+		m.refresh(&s.history, s.gamma, lies)
+	}
 }
 
 // lies returns the coordinates of pending trials by ascending ID.

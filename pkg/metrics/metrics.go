@@ -39,7 +39,7 @@ type Config struct {
 type Metrics struct {
 	Config
 	katib
-	suggestion, queue, trial, write             *prometheus.HistogramVec
+	suggestion, fit, queue, trial, write        *prometheus.HistogramVec
 	suggestions, duplicates, suggestionFailures *prometheus.CounterVec
 	restarts, deliveries                        *prometheus.CounterVec
 	measurements                                prometheus.Counter
@@ -52,6 +52,7 @@ type Metrics struct {
 func New(c Config) (*Metrics, error) {
 	m := &Metrics{Config: c, katib: newKatib(), count: map[experiment.Key]count{}}
 	m.suggestion = histogram("tuned_suggestion_duration_seconds", "Time that one question to an algorithm took.", short, "algorithm")
+	m.fit = histogram("tuned_fit_seconds", "Time that the fits of a model took which one question to an algorithm needed.", short, "algorithm")
 	m.queue = histogram("tuned_trial_queue_duration_seconds", "Time from a trial's suggestion to its start.", long)
 	m.trial = histogram("tuned_trial_duration_seconds", "Time from a trial's start to its end, by the state that it ended in.", long, "state")
 	m.write = histogram("tuned_store_write_duration_seconds", "Time until a write was durable.", short, "operation")
@@ -66,7 +67,7 @@ func New(c Config) (*Metrics, error) {
 	m.start()
 	var faults []error
 	for _, collector := range []prometheus.Collector{
-		m.suggestion, m.queue, m.trial, m.write, m.suggestions, m.duplicates, m.suggestionFailures,
+		m.suggestion, m.fit, m.queue, m.trial, m.write, m.suggestions, m.duplicates, m.suggestionFailures,
 		m.restarts, m.deliveries, m.measurements,
 		m.experimentCreated, m.experimentSucceeded, m.experimentFailed, m.experimentDeleted,
 		m.trialCreated, m.trialSucceeded, m.trialFailed, m.trialUnavailable, m.trialDeleted,
@@ -122,6 +123,10 @@ func (m *Metrics) Suggested(s tuner.Suggested) {
 		s.Algorithm = "unknown"
 	}
 	m.suggestion.WithLabelValues(s.Algorithm).Observe(s.Took.Seconds())
+	fit := m.fit.WithLabelValues(s.Algorithm)
+	if s.Fits > 0 {
+		fit.Observe(s.Fitting.Seconds())
+	}
 	m.suggestions.WithLabelValues(s.Algorithm).Add(float64(len(s.Numbers)))
 	m.duplicates.WithLabelValues(s.Algorithm).Add(float64(s.Duplicates))
 	failures := m.suggestionFailures.WithLabelValues(s.Algorithm)

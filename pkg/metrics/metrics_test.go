@@ -283,6 +283,19 @@ func (r *rig) pauses() {
 	r.must(r.Delete(r.t.Context(), e.Key(), ""))
 }
 
+// TestFits: a question that needed no fit is not among those that did, and the algorithm has a series all the same.
+func TestFits(t *testing.T) {
+	r := newRig(t, storetest.NewMemory())
+	for _, s := range []tuner.Suggested{
+		{Algorithm: "tpe", Took: time.Second}, {Algorithm: "tpe", Took: time.Second, Fits: 3, Fitting: time.Second / 2}, {Algorithm: "random"},
+	} {
+		r.metrics.Suggested(s)
+	}
+	r.compare("counted", r.series(), map[string]float64{
+		"tuned_suggestion_duration_seconds{algorithm=tpe}": 2, "tuned_fit_seconds{algorithm=tpe}": 1, "tuned_fit_seconds{algorithm=random}": 0,
+	})
+}
+
 func TestValues(t *testing.T) {
 	inner := storetest.NewMemory()
 	r := newRig(t, inner)

@@ -19,6 +19,8 @@ type Suggested struct {
 	Duplicates int      // of them that have the values of an earlier trial
 	Began      time.Time
 	Took       time.Duration // what the algorithm was told of before included
+	Fits       int           // of a model; 0 of an algorithm that fits none, or does not tell of it
+	Fitting    time.Duration // the part of Took that they were
 	Failed     bool
 }
 
@@ -27,7 +29,7 @@ func (d *driver) suggested(th *thought, created []experiment.Trial) {
 	if d.Suggested == nil {
 		return
 	}
-	s := Suggested{Experiment: d.key, Began: th.began, Took: th.took, Failed: failure(th.err)}
+	s := Suggested{Experiment: d.key, Began: th.began, Took: th.took, Fits: th.fits.n, Fitting: th.fits.took, Failed: failure(th.err)}
 	if th.of != nil {
 		s.Algorithm = th.of.def.Name
 	}

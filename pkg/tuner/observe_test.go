@@ -58,6 +58,36 @@ func TestSuggested(t *testing.T) {
 	}
 }
 
+// TestSuggestedTellsOfFits: a question after the startup trials needs a model, one of an algorithm without a model none.
+func TestSuggestedTellsOfFits(t *testing.T) {
+	for algorithm, startup := range map[string]int{"tpe": 2, "random": 6} {
+		t.Run(algorithm, func(t *testing.T) {
+			var e ear
+			r := newRig(t, builtin.Registry())
+			r.Suggested = e.hear
+			w := wanted(1, 6)
+			w.Spec.Algorithm.AlgorithmName = algorithm
+			if algorithm == "tpe" {
+				w.Spec.Algorithm.AlgorithmSettings = []experiment.Setting{{Name: "n_startup_trials", Value: "2"}}
+			}
+			r.submit(w)
+			for range 6 {
+				r.runner.end(<-r.runner.started, completed, 0.3)
+			}
+			r.until("budget used", settled)
+			for _, heard := range e.heard {
+				if len(heard.Numbers) == 0 {
+					continue
+				}
+				fits := heard.Numbers[0] > uint64(startup)
+				if (heard.Fits > 0) != fits || heard.Fitting < 0 || heard.Fitting > heard.Took {
+					t.Errorf("trial %d: %d fits in %v of %v, want some: %t", heard.Numbers[0], heard.Fits, heard.Fitting, heard.Took, fits)
+				}
+			}
+		})
+	}
+}
+
 func TestSuggestedTellsOfFailures(t *testing.T) {
 	var e ear
 	r := newRig(t, builtin.Registry())

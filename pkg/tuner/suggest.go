@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -20,6 +21,25 @@ type suggestions struct {
 	problem   algorithms.Problem
 	suggester algorithms.Suggester
 	told      uint64 // FinishNo of the last trial told
+	fits      fits   // of the question at hand
+}
+
+// fits is how often an algorithm fits a model, and how long that takes.
+type fits struct {
+	n    int
+	took time.Duration
+}
+
+// on measures the fits of an algorithm that tells of them, by a clock that never goes back.
+func (f *fits) on(s algorithms.Suggester, uptime func() time.Duration) {
+	fitter, ok := s.(algorithms.Fitter)
+	if !ok {
+		return
+	}
+	fitter.OnFit(func() (end func()) {
+		began := uptime()
+		return func() { f.n, f.took = f.n+1, f.took+uptime()-began }
+	})
 }
 
 // question is what an algorithm is asked, and told before that.
@@ -35,7 +55,7 @@ type question struct {
 // question returns the one for n more trials. The algorithm is built first where there is none.
 func (d *driver) question(n int) (q question, err error) {
 	if d.suggestions == nil {
-		if d.suggestions, err = newSuggestions(d.e, d.Algorithms); err != nil {
+		if d.suggestions, err = newSuggestions(d.e, d.Algorithms, d.Uptime); err != nil {
 			return q, err
 		}
 	}
@@ -67,7 +87,7 @@ func (d *driver) question(n int) (q question, err error) {
 }
 
 // newSuggestions builds the algorithm that the experiment names.
-func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry) (*suggestions, error) {
+func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry, uptime func() time.Duration) (*suggestions, error) {
 	def, problem, values, err := chosen(e, registry)
 	if err != nil {
 		return nil, err
@@ -76,7 +96,9 @@ func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry) (*s
 	if err != nil {
 		return nil, err
 	}
-	return &suggestions{def: def, problem: problem, suggester: suggester}, nil
+	s := &suggestions{def: def, problem: problem, suggester: suggester}
+	s.fits.on(suggester, uptime)
+	return s, nil
 }
 
 // chosen returns the algorithm that the experiment names, its problem and its settings.
@@ -170,6 +192,7 @@ func (s *suggestions) ask(ctx context.Context, d *driver, q question) (out []alg
 			err = fmt.Errorf("algorithm %s panicked: %v", s.def.Name, p)
 		}
 	}()
+	s.fits = fits{}
 	if err := s.tell(ctx, d, &q); err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ type thought struct {
 	err      error
 	began    time.Time
 	took     time.Duration
+	fits     fits
 }
 
 // ended returns what is closed when there is an answer; nil when nothing was asked.
@@ -50,7 +51,7 @@ func (d *driver) think(ctx context.Context, n int, j *job) error {
 	go func() {
 		defer close(th.done)
 		th.out, th.err = th.of.ask(ctx, d, q)
-		th.took = d.Uptime() - begin // whatever becomes of the clock
+		th.took, th.fits = d.Uptime()-begin, th.of.fits // whatever becomes of the clock
 	}()
 	return nil
 }
