@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -137,15 +139,20 @@ func (w *world) checkControlled(first, enqueued, second string) {
 	}
 }
 
-// imports imports what was exported.
+// longCurve is how many measurements a trial has that are too many for the commit with which an import announces it.
+const longCurve = 5000
+
+// imports imports what was exported, with a longer curve.
 func (w *world) imports() {
 	w.evaluate("told")
 	file := filepath.Join(w.dir, "told.json")
 	w.call("export", "told", "--data-dir", w.data(), "-o", "json", "-f", file)
+	w.lengthen(file)
 	w.call("import", file, "--name", "again", "--data-dir", w.data())
 	s := w.open()
 	defer s.Close()
-	for _, key := range []experiment.Key{toldKey, {Namespace: "default", Name: "again"}} {
+	for name, first := range map[string]int{"told": 1, "again": longCurve} {
+		key := experiment.Key{Namespace: "default", Name: name}
 		e, err := s.Get(w.t.Context(), key)
 		if err != nil {
 			w.t.Fatal(err)
@@ -154,12 +161,40 @@ func (w *world) imports() {
 		if err != nil || len(trials) != 2 || e.Status.State() != experiment.Succeeded {
 			w.t.Fatalf("%s: got %d trials, %s (%v), want 2, and succeeded", key, len(trials), e.Status.State(), err)
 		}
-		for i := range trials {
+		for i, want := range []int{first, 1} {
 			ms, err := s.Measurements(w.t.Context(), experiment.Stream{Experiment: key, Number: trials[i].Number, Attempt: 1, Source: "tell"}, 0, 0)
-			if err != nil || len(ms) != 1 || ms[0].Text != "1" {
-				w.t.Errorf("%s, trial %d: got %+v, %v, want its value", key, i+1, ms, err)
+			if err != nil || len(ms) != want || ms[0].Text != "1" {
+				w.t.Errorf("%s, trial %d: got %d measurements, %v, want %d", key, i+1, len(ms), err, want)
 			}
 		}
+	}
+}
+
+// lengthen repeats the measurement of an exported experiment's first trial.
+func (w *world) lengthen(file string) {
+	w.t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var document map[string]any
+	if err := json.Unmarshal(text, &document); err != nil {
+		w.t.Fatal(err)
+	}
+	trial := document["trials"].([]any)[0].(map[string]any)
+	one := trial["measurements"].([]any)[0].(map[string]any)
+	var many []any
+	for seq := range longCurve {
+		next := maps.Clone(one)
+		next["seq"] = seq + 1
+		many = append(many, next)
+	}
+	trial["measurements"] = many
+	if text, err = json.Marshal(document); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		w.t.Fatal(err)
 	}
 }
 

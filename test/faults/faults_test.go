@@ -74,6 +74,7 @@ func TestFailpoints(t *testing.T) {
 	parts := map[string]func(*world){
 		"trials": (*world).trials, "stop": (*world).stop, "tell": (*world).tell, "delete": (*world).delete,
 		"control": (*world).control, "import": (*world).imports, "webhook": (*world).webhook,
+		"prune": (*world).prune,
 	}
 	all := faults(t)
 	var hit atomic.Int64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 const header = `apiVersion: kubeflow.org/v1beta1
@@ -192,6 +194,36 @@ func (w *world) tell() {
 		c.daemon = c.begin()
 	}
 	w.checkTold(told)
+}
+
+// prune has a rule stop a trial, of which its client reports a value that is too large.
+func (w *world) prune() {
+	c, done := w.client("told", strings.Replace(fmt.Sprintf(toldSpec, 2, "1m"), "tuned: {",
+		`tuned: {earlyStopping: [{algorithmName: threshold, algorithmSettings: [{name: upper, value: "5"}]}], `, 1))
+	defer done()
+	trial, seq := c.ask("told", "r1"), uint64(0)
+	for stop := false; !stop; {
+		seq++
+		c.must("report", func(ctx context.Context) error {
+			answer, err := c.users.ReportTrial(ctx, &tunedv1.ReportTrialRequest{
+				Namespace: "default", Experiment: "told", Trial: trial,
+				Measurements: []*tunedv1.Measurement{{Seq: seq, Metric: "loss", Text: "7"}},
+			})
+			stop = answer.GetShouldStop()
+			return err
+		})
+	}
+	c.tell("told", c.ask("told", "r2"), "1")
+	for code := w.end(c.daemon); code != 0; code = w.end(c.daemon) {
+		c.daemon = c.begin()
+	}
+	s := w.open()
+	defer s.Close()
+	trials, err := s.Trials(w.t.Context(), toldKey)
+	if want := "stopped early by threshold: step 1: value 7 is above 5"; err != nil || len(trials) != 2 ||
+		trials[0].State != experiment.TrialEarlyStopped || trials[0].Message != want || seq > 2 {
+		w.t.Errorf("got %+v, %v after %d reports; want two, the first %s", trials, err, seq, want)
+	}
 }
 
 // delete deletes an experiment, and has the store swept by a daemon that goes on.
