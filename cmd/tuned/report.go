@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/exchange/report"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
@@ -19,7 +22,7 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:   "report NAME",
 		Short: "Write a page about an experiment, to mail or to keep",
 		Long: `Write a page about an experiment, to mail or to keep: one HTML file that needs no script and no
-network. It has the best trial, the history, what the algorithm has learned of each parameter, failures
+network. It has the best trial, the history, learning curves, what the algorithm has learned of each parameter, failures
 with their reasons, the trials and the experiment as YAML.`,
 		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
@@ -47,6 +50,41 @@ func (a *app) report(ctx context.Context, p *place, name, file string) error {
 	return a.writeTo(file, sharedFile, func(w io.Writer) error { return report.Write(w, in) })
 }
 
+// learningCurves returns what the trials of a report have reported of the objective.
+func (c *client) learningCurves(ctx context.Context, key experiment.Key, in *report.Input) (out []report.Curve, err error) {
+	metric := in.Experiment.Spec.Objective.ObjectiveMetricName
+	for _, t := range report.Curved(&in.Experiment.Spec, in.Trials) {
+		r, err := c.GetCurves(ctx, &tunedv1.GetCurvesRequest{
+			Namespace: key.Namespace, Experiment: key.Name, Trial: t.Name, Metric: metric, MaxPoints: report.CurvePoints,
+		})
+		if err != nil {
+			return nil, c.about(ctx, key, err)
+		}
+		curve := report.Curve{Number: t.Number}
+		for _, drawn := range r.GetCurves() {
+			curve.Points = append(curve.Points, pointsOf(drawn)...)
+		}
+		out = append(out, curve)
+	}
+	return out, nil
+}
+
+// pointsOf returns the points of a curve. Where the program gave no steps a step is the number of the report, from 1; of
+// a curve that was thinned out it is taken from the place in the sequence of all metrics.
+func pointsOf(c *tunedv1.Curve) (out []report.Point) {
+	points := c.GetPoints()
+	stepless := !slices.ContainsFunc(points, func(p *tunedv1.Point) bool { return p.GetStep() != 0 })
+	for _, p := range points {
+		step := p.GetStep()
+		if first, last := points[0].GetSeq(), points[len(points)-1].GetSeq(); stepless && last > first {
+			share := float64(p.GetSeq()-first) / float64(last-first)
+			step = 1 + int64(math.Round(share*float64(c.GetTotal()-1)))
+		}
+		out = append(out, report.Point{Step: step, Value: p.GetValue()})
+	}
+	return out
+}
+
 // report returns what a page about an experiment shows. Secrets are masked: it is made of what the API answers.
 func (c *client) report(ctx context.Context, key experiment.Key, now time.Time) (in report.Input, err error) {
 	w, err := c.whole(ctx, key)
@@ -54,6 +92,9 @@ func (c *client) report(ctx context.Context, key experiment.Key, now time.Time) 
 		return in, err
 	}
 	in = report.Input{Experiment: w.Experiment, Trials: w.trials, Now: now}
+	if in.Curves, err = c.learningCurves(ctx, key, &in); err != nil {
+		return in, err
+	}
 	model, err := c.model(ctx, key)
 	switch {
 	case errors.Is(err, errEnded) || ctx.Err() != nil:

@@ -21,8 +21,8 @@ type plot struct {
 	y scale
 }
 
-// mark is a path of one look.
-type mark struct{ Class, Path string }
+// mark is a path of one look. Text, unless it is "", says what it is when it is pointed at.
+type mark struct{ Class, Path, Text string }
 
 // dot is a trial that says which it is when it is pointed at.
 type dot struct {
@@ -202,7 +202,7 @@ func line(points [][2]float64) string {
 // add adds a path, unless it is empty.
 func (p *plot) add(class, path string) {
 	if path != "" {
-		p.Marks = append(p.Marks, mark{class, path})
+		p.Marks = append(p.Marks, mark{Class: class, Path: path})
 	}
 }
 

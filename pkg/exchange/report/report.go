@@ -24,6 +24,7 @@ import (
 type Input struct {
 	Experiment *experiment.Experiment
 	Trials     []experiment.Trial // by number
+	Curves     []Curve            // of the trials that Curved returns
 	Model      *tuner.Model       // nil: there is none
 	NoModel    string             // why
 	Now        time.Time          // of the report
@@ -70,6 +71,8 @@ type report struct {
 	Wide      *plot // history, twice: for wide screens and for narrow ones
 	Narrow    *plot
 	History   string // what to know of it
+	Course    *plot  // learning curves; nil where there are none
+	Learning  string // what to know of them
 	Outputs   []output
 	NoModel   string
 	At        string
@@ -112,6 +115,7 @@ func newReport(in *Input) (*report, error) {
 	r.findBest()
 	r.Front = r.newFront()
 	r.history()
+	r.curves()
 	r.model()
 	r.parallel()
 	r.Failures = failures(in.Trials)
