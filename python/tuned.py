@@ -124,7 +124,12 @@ class Client:
         if url.scheme == "https":
             import ssl
             kind = http.client.HTTPSConnection
-            options["context"] = ssl.create_default_context(cafile=os.environ.get("TUNED_CA_FILE"))
+            trusted = os.environ.get("TUNED_CA_FILE")
+            try:
+                options["context"] = ssl.create_default_context(cafile=trusted)
+            except OSError as e:  # which names no file
+                why = "no certificate as PEM" if isinstance(e, ssl.SSLError) else e.strerror
+                raise ValueError("TUNED_CA_FILE %s: %s; it names the certificates to trust" % (trusted, why)) from None
         self._connection = functools.partial(kind, url.hostname, url.port, **options)
 
     def _headers(self):

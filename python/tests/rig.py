@@ -28,10 +28,10 @@ class Daemon:
         self.start()
 
     def start(self):
-        self.log = open(os.path.join(self.dir, "log"), "ab")
-        self.process = subprocess.Popen(
-            [os.path.join(os.environ["TUNED_BIN"], "tuned"), "serve", "--data-dir", self.data, "--listen", self.listen, "--cpus", "4"],
-            stdout=self.log, stderr=self.log, env=dict(os.environ, PYTHONPATH=PYTHON))
+        with open(os.path.join(self.dir, "log"), "ab") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(os.environ["TUNED_BIN"], "tuned"), "serve", "--data-dir", self.data, "--listen", self.listen, "--cpus", "4"],
+                stdout=log, stderr=log, env=dict(os.environ, PYTHONPATH=PYTHON))
         tuned.Client(self.server).call("GET", "/api/v1/version", wait=30)
 
     def kill(self):
@@ -42,7 +42,6 @@ class Daemon:
     def close(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
-        self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def env(self, trial, **more):

@@ -1,9 +1,11 @@
 """Whatever happens, training goes on: report, should_stop and params neither raise nor hang, and little is lost."""
 import json
 import os
+import re
 import signal
 import tempfile
 import unittest
+import unittest.mock
 
 import rig
 import tuned
@@ -59,6 +61,7 @@ class TestImpostors(unittest.TestCase):
     def test_settings(self):
         """What the environment says may be nonsense."""
         table = ({"TUNED_SERVER": "ftp://x"}, {"TUNED_SERVER": "http://127.0.0.1:port"}, {"TUNED_SERVER": "http://[::1"},
+                 {"TUNED_SERVER": "https://127.0.0.1:1", "TUNED_CA_FILE": "/nowhere"},
                  {"TUNED_TOKEN_FILE": "/nowhere"}, {"TUNED_EXPERIMENT": "/"},
                  {"TUNED_REPORT_FILE": "/nowhere"}, {"RANK": "\u00b2"}, {"TUNED_PARAMS": "["}, {"TUNED_PARAMS_FILE": "/"})
         script = SCRIPT + "    assert tuned.params(x=1) == {'x': 1}"
@@ -108,6 +111,10 @@ class TestImpostors(unittest.TestCase):
         with self.assertRaisesRegex(tuned.Error, "is it tuned serve") as caught:
             tuned.study("x", server=page.server)
         self.assertNotIsInstance(caught.exception, tuned.Unreachable)
+        for path, why in (("/nowhere/ca.pem", "No such file or directory"), (__file__, "no certificate as PEM"), ("/", "Is a directory")):
+            with self.subTest(path), unittest.mock.patch.dict(os.environ, TUNED_CA_FILE=path):
+                with self.assertRaisesRegex(ValueError, "^TUNED_CA_FILE %s: %s; " % (re.escape(path), why)):
+                    tuned.study("x", server="https://127.0.0.1:1")
 
 
 class TestEnds(rig.DaemonTest):

@@ -27,7 +27,7 @@ var ran = regexp.MustCompile(`(?m)^Ran (\d+) tests? in`)
 // unittest runs a module of python/tests, which must have some test and skip none.
 func unittest(t *testing.T, python, module string) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), python, "-W", "ignore", "-m", "unittest", module)
+	c := exec.CommandContext(t.Context(), python, "-W", "ignore", "-W", "always::ResourceWarning", "-m", "unittest", module)
 	c.Dir = filepath.Join("..", "..", "python", "tests")
 	c.Env = append(os.Environ(), "TUNED_BIN="+bin, "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=..")
 	var out bytes.Buffer
@@ -36,6 +36,9 @@ func unittest(t *testing.T, python, module string) {
 	count := ran.FindStringSubmatch(out.String())
 	if err != nil || count == nil || count[1] == "0" || strings.Contains(out.String(), "skipped=") {
 		t.Fatalf("%s: %v\n%s", module, err, out.String())
+	}
+	if strings.Contains(out.String(), "ResourceWarning: unclosed") {
+		t.Errorf("%s: something is left open:\n%s", module, out.String())
 	}
 	t.Logf("%s: %s tests", module, count[1])
 }
