@@ -132,7 +132,7 @@ func FuzzRecord(f *testing.F) {
 			payload = record // as if its sum were right
 		}
 		var trial experiment.Trial
-		_ = decodeTrial(payload, &trial) // what follows a sum that is right was written so
+		_ = decodeTrial(payload, &trial, &trialReader{}) // what follows a sum that is right was written so
 		for _, c := range []counters{&meta{}, &totals{}, &head{}, &trialHead{}, new(number)} {
 			_ = decodeCounters(payload, c)
 		}

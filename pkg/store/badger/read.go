@@ -162,7 +162,7 @@ func (s *Store) Trial(ctx context.Context, key experiment.Key, n uint64) (t expe
 		if !found {
 			return missingTrial(tx, id, n)
 		}
-		if err := decodeTrial(payload, &t); err != nil {
+		if err := decodeTrial(payload, &t, &trialReader{}); err != nil {
 			return fmt.Errorf("%w: %w", err, store.ErrCorrupt)
 		}
 		return findJSON(tx, idKey(kindNote, id, n), &t.Note)

@@ -141,7 +141,7 @@ func encodeTrial(t *experiment.Trial) ([]byte, error) {
 	return append(encodeCounters(&h), text...), nil
 }
 
-func decodeTrial(payload []byte, t *experiment.Trial) error {
+func decodeTrial(payload []byte, t *experiment.Trial, r *trialReader) error {
 	for range 2 { // attempt and final
 		_, size := binary.Uvarint(payload)
 		if size <= 0 {
@@ -149,7 +149,7 @@ func decodeTrial(payload []byte, t *experiment.Trial) error {
 		}
 		payload = payload[size:]
 	}
-	return json.Unmarshal(payload, t)
+	return r.read(payload, t)
 }
 
 // encodeJSON refuses what is too large for one record.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
-	"unique"
 
 	"golang.org/x/sync/errgroup"
 
@@ -49,12 +48,12 @@ func (d *trialDecoder) decode() {
 	batch, ends, out := bytes.Clone(d.batch), d.ends, d.out[d.begun:]
 	first := d.begun + 1
 	d.workers.Go(func() error {
+		var reader trialReader
 		begin := 0
 		for i, end := range ends {
-			if err := decodeTrial(batch[begin:end], &out[i]); err != nil {
+			if err := decodeTrial(batch[begin:end], &out[i], &reader); err != nil {
 				return fmt.Errorf("trials: number %d: %w: %w", first+uint64(i), err, store.ErrCorrupt)
 			}
-			share(&out[i])
 			begin = end
 		}
 		return nil
@@ -67,27 +66,4 @@ func (d *trialDecoder) decode() {
 func (d *trialDecoder) finish() error {
 	d.decode()
 	return d.workers.Wait()
-}
-
-// share keeps one copy of the texts that many trials have.
-func share(t *experiment.Trial) {
-	one := func(s *string) { *s = unique.Make(*s).Value() }
-	state, origin := string(t.State), string(t.Origin)
-	for _, s := range []*string{&state, &origin, &t.Reason, &t.Message} {
-		one(s)
-	}
-	t.State, t.Origin = experiment.TrialState(state), experiment.Origin(origin)
-	for i := range t.Assignment {
-		one(&t.Assignment[i].Name)
-	}
-	for i := range t.Observation.Metrics {
-		m := &t.Observation.Metrics[i]
-		one(&m.Name)
-		if m.Max == m.Min {
-			m.Max = m.Min
-		}
-		if m.Latest == m.Min {
-			m.Latest = m.Min
-		}
-	}
 }
