@@ -406,6 +406,9 @@ def _reporting():
 def _choose(env):
     if env("TUNED_REPORT") == "0" or (env("TUNED_REPORT") != "1" and not _first_rank(env)):
         return "silent"
+    loader = sys.modules.get("torch.utils.data")
+    if loader and loader.get_worker_info():
+        return "silent"  # it was forked by the one who reports, who may not have begun yet
     if not (env("TUNED_SERVER") and env("TUNED_EXPERIMENT") and env("TUNED_TRIAL")):
         return "print"
     namespace, _, name = env("TUNED_EXPERIMENT").rpartition("/")
