@@ -22,8 +22,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:   "report NAME",
 		Short: "Write a page about an experiment, to mail or to keep",
 		Long: `Write a page about an experiment, to mail or to keep: one HTML file that needs no script and no
-network. It has the best trial, the history, learning curves, what the algorithm has learned of each parameter, failures
-with their reasons, the trials and the experiment as YAML.`,
+network. It has the best trial, the history, the learning curves of trials, what the algorithm has
+learned of each parameter, failures with their reasons, the trials and the experiment as YAML.`,
 		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -44,7 +44,7 @@ func (r *report) curves() {
 	o := r.spec.Objective
 	low, high, longest := math.Inf(1), math.Inf(-1), 0
 	var values []float64
-	for _, c := range r.Input.Curves {
+	for _, c := range r.Curves {
 		for _, p := range c.Points {
 			low, high = min(low, float64(p.Step)), max(high, float64(p.Step))
 			values = append(values, p.Value)
@@ -63,16 +63,16 @@ func (r *report) curves() {
 		p.add("goal", line([][2]float64{{p.Left, at}, {p.Right, at}}))
 	}
 	for _, best := range []bool{false, true} { // on top
-		for i := range r.Input.Curves {
-			if c := &r.Input.Curves[i]; (r.Best != nil && r.Best.Number == c.Number) == best {
+		for i := range r.Curves {
+			if c := &r.Curves[i]; (r.Best != nil && r.Best.Number == c.Number) == best {
 				r.addCurve(p, c, x, y, best)
 			}
 		}
 	}
 	r.Course = p
 	r.Learning = "A line per trial, as far as it came; that of the best trial stands out."
-	if n := len(begun(r.Trials)); n > len(r.Input.Curves) {
-		r.Learning += fmt.Sprintf(" %d of %d trials are shown, evenly spaced.", len(r.Input.Curves), n)
+	if n := len(begun(r.Trials)); n > len(r.Curves) {
+		r.Learning += fmt.Sprintf(" %d of %d trials are shown, evenly spaced.", len(r.Curves), n)
 	}
 }
 

@@ -24,7 +24,9 @@ func TestCurves(t *testing.T) {
 	odd := study(t, 3, 2, "")
 	odd.Curves = []Curve{
 		{1, []Point{{0, math.NaN()}, {1, 1}, {2, math.Inf(1)}, {3, 2}, {4, 3}, {math.MaxInt64, math.Inf(-1)}}},
-		{2, []Point{{0, 1e308}, {1, -1e308}}}, {3, nil}, {9, []Point{{1, 1}, {2, 2}}},
+		{2, []Point{{0, 1e308}, {1, -1e308}}},
+		{3, nil},
+		{9, []Point{{1, 1}, {2, 2}}},
 	}
 	hostileNames := curved(study(t, 4, 2, ""), 3)
 	for i := range hostileNames.Trials {
