@@ -33,6 +33,7 @@ type lifecycle struct {
 
 	final    map[uint64]experiment.Trial
 	asked    map[string][]uint64 // trials by request, as answered
+	wished   map[string]int      // how many were asked for by request, also where the answer was lost
 	given    map[string]uint64
 	told     map[uint64]string // text that was acknowledged
 	reported map[uint64]int    // measurements that were acknowledged
@@ -162,9 +163,10 @@ func (l *lifecycle) ask(*rapid.T) {
 	count := rapid.IntRange(1, 3).Draw(l.t, "count")
 	before := l.asked[request]
 	kinds := []error{ErrInvalid}
-	if request != "" && len(before) > count {
+	if request != "" && l.wished[request] > count {
 		kinds = append(kinds, ErrReused)
 	}
+	l.wished[request] = max(l.wished[request], count)
 	var got []experiment.Trial
 	ok := l.do("ask", func() (err error) {
 		got, _, err = l.r.Ask(l.ctx, l.key, count, request)
@@ -432,7 +434,7 @@ func TestLifecycle(t *testing.T) {
 		defer cancel()
 		l := &lifecycle{
 			t: rt, ctx: ctx, store: &brittle{Store: storetest.NewMemory()}, key: experiment.Key{Namespace: "default", Name: "sim"},
-			world: &newManual().world, final: map[uint64]experiment.Trial{}, asked: map[string][]uint64{}, given: map[string]uint64{},
+			world: &newManual().world, final: map[uint64]experiment.Trial{}, asked: map[string][]uint64{}, wished: map[string]int{}, given: map[string]uint64{},
 			told: map[uint64]string{}, reported: map[uint64]int{}, most: 6, widest: 2,
 		}
 		e := wanted(2, 6)
