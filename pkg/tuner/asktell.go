@@ -65,7 +65,7 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 			t.State, t.Started, t.Request = experiment.TrialRunning, draft.now, j.request
 		})
 		d.handed[number] = d.Uptime()
-		j.found = append(j.found, d.trials[number-1])
+		j.found = append(j.found, *d.trials[number-1])
 		n--
 	}
 	n = min(n, room(d.e, len(d.trials), d.tally.Active()))
@@ -75,7 +75,7 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 	if err := draft.commit(ctx); err != nil {
 		return d.abandon(ctx, err)
 	}
-	j.found = append(j.found, d.trials[draft.stored:]...)
+	j.found = append(j.found, values(d.trials[draft.stored:])...)
 	if n < 1 || d.exhausted || d.e.Status.Completed() {
 		j.finish(nil, nil)
 		return nil
@@ -91,9 +91,9 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 
 // requested returns the trials that an earlier call with the same request got.
 func (d *driver) requested(request string) (out []experiment.Trial) {
-	for i := range d.trials {
-		if request != "" && d.trials[i].Request == request {
-			out = append(out, d.trials[i])
+	for _, t := range d.trials {
+		if request != "" && t.Request == request {
+			out = append(out, *t)
 		}
 	}
 	return out
@@ -137,7 +137,7 @@ func (t *Tuner) Tell(ctx context.Context, key experiment.Key, r Result) (experim
 			number, err = d.takeBack(ctx, r) // a report has come between
 		}
 		if err == nil {
-			ended = d.trials[number-1]
+			ended = *d.trials[number-1]
 		}
 		return err
 	})

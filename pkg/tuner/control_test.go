@@ -454,7 +454,7 @@ func TestAWorkloadThatIsLostWhileItIsStopped(t *testing.T) {
 	if len(got.Finish) != 1 || len(got.Retry) != 0 {
 		t.Errorf("got %+v, want it to end", got)
 	}
-	if o := judge(&stopping[0], lost, experiment.Observation{}, 0, &e.Spec); o.state != experiment.TrialKilled {
+	if o := judge(stopping[0], lost, experiment.Observation{}, 0, &e.Spec); o.state != experiment.TrialKilled {
 		t.Errorf("got %+v, want Killed", o)
 	}
 }

@@ -64,7 +64,7 @@ func (d *draft) apply(ctx context.Context, a Actions) error {
 
 // alter runs f on a trial.
 func (d *draft) alter(number uint64, f func(t *experiment.Trial)) {
-	t := &d.trials[number-1]
+	t := d.own(number)
 	before := t.State
 	f(t)
 	d.tally.Update(&d.e.Spec, before, t)
@@ -108,7 +108,7 @@ func (d *draft) finish(ctx context.Context, f Finish) error {
 		return err
 	}
 	obs := experiment.Observe(d.e.Spec.Objective, ms)
-	d.end(f.Number, judge(&d.trials[f.Number-1], f.Workload, obs, missing, &d.e.Spec), obs, f.Workload)
+	d.end(f.Number, judge(d.trials[f.Number-1], f.Workload, obs, missing, &d.e.Spec), obs, f.Workload)
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (d *draft) end(number uint64, o outcome, obs experiment.Observation, w tria
 	})
 	d.waiting = false
 	delete(d.handed, number)
-	t := &d.trials[number-1]
+	t := d.trials[number-1]
 	d.log.Info().Str("trial", t.Name).Str("reason", t.Reason).Str("state", string(t.State)).Msg("trial finished")
 	d.event(t.Name, t.Reason, t.Message, t.State != experiment.TrialSucceeded)
 }
@@ -263,10 +263,10 @@ func (d *draft) change() *store.Change {
 		d.e.Control.Paused = false // or it would not go on when its budget is extended
 	}
 	c := &store.Change{
-		Revision: d.e.Revision, Create: d.trials[d.stored:], Events: d.events, Append: d.appends, Notes: d.notes,
+		Revision: d.e.Revision, Create: values(d.trials[d.stored:]), Events: d.events, Append: d.appends, Notes: d.notes,
 	}
 	for number := range d.touched {
-		c.Update = append(c.Update, d.trials[number-1])
+		c.Update = append(c.Update, *d.trials[number-1])
 	}
 	slices.SortFunc(c.Update, func(a, b experiment.Trial) int { return cmp.Compare(a.Number, b.Number) })
 	if !reflect.DeepEqual(d.e.Status, d.before) {

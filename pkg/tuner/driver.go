@@ -53,8 +53,8 @@ type driver struct {
 
 	// As the store has them, and ahead of it within a step: a draft changes them before it is committed.
 	e         *experiment.Experiment
-	trials    []experiment.Trial
-	tally     experiment.Tally // of trials
+	trials    []*experiment.Trial // those that no draft has changed are those of shown, see own
+	tally     experiment.Tally    // of trials
 	exhausted bool
 	finishNo  uint64
 	firsts    int                // trials made of spec.tuned.firstPoints
@@ -294,7 +294,7 @@ func (d *driver) load(ctx context.Context) error {
 		e.Control.Elapsed = max(e.Control.Elapsed, d.e.Control.Elapsed)
 		e.Control.TrialTime = max(e.Control.TrialTime, d.e.Control.TrialTime)
 	}
-	d.e, d.trials, d.tally, d.finishNo = e, trials, experiment.NewTally(&e.Spec, trials), 0
+	d.e, d.trials, d.tally, d.finishNo = e, pointers(trials), experiment.NewTally(&e.Spec, trials), 0
 	d.exhausted, d.waiting, d.judged, d.firsts = false, false, false, 0
 	for i := range trials {
 		d.finishNo = max(d.finishNo, trials[i].FinishNo)
@@ -304,7 +304,7 @@ func (d *driver) load(ctx context.Context) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shown = shown{e: *e, at: d.accounted, finishNo: d.finishNo, trials: append(make([]experiment.Trial, 0, cap(trials)), trials...), tally: d.tally.Clone()}
+	d.shown = shown{e: *e, at: d.accounted, finishNo: d.finishNo, trials: trials, tally: d.tally.Clone()}
 	return nil
 }
 

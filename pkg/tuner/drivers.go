@@ -132,12 +132,13 @@ func (d *driver) prepare(ctx context.Context, check func(*experiment.Experiment)
 // adopt takes over what a reader has loaded, whose users go on looking at what it shows.
 func (d *driver) adopt(r *driver) {
 	d.rested.drop(r)
-	d.e, d.trials, d.tally, d.kept, d.finishNo, d.firsts = r.e, r.trials, r.tally, r.kept, r.finishNo, r.firsts
+	d.e, d.tally, d.kept, d.finishNo, d.firsts = r.e, r.tally, r.kept, r.finishNo, r.firsts
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.shown = r.shown
 	d.shown.at = d.accounted
 	d.shown.trials, d.shown.tally = slices.Clone(r.shown.trials), r.shown.tally.Clone()
+	d.trials = pointers(d.shown.trials)
 }
 
 // unlaunched returns the drivers that have no goroutine yet, each of them once.

@@ -33,7 +33,7 @@ func (d *driver) effect(ctx context.Context, a Actions) (again bool, err error) 
 		d.leave()
 	}
 	for _, number := range a.Start {
-		err := d.start(ctx, &d.trials[number-1])
+		err := d.start(ctx, d.trials[number-1])
 		if errors.Is(err, trialrunner.ErrBusy) {
 			d.queued = true
 			return again, nil // the runner says when to look again

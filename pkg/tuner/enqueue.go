@@ -73,7 +73,7 @@ func (d *driver) created(ctx context.Context, j *job, draft *draft) error {
 	if err := draft.commit(ctx); err != nil {
 		return d.abandon(ctx, err)
 	}
-	j.finish(slices.Clone(d.trials[draft.stored:]), nil)
+	j.finish(values(d.trials[draft.stored:]), nil)
 	return nil
 }
 
@@ -81,7 +81,7 @@ func (d *driver) created(ctx context.Context, j *job, draft *draft) error {
 func (d *driver) given(request string) (experiment.Trial, bool) {
 	for i := len(d.trials) - 1; i >= 0 && request != ""; i-- {
 		if d.trials[i].GivenAs == request {
-			return d.trials[i], true
+			return *d.trials[i], true
 		}
 	}
 	return experiment.Trial{}, false
@@ -108,8 +108,8 @@ func (d *driver) waitingTrials() (numbers []uint64) {
 	if d.e.Status.TrialsPending == 0 {
 		return nil
 	}
-	for i := range d.trials {
-		if t := &d.trials[i]; t.State == experiment.TrialPending && t.Origin == experiment.Enqueued {
+	for _, t := range d.trials {
+		if t.State == experiment.TrialPending && t.Origin == experiment.Enqueued {
 			numbers = append(numbers, t.Number)
 		}
 	}
@@ -139,7 +139,7 @@ func (t *Tuner) StopTrial(ctx context.Context, key experiment.Key, trial string)
 		if err == nil && d.e.External() {
 			err = d.settle(ctx)
 		}
-		is = d.trials[number-1]
+		is = *d.trials[number-1]
 		return err
 	})
 	if err != nil {

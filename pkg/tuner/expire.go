@@ -21,8 +21,8 @@ func (d *driver) deadline() (next time.Duration, any bool) {
 	if limit == 0 || !d.e.External() {
 		return next, any
 	}
-	for i := range d.trials {
-		if t := &d.trials[i]; t.State == experiment.TrialRunning {
+	for _, t := range d.trials {
+		if t.State == experiment.TrialRunning {
 			if left := d.left(t, limit); !any || left < next {
 				next, any = left, true
 			}
@@ -43,8 +43,7 @@ func (d *driver) left(t *experiment.Trial, limit time.Duration) time.Duration {
 
 // expire ends the trials whose clients are too late.
 func (d *draft) expire(limit time.Duration) {
-	for i := range d.trials {
-		t := &d.trials[i]
+	for _, t := range d.trials {
 		if t.State != experiment.TrialRunning || d.left(t, limit) > 0 {
 			continue
 		}

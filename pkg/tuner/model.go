@@ -171,8 +171,8 @@ func NewModel(e *experiment.Experiment, trials []experiment.Trial, registry *alg
 		return Model{}, fmt.Errorf("algorithm %s has no model to show: %w", def.Name, store.ErrInvalid)
 	}
 	var finished []algorithms.Trial
-	for _, t := range finishedSince(trials, 0) {
-		converted, err := convert(&t, &e.Spec, problem.Space)
+	for _, t := range finishedSince(each(trials), 0) {
+		converted, err := convert(t, &e.Spec, problem.Space)
 		if err != nil {
 			return Model{}, err
 		}

@@ -21,15 +21,15 @@ type Note struct {
 func (t *Tuner) Annotate(ctx context.Context, key experiment.Key, trial string, n Note) error {
 	err := t.amend(ctx, key, func(d *draft) error {
 		failpoint.Hit("tuner.note")
-		note, number := &d.e.Note, uint64(0)
+		note, number := d.e.Note, uint64(0)
 		if trial != "" {
 			found, err := d.find(trial)
 			if err != nil {
 				return err
 			}
-			note, number = &found.Note, found.Number
+			note, number = found.Note, found.Number
 		}
-		next := *note
+		next := note
 		if n.Text != nil {
 			next.Text = *n.Text
 		}
@@ -39,10 +39,14 @@ func (t *Tuner) Annotate(ctx context.Context, key experiment.Key, trial string, 
 		if err := next.Check(); err != nil {
 			return fmt.Errorf("annotate %s: %w: %w", key, err, store.ErrInvalid)
 		}
-		if equal(*note, next) {
+		if equal(note, next) {
 			return nil
 		}
-		*note = next
+		if number == 0 {
+			d.e.Note = next
+		} else {
+			d.own(number).Note = next
+		}
 		d.notes = map[uint64]experiment.Note{number: next}
 		return nil
 	})

@@ -25,7 +25,7 @@ type Suggested struct {
 }
 
 // suggested tells who wants to know of an answer, and of the trials that were made of it.
-func (d *driver) suggested(th *thought, created []experiment.Trial) {
+func (d *driver) suggested(th *thought, created []*experiment.Trial) {
 	if d.Suggested == nil {
 		return
 	}
@@ -54,7 +54,7 @@ type points struct {
 
 // repeated takes in the trials that are not in the set yet, and returns how many of the last ones have
 // the values of an earlier trial.
-func (p *points) repeated(trials []experiment.Trial, last int) (n int) {
+func (p *points) repeated(trials []*experiment.Trial, last int) (n int) {
 	if p.hashes == nil || p.trials > len(trials)-last {
 		*p = points{seed: maphash.MakeSeed(), hashes: make(map[uint64]struct{}, len(trials))}
 	}

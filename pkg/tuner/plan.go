@@ -15,7 +15,7 @@ const maxAttempts = 3
 // View is all that Plan decides from.
 type View struct {
 	Experiment *experiment.Experiment
-	Trials     []experiment.Trial     // by number
+	Trials     []*experiment.Trial    // by number
 	Workloads  []trialrunner.Workload // as the runner lists them
 	Exhausted  bool                   // the algorithm has no further suggestion
 	Waiting    bool                   // the algorithm has none before a pending trial has finished
@@ -73,10 +73,10 @@ func Plan(v View) Actions {
 	state := v.Experiment.Status
 	p.completed = state.Completed()
 	p.stopAll = v.Held || p.completed && v.Experiment.OnCompletion() == experiment.Kill
-	for i := range v.Trials {
-		if !v.Trials[i].State.Final() {
+	for _, t := range v.Trials {
+		if !t.State.Final() {
 			p.active++
-			p.trial(&v.Trials[i])
+			p.trial(t)
 		}
 	}
 	p.strays()

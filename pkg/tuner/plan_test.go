@@ -44,11 +44,11 @@ func because(reason string, e *experiment.Experiment) *experiment.Experiment {
 	return e
 }
 
-func trials(states ...experiment.TrialState) []experiment.Trial {
+func trials(states ...experiment.TrialState) []*experiment.Trial {
 	names := []string{"a", "b", "c", "d"}
-	out := make([]experiment.Trial, len(states))
+	out := make([]*experiment.Trial, len(states))
 	for i, s := range states {
-		out[i] = experiment.Trial{Number: uint64(i + 1), Name: names[i], Attempt: 1, State: s}
+		out[i] = &experiment.Trial{Number: uint64(i + 1), Name: names[i], Attempt: 1, State: s}
 	}
 	return out
 }

@@ -96,13 +96,12 @@ type learner struct {
 
 func (l *learner) prior(e *experiment.Experiment, trials []experiment.Trial) experiment.Prior {
 	p := experiment.Prior{Namespace: e.Metadata.Namespace, Name: e.Metadata.Name, UID: e.Metadata.UID}
-	ended := finishedSince(trials, 0)
-	for i := range ended {
-		if s := ended[i].State; s != experiment.TrialSucceeded && s != experiment.TrialEarlyStopped {
+	for _, ended := range finishedSince(each(trials), 0) {
+		if s := ended.State; s != experiment.TrialSucceeded && s != experiment.TrialEarlyStopped {
 			continue
 		}
 		p.Finished++
-		if t, ok := l.trial(&ended[i]); ok {
+		if t, ok := l.trial(ended); ok {
 			p.Trials = append(p.Trials, t)
 		}
 	}

@@ -111,7 +111,7 @@ func (t *Tuner) prune(ctx context.Context, s experiment.Stream, ms []experiment.
 	}
 	failpoint.Hit("tuner.prune")
 	return t.amend(ctx, s.Experiment, func(draft *draft) error {
-		trial := &draft.trials[s.Number-1]
+		trial := draft.trials[s.Number-1]
 		if !trial.State.Final() && !trial.Stopping && trial.Attempt == s.Attempt {
 			draft.alter(s.Number, func(t *experiment.Trial) { t.Stopping, t.Pruned = true, reason })
 		}
@@ -195,7 +195,7 @@ func (p *pruning) update(ctx context.Context, of experiment.Stream, seq uint64) 
 	fresh := slices.Clone(all[min(len(p.curves), len(all)):])
 	var ended []experiment.Trial
 	if p.shown.finishNo > p.finishNo {
-		ended = finishedSince(all, p.finishNo)
+		ended = values(finishedSince(each(all), p.finishNo))
 	}
 	trial := all[of.Number-1]
 	p.driver.mu.RUnlock()

@@ -64,11 +64,11 @@ func (t *Tuner) LookUp(ctx context.Context, key experiment.Key, trial string) (*
 	if d := t.driver(key); d != nil {
 		d.mu.RLock()
 		defer d.mu.RUnlock()
-		found, err := pick(d.shown.trials, &d.shown.e, trial)
+		i, err := index(len(d.shown.trials), &d.shown.e, trial)
 		if err != nil {
 			return nil, experiment.Trial{}, err
 		}
-		return d.shown.copyExperiment(), *found, nil
+		return d.shown.copyExperiment(), d.shown.trials[i], nil
 	}
 	e, err := t.Store.Get(ctx, key)
 	if err != nil {
@@ -82,13 +82,20 @@ func (t *Tuner) LookUp(ctx context.Context, key experiment.Key, trial string) (*
 }
 
 // find returns a trial by name or number.
-func (d *driver) find(trial string) (*experiment.Trial, error) { return pick(d.trials, d.e, trial) }
-
-func pick(trials []experiment.Trial, e *experiment.Experiment, trial string) (*experiment.Trial, error) {
-	if n, ok := e.TrialNumber(trial); ok && n > 0 && n <= uint64(len(trials)) {
-		return &trials[n-1], nil
+func (d *driver) find(trial string) (*experiment.Trial, error) {
+	i, err := index(len(d.trials), d.e, trial)
+	if err != nil {
+		return nil, err
 	}
-	return nil, unknownTrial(trial, e.Key())
+	return d.trials[i], nil
+}
+
+// index returns where a trial is among the first ones of an experiment.
+func index(trials int, e *experiment.Experiment, trial string) (int, error) {
+	if n, ok := e.TrialNumber(trial); ok && n > 0 && n <= uint64(trials) {
+		return int(n - 1), nil
+	}
+	return 0, unknownTrial(trial, e.Key())
 }
 
 func unknownTrial(trial string, key experiment.Key) error {

@@ -110,11 +110,23 @@ func (d *driver) show(c *store.Change) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.shown.e, d.shown.exhausted, d.shown.at = *d.e, d.exhausted, d.accounted
+	place := cap(d.shown.trials)
 	d.shown.take(c.Update)
 	d.shown.take(c.Create)
 	for number, note := range c.Notes {
 		if number > 0 {
 			d.shown.trials[number-1].Note = note
+			d.trials[number-1] = &d.shown.trials[number-1]
+		}
+	}
+	if cap(d.shown.trials) != place { // they have moved
+		d.trials = pointers(d.shown.trials)
+		return
+	}
+	for _, changed := range [][]experiment.Trial{c.Update, c.Create} {
+		for i := range changed {
+			n := changed[i].Number
+			d.trials[n-1] = &d.shown.trials[n-1]
 		}
 	}
 }

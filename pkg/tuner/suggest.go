@@ -1,7 +1,6 @@
 package tuner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +46,7 @@ type question struct {
 	ids      []uint64
 	told     uint64 // FinishNo of the last trial of news
 	news     []algorithms.Trial
-	finished []experiment.Trial // parallel to news
+	finished []experiment.Trial // parallel to news, for an algorithm that wants curves; else empty
 	pending  []algorithms.Trial
 	spec     *experiment.Spec
 }
@@ -65,19 +64,22 @@ func (d *driver) question(n int) (q question, err error) {
 	for i := range q.ids {
 		q.ids[i] = uint64(len(d.trials) + i + 1)
 	}
-	q.finished = finishedSince(d.trials, s.told)
-	for i := range q.finished {
-		t, err := convert(&q.finished[i], &spec, s.problem.Space)
-		if err != nil {
+	finished := finishedSince(slices.Values(d.trials), s.told)
+	if s.def.Curves {
+		q.finished = values(finished)
+	}
+	q.news = make([]algorithms.Trial, len(finished))
+	for i, t := range finished {
+		if q.news[i], err = convert(t, &spec, s.problem.Space); err != nil {
 			return q, err
 		}
-		q.news, q.told = append(q.news, t), q.finished[i].FinishNo
+		q.told = t.FinishNo
 	}
-	for i := range d.trials {
-		if d.trials[i].State.Final() {
+	for _, t := range d.trials {
+		if t.State.Final() {
 			continue
 		}
-		t, err := convert(&d.trials[i], &spec, s.problem.Space)
+		t, err := convert(t, &spec, s.problem.Space)
 		if err != nil {
 			return q, err
 		}
@@ -157,10 +159,7 @@ func (s *suggestions) tell(ctx context.Context, d *driver, q *question) (err err
 	if len(q.news) == 0 {
 		return nil
 	}
-	for i := range q.news {
-		if !s.def.Curves {
-			break
-		}
+	for i := range q.finished {
 		if q.news[i].Curve, err = d.curve(ctx, q.spec, &q.finished[i]); err != nil {
 			return err
 		}
@@ -168,17 +167,6 @@ func (s *suggestions) tell(ctx context.Context, d *driver, q *question) (err err
 	s.suggester.Tell(q.news)
 	s.told = q.told
 	return nil
-}
-
-// finishedSince returns the trials that finished after the given finish number, in the order of finishing.
-func finishedSince(trials []experiment.Trial, finishNo uint64) (out []experiment.Trial) {
-	for i := range trials {
-		if trials[i].FinishNo > finishNo {
-			out = append(out, trials[i])
-		}
-	}
-	slices.SortFunc(out, func(a, b experiment.Trial) int { return cmp.Compare(a.FinishNo, b.FinishNo) })
-	return out
 }
 
 // ask returns points for the trials in question. It runs beside the driver's goroutine, of which it uses

@@ -79,7 +79,7 @@ func (d *driver) take(ctx context.Context) error {
 	err := draft.commit(ctx)
 	if th.job != nil {
 		failpoint.Hit("tuner.asked")
-		th.job.finish(d.trials[draft.stored:], err)
+		th.job.finish(values(d.trials[draft.stored:]), err)
 	}
 	if err != nil {
 		return d.abandon(ctx, err)
@@ -128,9 +128,9 @@ func (d *draft) add(t experiment.Trial) *experiment.Trial {
 		t.Started = d.now
 		d.handed[t.Number] = d.Uptime()
 	}
-	d.trials = append(d.trials, t)
+	d.trials = append(d.trials, &t)
 	d.tally.Add(&d.e.Spec, &t)
-	return &d.trials[len(d.trials)-1]
+	return &t
 }
 
 // addFirstPoints creates up to n trials of those of spec.tuned.firstPoints that were not created yet,
