@@ -14,14 +14,18 @@ const memoryLimit = 256 << 20 // bytes
 const (
 	muchAllocated   = 32 << 20 // bytes since memory was last given back, from which that is worth it
 	littleAllocated = 1 << 20  // bytes in a second, up to which the daemon is idle
+	// linger is how many idle seconds what is kept for the next burst of work has to go: the store lets go of
+	// eight buffers of compaction, one in two seconds.
+	linger = 20
 )
 
 // giveBackMemory gives the system what a burst of work has left behind, such as the start with a large store,
-// once the daemon is idle. The runtime would keep as much again as is in use. It ends with ctx.
+// once the daemon is idle, and once more when it has been for long. The runtime would keep as much again as is
+// in use. It ends with ctx.
 func giveBackMemory(ctx context.Context) {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
-	given, before := uint64(0), uint64(0)
+	given, before, idle, again := uint64(0), uint64(0), 0, false
 	for {
 		select {
 		case <-every.C:
@@ -29,10 +33,13 @@ func giveBackMemory(ctx context.Context) {
 			return
 		}
 		now := allocated()
-		if now-given > muchAllocated && now-before < littleAllocated {
+		if idle++; now-before >= littleAllocated {
+			idle = 0
+		}
+		if burst := now-given > muchAllocated; burst && idle > 0 || again && idle == linger {
 			debug.FreeOSMemory()
 			now = allocated()
-			given = now
+			given, again = now, burst
 		}
 		before = now
 	}

@@ -104,13 +104,14 @@ func checkTable(path string) error {
 		return err
 	}
 	var block fb.BlockOffset
+	var text []byte // of one block, the same for all
 	for i := range index.OffsetsLength() {
 		index.Offsets(&block, i)
 		at, size := int64(block.Offset()), int64(block.Len())
 		if at+size > blocks {
 			return fmt.Errorf("block %d reaches beyond byte %d: %w", i, blocks, store.ErrCorrupt)
 		}
-		if err := checkBlock(file, at, size); err != nil {
+		if text, err = checkBlock(file, at, size, text); err != nil {
 			return fmt.Errorf("block %d: %w", i, err)
 		}
 	}
@@ -137,17 +138,18 @@ func readTableIndex(file io.ReaderAt, size int64) (index *fb.TableIndex, end int
 	return index, end, nil
 }
 
-func checkBlock(file io.ReaderAt, at, size int64) error {
+// checkBlock looks at one block. It takes room to read it into, and returns it for the next one.
+func checkBlock(file io.ReaderAt, at, size int64, room []byte) ([]byte, error) {
 	block := io.NewSectionReader(file, at, size)
 	sum, end, err := readBefore(block, size)
 	if err != nil {
-		return fmt.Errorf("checksum: %w", err)
+		return room, fmt.Errorf("checksum: %w", err)
 	}
-	text := make([]byte, end)
+	text := slices.Grow(room[:0], int(end))[:end]
 	if _, err := block.ReadAt(text, 0); err != nil {
-		return err
+		return text, err
 	}
-	return verifySum(text, sum)
+	return text, verifySum(text, sum)
 }
 
 // readBefore reads what ends at a byte of the file with its length, and returns where it begins.

@@ -1,7 +1,6 @@
 package badger
 
 import (
-	"bytes"
 	"fmt"
 	"runtime"
 
@@ -45,7 +44,7 @@ func (d *trialDecoder) add(payload []byte) error {
 
 // decode has the batch decoded, and begins the next one.
 func (d *trialDecoder) decode() {
-	batch, ends, out := bytes.Clone(d.batch), d.ends, d.out[d.begun:]
+	batch, ends, out := d.batch, d.ends, d.out[d.begun:]
 	first := d.begun + 1
 	d.workers.Go(func() error {
 		var reader trialReader
@@ -59,7 +58,7 @@ func (d *trialDecoder) decode() {
 		return nil
 	})
 	d.begun += uint64(len(d.ends))
-	d.batch, d.ends = d.batch[:0], nil
+	d.batch, d.ends = make([]byte, 0, cap(batch)), nil
 }
 
 // finish waits until all are decoded.
