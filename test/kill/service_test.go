@@ -187,7 +187,7 @@ var routes = map[string]string{
 	"StopExperiment":     "POST /api/v1/namespaces/{namespace}/experiments/{name}/stop",
 	"ExtendExperiment":   "POST /api/v1/namespaces/{namespace}/experiments/{name}/extend",
 	"AnnotateExperiment": "POST /api/v1/namespaces/{namespace}/experiments/{name}/annotate",
-	"ListTrials":         "GET /api/v1/namespaces/{namespace}/experiments/{experiment}/trials?page_size=1000",
+	"ListTrials":         "GET /api/v1/namespaces/{namespace}/experiments/{experiment}/trials?pageSize=1000",
 	"EnqueueTrial":       "POST /api/v1/namespaces/{namespace}/experiments/{experiment}/trials",
 	"StopTrial":          "POST /api/v1/namespaces/{namespace}/experiments/{experiment}/trials/{trial}/stop",
 	"Ask":                "POST /api/v1/namespaces/{namespace}/experiments/{experiment}/ask",

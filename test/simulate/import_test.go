@@ -10,10 +10,12 @@ import (
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
+	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
 // imported is what another tool had tried.
 type imported struct {
+	request  string // names the call; "": it cannot be repeated
 	trials   []experiment.Trial
 	measured map[uint64][]experiment.Measurement
 }
@@ -21,7 +23,7 @@ type imported struct {
 // bring makes an experiment one that is imported. Nothing here runs its trials.
 func (s *sim) bring(x *trialled) {
 	n := int32(3 + s.random.IntN(8))
-	e, in := x.wanted, &imported{measured: map[uint64][]experiment.Measurement{}}
+	e, in := x.wanted, &imported{request: []string{"", "import of " + x.key.Name}[s.random.IntN(2)], measured: map[uint64][]experiment.Measurement{}}
 	e.Spec.MaxTrialCount, e.Spec.MaxFailedTrialCount, e.Spec.Objective.Goal = &n, nil, nil
 	e.Spec.ParallelTrialCount = new(min(n, *e.Spec.ParallelTrialCount))
 	e.Spec.Tuned.MaxDuration, e.Spec.Tuned.Cost, e.Local.Command = nil, nil, nil
@@ -49,7 +51,9 @@ func (s *sim) bring(x *trialled) {
 // take imports an experiment, as often as it takes.
 func (s *sim) take(x *trialled) {
 	wanted := *x.wanted
-	err := s.life.tuner.Import(context.Background(), &wanted, x.imported.trials, x.imported.measured)
+	err := s.life.tuner.Import(context.Background(), tuner.History{
+		Experiment: &wanted, Trials: x.imported.trials, Measured: x.imported.measured, Request: x.imported.request,
+	})
 	s.say("%s is imported: %t", x.key, err == nil)
 	switch {
 	case !s.life.heard() || s.dying.Load() || s.life.store.broken.Load():
@@ -58,7 +62,7 @@ func (s *sim) take(x *trialled) {
 		return
 	case errors.Is(err, store.ErrConflict):
 		e, got := s.life.store.Get(context.Background(), x.key)
-		if got != nil || e.Status.Reason() != "ExperimentMaxTrialsReached" {
+		if got != nil || x.imported.request != "" || e.Status.Reason() != "ExperimentMaxTrialsReached" {
 			s.broken("%s cannot be imported: %v", x.key, err)
 		}
 	case err != nil:
