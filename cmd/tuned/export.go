@@ -1,17 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -101,38 +95,4 @@ func (c *client) measurements(ctx context.Context, key experiment.Key, t *experi
 		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.Step, y.Step))
 	})
 	return all, nil
-}
-
-// Modes of files that are written: those that are to be passed on, and those that hold secrets.
-const (
-	sharedFile fs.FileMode = 0o644
-	secretFile fs.FileMode = 0o600
-)
-
-// writeTo lets f write a file of a mode, which is there as a whole or not at all; "" and "-" are standard output.
-func (a *app) writeTo(file string, mode fs.FileMode, f func(io.Writer) error) (err error) {
-	if file == "" || file == "-" {
-		out := bufio.NewWriter(a.stdout)
-		return errors.Join(f(out), out.Flush())
-	}
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return &fs.PathError{Op: "write", Path: file, Err: syscall.EISDIR}
-	}
-	next, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if at := (*fs.PathError)(nil); errors.As(err, &at) {
-		return &fs.PathError{Op: "write", Path: file, Err: at.Err} // nobody knows the name of the draft
-	}
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(next.Name()) // the first error counts
-		}
-	}()
-	out := bufio.NewWriter(next)
-	if err := errors.Join(f(out), out.Flush(), next.Chmod(mode), next.Sync(), next.Close()); err != nil {
-		return err
-	}
-	return os.Rename(next.Name(), file)
 }

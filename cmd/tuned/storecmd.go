@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,22 +33,28 @@ func (a *app) storeCommand() *cobra.Command {
 
 func (a *app) storeBackupCommand() *cobra.Command {
 	var p place
+	var force bool
 	c := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write all that is stored to a file, as it is at one moment",
 		Long: `Write all that is stored, experiments, trials, measurements and events, to a file, as it is at one
-moment; a daemon goes on meanwhile. - is standard output. What trials printed is not in it. Secrets that
+moment; a daemon goes on meanwhile. - is standard output. A file that has something in it is replaced
+with --force alone. What trials printed is not in it. Secrets that
 experiments hold are in it as they are: the file is made for its owner alone, and is to be kept like a password.`,
 		Args: words(1, 1, "FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return doing("back up", a.backup(c.Context(), &p, args[0]))
+			return doing("back up", a.backup(c.Context(), &p, args[0], force))
 		},
 	}
 	p.connectionFlags(c, a.getenv)
+	c.Flags().BoolVar(&force, "force", false, "replace a FILE that has something in it")
 	return c
 }
 
-func (a *app) backup(ctx context.Context, p *place, file string) error {
+func (a *app) backup(ctx context.Context, p *place, file string, force bool) error {
+	if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Size() > 0 && !force {
+		return usage("%s: %w; give another FILE, or --force to replace it", file, fs.ErrExist)
+	}
 	err := a.writeTo(file, secretFile, func(to io.Writer) error { return p.backup(ctx, to) })
 	if err == nil && file != "-" {
 		fmt.Fprintf(a.stdout, "%s written; tuned store verify checks it\n", file)
