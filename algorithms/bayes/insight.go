@@ -36,13 +36,30 @@ func insight(p algorithms.Problem, s settings, finished []algorithms.Trial) (alg
 	}
 	const most = 300
 	positions := o.model(most)
-	best := known[o.told.order(p.Objectives)[0]]
+	best := o.told.centre(p.Objectives, known)
 	v := newViewer(o, best)
 	out := algorithms.Insight{Trials: o.n, At: slices.Clone(best.Point), Promise: v.promise()}
 	for k := range o.outputs {
 		out.Outputs = append(out.Outputs, v.output(k, func(i int) uint64 { return known[positions[i]].ID }))
 	}
 	return out, nil
+}
+
+// centre returns the trial to look about: the best one, or of the front that with the least sum of places. Of
+// equals it is the one with the lowest ID, as it is for who asks for the best. The trials are those of h.
+func (h *history) centre(objectives int, trials []algorithms.Trial) algorithms.Trial {
+	order := h.order(objectives)
+	best := order[0]
+	// Where losses are equal, places are not: the first of the order may be dominated.
+	if on := h.onFront(objectives, h.n); len(on) > 0 {
+		best = order[slices.IndexFunc(order, func(i int) bool { return slices.Contains(on, i) })]
+	}
+	for i := range trials {
+		if h.feasible[i] && trials[i].ID < trials[best].ID && slices.Equal(trials[i].Losses, trials[best].Losses) {
+			best = i
+		}
+	}
+	return trials[best]
 }
 
 // viewer looks at the model of an optimizer along axes through a point.

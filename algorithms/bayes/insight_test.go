@@ -101,6 +101,44 @@ func TestInsightOfASum(t *testing.T) {
 	}
 }
 
+// TestInsightIsAboutTheBest wants the slices to go through the best trial, or one of the front, where places by
+// losses that are equal say otherwise.
+func TestInsightIsAboutTheBest(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		losses      [][]float64 // of the trials in the order in which they finished
+		constraints [][]float64
+		ids         []uint64
+		want        int
+	}{
+		{"dominated, with the least sum of places", [][]float64{{0, 0.5}, {0, 1}, {0, 2}, {0, 3}, {0, 0}}, nil, nil, 4},
+		{"in the middle of the front", [][]float64{{0, 9}, {1, 1}, {9, 0}, {9, 9}, {8, 8}}, nil, nil, 1},
+		{"not feasible", [][]float64{{0, 0}, {3, 3}, {2, 2}, {2, 3}, {4, 4}}, [][]float64{{1}, {-1}, {-1}, {-1}, {-1}}, nil, 2},
+		{"none feasible", [][]float64{{3, 3}, {0, 0}, {2, 2}, {2, 3}, {4, 4}}, [][]float64{{1}, {1}, {1}, {1}, {1}}, nil, 1},
+		{"equal ones on the front", [][]float64{{0, 0}, {5, 4}, {0, 0}, {2, 3}, {4, 4}}, nil, []uint64{3, 2, 1, 4, 5}, 2},
+		{"equal ones of one objective", [][]float64{{1}, {0}, {0}, {2}, {3}}, nil, []uint64{1, 4, 3, 2, 5}, 2},
+		{"NaN and an infinity", [][]float64{{0, math.NaN()}, {math.Inf(-1), 0}, {1, 1}, {1, 2}, {2, 1}}, nil, nil, 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			at := 0
+			p, trials := evaluated(t, doubles("a", "b"), len(test.losses), func([]float64, *rand.Rand) (losses, constraints []float64) {
+				losses = test.losses[at]
+				if test.constraints != nil {
+					constraints = test.constraints[at]
+				}
+				at++
+				return losses, constraints
+			})
+			for i, id := range test.ids {
+				trials[i].ID = id
+			}
+			if got, want := mustInsight(t, p, trials).At, trials[test.want].Point; !slices.Equal(got, want) {
+				t.Errorf("slices go through %v, want %v", got, want)
+			}
+		})
+	}
+}
+
 // TestInsightCalibration counts left-out trials of a noisy function in central intervals.
 func TestInsightCalibration(t *testing.T) {
 	const n = 120
