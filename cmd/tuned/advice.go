@@ -16,7 +16,7 @@ import (
 func adviceFor(p *place, w *whole) []string {
 	out := []string{}
 	if trouble := w.message.GetTrouble(); trouble != "" {
-		out = append(out, "the last step was put off and is tried again: "+trouble)
+		out = append(out, "it was put off and is tried again: "+trouble)
 	}
 	if text := adviceOnState(p, w); text != "" {
 		out = append(out, text)

@@ -7,13 +7,15 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
-// stateText is how an experiment is, for people. It says what the state alone would hide: that nobody drives it,
-// and that it has ended without a result, which Katib's rules call a success unless maxFailedTrialCount is reached.
+// stateText is how an experiment is, for people. It says what the state alone would hide: that nobody drives it, that
+// it does not get on, and that it has ended without a result, which Katib's rules call a success unless maxFailedTrialCount is reached.
 func stateText(e *tunedv1.Experiment, driven bool) string {
 	text := e.GetState()
 	switch {
 	case !e.GetCompleted() && !driven && text != statePaused:
 		return text + " (no daemon)"
+	case !e.GetCompleted() && e.GetTrouble() != "":
+		return text + " (in trouble)"
 	case text == string(experiment.Succeeded) && e.GetBest() == nil:
 		return text + " (" + fruitless(e) + ")"
 	}

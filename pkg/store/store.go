@@ -33,7 +33,8 @@ type Store interface {
 	// List returns all experiments, ordered by key.
 	List(ctx context.Context) ([]*experiment.Experiment, error)
 
-	// Delete removes an experiment with all that belongs to it. ErrNotFound.
+	// Delete removes an experiment with all that belongs to it, also where there is too little disk space for
+	// other writes. ErrNotFound.
 	Delete(ctx context.Context, key experiment.Key) error
 
 	// Commit applies a change to one experiment. ErrNotFound; ErrConflict when the experiment's
@@ -88,6 +89,7 @@ type Change struct {
 	Update   []experiment.Trial  // replace the stored trial of the same number
 	Events   []experiment.Event
 	Notes    map[uint64]experiment.Note // by number of the trial; 0 is the experiment
+	Freeing  bool                       // it is on the way to a Delete, and allowed wherever that is, see ErrFull
 }
 
 // Appended is measurements that continue a stream, in one with the rest of a Change.

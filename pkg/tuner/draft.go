@@ -247,6 +247,7 @@ func (d *draft) commit(ctx context.Context) error {
 	}
 	failpoint.Hit("tuner.committed")
 	d.e.Revision = revision
+	d.starve(nil)
 	news := d.published(change)
 	if change.Control != nil {
 		d.kept = *change.Control
@@ -264,6 +265,7 @@ func (d *draft) change() *store.Change {
 	}
 	c := &store.Change{
 		Revision: d.e.Revision, Create: values(d.trials[d.stored:]), Events: d.events, Append: d.appends, Notes: d.notes,
+		Freeing: d.e.Control.Deleting,
 	}
 	for number := range d.touched {
 		c.Update = append(c.Update, *d.trials[number-1])

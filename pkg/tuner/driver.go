@@ -70,6 +70,7 @@ type driver struct {
 	shown   shown
 	live    bool   // time passes for it
 	trouble string // why the last step was put off; "" when all is well
+	starved string // why measurements of its trials are refused; "" when they are not
 }
 
 func (t *Tuner) newDriver(key experiment.Key) *driver {
@@ -192,6 +193,25 @@ func (d *driver) troubled(why string) {
 	d.mu.Lock()
 	changed := d.trouble != why
 	d.trouble = why
+	d.mu.Unlock()
+	if changed {
+		d.notify()
+		d.feed.publish(Change{Key: d.key, Experiment: true})
+	}
+}
+
+// starve tells readers that measurements, or whatever is written of the experiment, were refused for want of
+// space, or are taken again.
+func (d *driver) starve(err error) {
+	why := ""
+	if errors.Is(err, store.ErrFull) {
+		why = "measurements are refused, and sent again: " + err.Error()
+	} else if err != nil {
+		return // of the call alone
+	}
+	d.mu.Lock()
+	changed := (d.starved == "") != (why == "")
+	d.starved = why
 	d.mu.Unlock()
 	if changed {
 		d.notify()

@@ -234,6 +234,9 @@ func (t *Tuner) ReportTrial(ctx context.Context, key experiment.Key, trial strin
 // durable, as store.Store.Append does. Early-stopping rules have decided about them then.
 func (t *Tuner) Append(ctx context.Context, s experiment.Stream, ms []experiment.Measurement) (uint64, error) {
 	acked, err := t.Store.Append(ctx, s, ms)
+	if d := t.driver(s.Experiment); d != nil {
+		d.starve(err)
+	}
 	if err == nil {
 		err = t.prune(ctx, s, ms, acked)
 	}

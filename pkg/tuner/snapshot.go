@@ -1,6 +1,7 @@
 package tuner
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -19,7 +20,7 @@ type Snapshot struct {
 	Infeasible int                // trials with a value of each objective that do not keep the constraints
 	Exhausted  bool               // the algorithm has no further suggestion
 	External   bool               // clients evaluate the trials
-	Trouble    string             // why the last step was put off, and is tried again; "" when all is well
+	Trouble    string             // why the last step, or a measurement, was put off, and is tried again; "" when all is well
 	Settled    bool               // completed, and no trial is under way any more
 	Paused     bool               // no trial starts until it is resumed
 	Cost       float64            // by spec.tuned.cost; 0 without
@@ -142,7 +143,7 @@ func (d *driver) snapshotOf(trials []experiment.Trial) Snapshot {
 	is := &d.shown
 	s := Snapshot{
 		Experiment: is.copyExperiment(), Trials: trials, Exhausted: is.exhausted,
-		External: is.e.External(), Trouble: d.trouble, Settled: is.e.Status.Completed() && is.tally.Active() == 0,
+		External: is.e.External(), Trouble: cmp.Or(d.trouble, d.starved), Settled: is.e.Status.Completed() && is.tally.Active() == 0,
 	}
 	s.Front, s.Infeasible = is.tally.Front(), is.tally.Infeasible()
 	if best, ok := is.tally.Best(); ok {

@@ -17,7 +17,7 @@ func (s *Store) Commit(ctx context.Context, key experiment.Key, change store.Cha
 	failpoint.Hit("store.encode")
 	c, err := encodeChange(key, &change)
 	if err == nil {
-		revision, err = s.do(ctx, &request{plan: func(tx *badgerdb.Txn) (*plan, error) {
+		revision, err = s.do(ctx, &request{isDelete: change.Freeing, plan: func(tx *badgerdb.Txn) (*plan, error) {
 			return s.writer.commitChange(tx, key, c)
 		}})
 	}

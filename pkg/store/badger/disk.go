@@ -28,6 +28,7 @@ type disk struct {
 	ballast uint64 // bytes of the file that is given up when there is too little space to open
 	log     zerolog.Logger
 	full    bool // as of the last look
+	built   bool // the ballast is there, or cannot be made
 	free    func(dir string) (uint64, error)
 }
 
@@ -40,8 +41,8 @@ func freeSpace(dir string) (uint64, error) {
 	return s.Bavail * uint64(s.Bsize), nil
 }
 
-// admit refuses a write of size bytes with store.ErrFull when too little would be left. A delete
-// may use half of the reserve, for it is the way out.
+// admit refuses a write of size bytes with store.ErrFull when too little would be left. A delete, which is
+// the way out, gets the ballast where half of the reserve is not free, and needs no more than opening does.
 func (d *disk) admit(size int, isDelete bool) error {
 	if err := failpoint.Err("store.full"); err != nil {
 		return fmt.Errorf("%w: %w", err, store.ErrFull)
@@ -50,15 +51,17 @@ func (d *disk) admit(size int, isDelete bool) error {
 	if err != nil {
 		return err
 	}
-	need := d.reserve
+	need, out := d.reserve, "delete experiments or make room"
 	if isDelete {
-		need /= 2
+		need, out = d.reserve/opening, "make room by other means: deleting needs some, too"
+		if free, err = d.relieve(free); err != nil {
+			return err
+		}
 	}
 	// A record is written twice before the log's copy goes: to the log, then to a table.
 	if need += 2 * uint64(size); free < need {
 		d.note(true, free)
-		return fmt.Errorf("%s has %d MiB free, %d MiB must stay free; delete experiments or make room: %w",
-			d.dir, free>>20, need>>20, store.ErrFull)
+		return fmt.Errorf("%s has %d MiB free, %d MiB must stay free; %s: %w", d.dir, free>>20, need>>20, out, store.ErrFull)
 	}
 	if !isDelete {
 		d.note(false, free)
@@ -67,6 +70,25 @@ func (d *disk) admit(size int, isDelete bool) error {
 		d.build(free)
 	}
 	return nil
+}
+
+// opening is the part of the reserve that is enough to open: that writes out the logs of two memtables.
+const opening = 4
+
+// relieve gives up the ballast where less than half of the reserve is free, and returns what is free then.
+func (d *disk) relieve(free uint64) (uint64, error) {
+	if free >= d.reserve/2 {
+		return free, nil
+	}
+	switch err := os.Remove(filepath.Join(d.dir, ballastName)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return free, nil
+	case err != nil:
+		return free, fmt.Errorf("release ballast: %w", err)
+	}
+	d.built = false
+	d.log.Warn().Str("reason", "StorageFull").Uint64("freeBytes", free).Msg("ballast released to delete")
+	return d.free(d.dir)
 }
 
 // note logs when the state changes.
@@ -82,14 +104,13 @@ func (d *disk) note(full bool, free uint64) {
 	d.log.Info().Str("reason", "StorageRecovered").Uint64("freeBytes", free).Msg("writes are accepted again")
 }
 
-// prepare gives the ballast up if that is needed to open. Opening writes out the logs of two
-// memtables, for which a quarter of the reserve is enough.
+// prepare gives the ballast up if that is needed to open.
 func (d *disk) prepare() error {
 	free, err := d.free(d.dir)
 	if err != nil {
 		return err
 	}
-	if free >= d.reserve/4 {
+	if free >= d.reserve/opening {
 		return nil
 	}
 	if err := os.Remove(filepath.Join(d.dir, ballastName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -99,8 +120,8 @@ func (d *disk) prepare() error {
 	if free, err = d.free(d.dir); err != nil {
 		return err
 	}
-	if free < d.reserve/4 {
-		return fmt.Errorf("%s has %d MiB free, opening needs %d MiB: %w", d.dir, free>>20, d.reserve>>22, store.ErrFull)
+	if free < d.reserve/opening {
+		return fmt.Errorf("%s has %d MiB free, opening needs %d MiB: %w", d.dir, free>>20, d.reserve/opening>>20, store.ErrFull)
 	}
 	return nil
 }
@@ -110,10 +131,10 @@ func (d *disk) prepare() error {
 func (d *disk) build(free uint64) {
 	size := min(d.ballast, free/20)
 	path := filepath.Join(d.dir, ballastName)
-	if size == 0 {
+	if size == 0 || d.built {
 		return
 	}
-	d.ballast = 0 // once is enough for this process
+	d.built = true
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -110,12 +111,67 @@ func TestDiskGuard(t *testing.T) {
 		{"one byte short", 276*mib - 1, 10 * mib, false, true},
 		{"too little", 200 * mib, 0, false, true},
 		{"enough to delete", 200 * mib, 0, true, false},
-		{"too little to delete", 100 * mib, 0, true, true},
+		{"enough to delete after others took much", 100 * mib, 0, true, false},
+		{"exactly enough to delete", 84 * mib, 10 * mib, true, false},
+		{"too little to delete", 84*mib - 1, 10 * mib, true, true},
 	} {
 		d := &disk{dir: t.TempDir(), reserve: 256 * mib, free: func(string) (uint64, error) { return test.free, nil }}
 		if err := d.admit(test.size, test.isDelete); errors.Is(err, store.ErrFull) != test.full {
 			t.Errorf("%s: got %v, want full: %t", test.name, err, test.full)
 		}
+	}
+}
+
+// TestFullDiskDeletes has others take all of the disk: the ballast makes deleting possible, and is made again
+// when there is space.
+func TestFullDiskDeletes(t *testing.T) {
+	dir := t.TempDir()
+	newOne(t, dir, 0)
+	s := mustOpen(t, dir)
+	defer mustClose(t, s)
+	d, ballast := s.writer.disk, filepath.Join(dir, ballastName)
+	var others atomic.Uint64 // bytes that they left, but for the ballast
+	d.reserve, d.ballast, d.built = 64<<20, 32<<20, false
+	d.free = func(string) (uint64, error) {
+		if info, err := os.Stat(ballast); err == nil {
+			return max(others.Load(), uint64(info.Size())) - uint64(info.Size()), nil
+		}
+		return others.Load(), nil
+	}
+	commit := func(freeing bool) error {
+		e, err := s.Get(t.Context(), keyOne)
+		if err != nil {
+			return err
+		}
+		_, err = s.Commit(t.Context(), keyOne, store.Change{Revision: e.Revision, Control: &e.Control, Freeing: freeing})
+		return err
+	}
+	others.Store(1 << 30)
+	if err := commit(false); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(ballast); err != nil {
+		t.Fatalf("ballast: %v", err)
+	}
+	others.Store(32 << 20)
+	if err := commit(false); !errors.Is(err, store.ErrFull) {
+		t.Errorf("a write on a full disk: got %v, want %v", err, store.ErrFull)
+	}
+	if err := commit(true); err != nil {
+		t.Errorf("a write that leads to a deletion: %v", err)
+	}
+	if err := s.Delete(t.Context(), keyOne); err != nil {
+		t.Errorf("delete on a full disk: %v", err)
+	}
+	if _, err := os.Stat(ballast); !os.IsNotExist(err) {
+		t.Errorf("ballast: got %v, want it gone", err)
+	}
+	others.Store(1 << 30)
+	if err := d.admit(0, false); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(ballast); err != nil {
+		t.Errorf("ballast, with space again: %v", err)
 	}
 }
 
