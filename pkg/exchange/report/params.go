@@ -156,11 +156,18 @@ func (r *report) drawSlice(p *plot, slice []tuner.ModelPoint, x *dial, y scale) 
 	var middle, low, high [][2]float64
 	for _, s := range slice {
 		at, known := x.at(s.Value)
-		if !known || !finite(float64(s.Mean)) || !finite(float64(s.Low)) || !finite(float64(s.High)) {
+		if !known || !finite(float64(s.Mean)) {
 			continue
 		}
+		bottom, top := float64(s.Low), float64(s.High)
+		if !finite(bottom) {
+			bottom = -math.MaxFloat64
+		}
+		if !finite(top) {
+			top = math.MaxFloat64
+		}
 		middle = append(middle, [2]float64{at, y.at(float64(s.Mean))})
-		low, high = append(low, [2]float64{at, y.at(float64(s.Low))}), append(high, [2]float64{at, y.at(float64(s.High))})
+		low, high = append(low, [2]float64{at, y.at(bottom)}), append(high, [2]float64{at, y.at(top)})
 	}
 	if x.labels != nil { // no curve joins categories
 		for k := range middle {

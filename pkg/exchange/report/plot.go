@@ -99,7 +99,7 @@ func newScale(values []float64, from, to float64) scale {
 func (s scale) at(v float64) float64 {
 	share := (v/2 - s.low/2) / (s.high/2 - s.low/2) // halved, for the widest range does not overflow then
 	if s.log {
-		share = math.Log(v/s.low) / math.Log(s.high/s.low)
+		share = math.Log(max(0, v)/s.low) / math.Log(s.high/s.low) // what is not positive lies beyond the lower end
 	}
 	return s.from + (s.to-s.from)*max(0, min(share, 1))
 }

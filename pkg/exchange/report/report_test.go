@@ -205,6 +205,35 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// TestBandsEndWithTheirAxis wants every point of a slice drawn, its band about its middle, also where an end of the
+// band is not on the axis.
+func TestBandsEndWithTheirAxis(t *testing.T) {
+	nan := tuner.Value(math.NaN()) // what JSON has for an infinity
+	for name, low := range map[string]tuner.Value{"zero": 0, "negative": -3, "infinite": nan, "below the axis": 1e-9} {
+		t.Run(name, func(t *testing.T) {
+			y := newScale([]float64{0.001, 10}, 200, 0)
+			if !y.log {
+				t.Fatal("the axis is not logarithmic")
+			}
+			x := dial{scale: scale{low: 0, high: 2, from: 0, to: 100}}
+			slice := []tuner.ModelPoint{
+				{Value: "0", Band: tuner.Band{Mean: 1, Low: 0.5, High: 2}}, {Value: "1", Band: tuner.Band{Mean: 0.01, Low: low, High: 1}},
+				{Value: "2", Band: tuner.Band{Mean: 2, Low: 1, High: nan}},
+			}
+			p, r := newPlot(330, 220), &report{}
+			r.drawSlice(p, slice, &x, y)
+			if len(p.Marks) != 2 || p.Marks[0].Class != "band" || p.Marks[1].Class != "middle" {
+				t.Fatalf("got %+v, want a band and its middle", p.Marks)
+			}
+			middle := line([][2]float64{{0, y.at(1)}, {50, y.at(0.01)}, {100, y.at(2)}})
+			band := line([][2]float64{{0, y.at(2)}, {50, y.at(1)}, {100, 0}, {100, y.at(1)}, {50, 200}, {0, y.at(0.5)}}) + "Z"
+			if p.Marks[0].Path != band || p.Marks[1].Path != middle {
+				t.Errorf("got %s and %s, want %s and %s", p.Marks[0].Path, p.Marks[1].Path, band, middle)
+			}
+		})
+	}
+}
+
 func TestScale(t *testing.T) {
 	for name, tt := range map[string]struct {
 		values []float64
