@@ -47,7 +47,9 @@ type config struct {
 
 	ShutdownDelay experiment.Duration `json:"shutdownDelay"` // requests are still served for so long once it is not ready any more
 
-	places map[string]string // FILE:LINE of the keys of the config file that no flag won over
+	file   string         // the config file
+	places map[string]int // the lines of its keys that no flag won over
+	unread []configFault  // what could not be read of it
 }
 
 // commandLine is a command as one text, see splitWords. In YAML it may be a list of words too.
@@ -142,7 +144,7 @@ func (c *config) validate() error {
 		faults = append(faults, err)
 	}
 	faults = append(faults, c.checkListen(), c.Webhooks.Validate(), c.Traces.Validate())
-	return c.placed(errors.Join(faults...))
+	return c.faulty(slices.Concat(c.unread, c.faultsOf(errors.Join(faults...))))
 }
 
 // images returns the commands of images, taken apart into words.

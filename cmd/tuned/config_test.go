@@ -129,6 +129,14 @@ func TestConfigFileRefuses(t *testing.T) {
 		{"no name", "hosts: [a b]\n", `config.yaml:1: hosts: "a b" is no name of a host`},
 		{"a name with a port", "hosts: [a.example:80]\n", `"a.example:80" is no name of a host`},
 		{"value within a key", "traces:\n  protocol: pigeon\n", "config.yaml:2: traces.protocol: want http/protobuf or grpc"},
+		{"the same key at another level", "allow: []\n", `config.yaml:1: unknown key "allow", did you mean webhooks.allow`},
+		{
+			"keys, types and values at once, in the order of the file",
+			"cpus: -1\ngpus: {a: 1}\nwebhooks:\n  hooks:\n    - url: http://h\n    - url: http://i\n      events: [a]\nlisen: b\nlogLevel: loud\n",
+			"5 faults:\nconfig.yaml:1: cpus: want at least 0, got -1\nconfig.yaml:2: gpus: want a list of texts, got a list or keys\n" +
+				"config.yaml:7: webhooks.hooks[1].events[0]: is no kind of event, got \"a\"\nconfig.yaml:8: unknown key \"lisen\", did you mean listen\n" +
+				"config.yaml:9: logLevel: want",
+		},
 		{"no YAML", "a: [", "config.yaml:1: did not find expected node content"},
 	}
 	for _, tt := range tests {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -16,13 +18,13 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
-// readConfig lays a YAML file over c. All that is wrong with it comes at once, each fault with its line and key.
+// readConfig lays a YAML file over c. What cannot be read of it is left to validate, which tells of all faults at once.
 func (c *config) readConfig(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return usage("read config: %w", err)
 	}
-	r := configReader{file: file, places: map[string]string{}}
+	r := configReader{file: file, places: map[string]int{}}
 	var root nodes.Node
 	if err := nodes.Unmarshal(text, &root); err != nil {
 		text := strings.TrimPrefix(err.Error(), "yaml: ")
@@ -34,27 +36,25 @@ func (c *config) readConfig(file string) error {
 	if len(root.Content) > 0 {
 		r.read("", root.Content[0], reflect.ValueOf(c).Elem())
 	}
-	c.places = r.places
-	switch len(r.faults) {
-	case 0:
-		return nil
-	case 1:
-		return usage("read config: %w", r.faults[0])
-	}
-	return usage("read config %s: %d faults:\n%w", file, len(r.faults), errors.Join(r.faults...))
+	c.file, c.places, c.unread = file, r.places, r.faults
+	return nil
+}
+
+// configFault is a fault of the settings.
+type configFault struct {
+	line int // of the config file; 0 of a flag or a default
+	text string
 }
 
 // configReader reads the nodes of a config file into the fields that they name.
 type configReader struct {
 	file   string
-	places map[string]string // where each key is: FILE:LINE
-	faults []error
+	places map[string]int // the line of each key and of each item of a list
+	faults []configFault
 }
 
-func (r *configReader) place(n *nodes.Node) string { return fmt.Sprintf("%s:%d", r.file, n.Line) }
-
 func (r *configReader) fault(n *nodes.Node, format string, args ...any) {
-	r.faults = append(r.faults, fmt.Errorf(r.place(n)+": "+format, args...))
+	r.faults = append(r.faults, configFault{n.Line, fmt.Sprintf(format, args...)})
 }
 
 // read reads the node at a path into a value: key by key into a struct, item by item into a list of these.
@@ -73,7 +73,9 @@ func (r *configReader) read(path string, n *nodes.Node, into reflect.Value) {
 	case n.Kind == nodes.SequenceNode:
 		into.Set(reflect.MakeSlice(into.Type(), len(n.Content), len(n.Content)))
 		for i, item := range n.Content {
-			r.read(fmt.Sprintf("%s[%d]", path, i), item, into.Index(i))
+			at := fmt.Sprintf("%s[%d]", path, i)
+			r.places[at] = item.Line
+			r.read(at, item, into.Index(i))
 		}
 	default:
 		r.fault(n, "%swant a list", prefixed(path))
@@ -101,7 +103,7 @@ func (r *configReader) keys(path string, n *nodes.Node, into reflect.Value) {
 		case seen[key.Value]:
 			r.fault(key, "%s: the key is there twice", at)
 		default:
-			r.places[at] = r.place(key)
+			r.places[at] = key.Line
 			r.read(at, value, into.Field(index))
 		}
 		seen[key.Value] = true
@@ -170,17 +172,19 @@ func configFields(t reflect.Type) []string {
 	return out
 }
 
-// nearestKey is the key that one which is not known may stand for: one beside it, else a like one elsewhere.
+// nearestKey is the key that one which is not known may stand for: the same at another level, else a like one
+// beside it, else one elsewhere.
 func nearestKey(at, key, path string, beside []string) string {
 	known := slices.DeleteFunc(slices.Clone(beside), func(name string) bool { return name == "" })
-	if near := experiment.Nearest(key, known); near != "" && !strings.Contains(key, ".") {
-		return strings.TrimPrefix(path+"."+near, ".")
-	}
+	near := experiment.Nearest(key, known)
 	all := configPaths("", reflect.TypeFor[config]())
 	for _, known := range all {
-		if last := known[strings.LastIndex(known, ".")+1:]; strings.EqualFold(last, key) {
+		if last := known[strings.LastIndex(known, ".")+1:]; strings.EqualFold(last, key) && !strings.EqualFold(near, key) {
 			return known
 		}
+	}
+	if near != "" && !strings.Contains(key, ".") {
+		return strings.TrimPrefix(path+"."+near, ".")
 	}
 	return experiment.Nearest(at, all)
 }
@@ -201,20 +205,54 @@ func configPaths(path string, t reflect.Type) (out []string) {
 	return out
 }
 
-// placed puts before each fault of the settings where the config file has that key, unless a flag won over it.
-func (c *config) placed(err error) error {
+// faultsOf returns the faults that an error tells of, each with its line in the config file, unless a flag won over it.
+func (c *config) faultsOf(err error) (out []configFault) {
+	if list, ok := err.(experiment.Faults); ok {
+		for _, f := range list {
+			out = append(out, configFault{c.lineOf(f.Path), f.Error()})
+		}
+		return out
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			out = append(out, c.faultsOf(err)...)
+		}
+		return out
+	}
 	if err == nil {
 		return nil
 	}
-	var out []error
-	for _, fault := range parts(err) {
-		key, _, _ := strings.Cut(fault.Error(), ":")
-		key, _, _ = strings.Cut(key, ",")
-		key, _, _ = strings.Cut(key, "[")
-		if at := c.places[key]; at != "" {
-			fault = fmt.Errorf("%s: %w", at, fault)
-		}
-		out = append(out, fault)
+	key, _, _ := strings.Cut(err.Error(), ":")
+	key, _, _ = strings.Cut(key, ",")
+	return []configFault{{c.lineOf(key), err.Error()}}
+}
+
+// lineOf returns the line of a key, or of the nearest one that it is within.
+func (c *config) lineOf(key string) int {
+	for key != "" && c.places[key] == 0 {
+		key = key[:max(0, strings.LastIndexAny(key, ".["))]
 	}
-	return errors.Join(out...)
+	return c.places[key]
+}
+
+// faulty says all that is wrong with the settings, in the order of the config file; nil for nothing.
+func (c *config) faulty(faults []configFault) error {
+	slices.SortStableFunc(faults, func(a, b configFault) int {
+		const behind = math.MaxInt // what is not of the file
+		return cmp.Compare(cmp.Or(a.line, behind), cmp.Or(b.line, behind))
+	})
+	words := make([]string, len(faults))
+	for i, f := range faults {
+		words[i] = f.text
+		if f.line > 0 {
+			words[i] = fmt.Sprintf("%s:%d: %s", c.file, f.line, f.text)
+		}
+	}
+	switch len(words) {
+	case 0:
+		return nil
+	case 1:
+		return errors.New(words[0])
+	}
+	return fmt.Errorf("%d faults:\n%s", len(words), strings.Join(words, "\n"))
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -18,13 +19,14 @@ type Settings struct {
 
 // Validate reports what cannot be.
 func (s *Settings) Validate() error {
-	if faults := experiment.CheckWebhooks("webhooks.hooks", s.Hooks, false); len(faults) > 0 {
-		return faults
+	var faults []error
+	if found := experiment.CheckWebhooks("webhooks.hooks", s.Hooks, false); len(found) > 0 {
+		faults = append(faults, found)
 	}
 	if _, err := newGuard(s.Allow, nil); err != nil {
-		return fmt.Errorf("webhooks: %w", err)
+		faults = append(faults, fmt.Errorf("webhooks: %w", err))
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // TakeEnvironment removes the variables with secrets of webhooks from the environment of this process,
