@@ -117,8 +117,8 @@ func (v *validator) names() {
 	name, namespace := v.e.Metadata.Name, v.e.Metadata.Namespace
 	katib := name != "" && name[0] >= 'a' && name[0] <= 'z' && len(name) <= longest
 	if !katib || !v.o.Katib && !subdomainName.MatchString(name) {
-		v.addValue("metadata.name", fmt.Sprintf("want at most %d lower case letters, digits and '-', with a letter first "+
-			"and no '-' last", longest), name)
+		v.addValue("metadata.name", fmt.Sprintf("want at most %d lower case letters, digits, '-' and '.', with a letter first, "+
+			"and a letter or digit last and beside each '.'", longest), name)
 	}
 	if !v.o.Katib && !labelName.MatchString(namespace) {
 		v.addValue("metadata.namespace", "want at most 63 lower case letters, digits and '-' within", namespace)
