@@ -31,6 +31,11 @@ and its dashboard open. "tuned import" reads all but parquet.`,
 	}
 	p.flags(c, a.getenv)
 	formatFlag(c, &format, exchange.Formats...)
+	check := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		format = exchange.Named(format)
+		return check(c, args)
+	}
 	c.Flags().StringVarP(&file, "file", "f", "", "`FILE` to write, in place of standard output")
 	return c
 }

@@ -110,12 +110,9 @@ var exportKinds = map[string][2]string{
 // export makes the file of tuned export.
 func (f *files) export(ctx context.Context, key experiment.Key, r *http.Request) (*file, error) {
 	given := r.URL.Query().Get("format")
-	format := cmp.Or(given, exchange.CSV)
-	if format == "optuna" {
-		format = exchange.Journal
-	}
+	format := exchange.Named(cmp.Or(given, exchange.CSV))
 	if !slices.Contains(exchange.Formats, format) {
-		return nil, fmt.Errorf("format %q: want csv, json, parquet or optuna: %w", given, tuner.ErrInvalid)
+		return nil, fmt.Errorf("format %q: want one of %s: %w", given, strings.Join(exchange.Formats, ", "), tuner.ErrInvalid)
 	}
 	s, err := f.client.study(ctx, key, format)
 	if err != nil {

@@ -35,6 +35,14 @@ const (
 // Formats are the formats that Write knows.
 var Formats = []string{CSV, JSON, Parquet, Journal}
 
+// Named returns the format of a name: optuna is the journal.
+func Named(name string) string {
+	if name == "optuna" {
+		return Journal
+	}
+	return name
+}
+
 // Curves reports whether a format has the measurements of trials.
 func Curves(format string) bool { return format == JSON || format == Journal }
 
