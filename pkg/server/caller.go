@@ -50,7 +50,7 @@ func (a *authority) identify(c *conn, authorization []string) (caller, error) {
 			return a.recognise(c, caller{trial: &t})
 		}
 	}
-	return caller{}, a.stranger(c)
+	return caller{}, a.stranger(c, len(authorization) > 0)
 }
 
 // recognise counts a connection as one of its caller, no longer as one of a stranger.
@@ -65,10 +65,13 @@ func (a *authority) recognise(c *conn, who caller) (caller, error) {
 	return who, nil
 }
 
-// stranger refuses somebody without a right token: in time with less than that.
-func (a *authority) stranger(c *conn) error {
+// stranger refuses somebody without a right token, who may have shown a wrong one: in time with less than that.
+func (a *authority) stranger(c *conn, shown bool) error {
 	if wait := a.failures.take(c.address(), 1); wait > 0 {
 		return rateLimited(wait)
+	}
+	if shown {
+		return errWrongToken
 	}
 	return errUnauthenticated
 }

@@ -110,8 +110,12 @@ const (
 	help   = "https://github.com/tuned-hpo/tuned/blob/main/docs/errors.md#"
 )
 
-var errUnauthenticated = fail(reasonUnauthenticated,
-	"this needs a token: Authorization: Bearer TOKEN, the user's from the daemon's data directory or that of the trial")
+var (
+	errUnauthenticated = fail(reasonUnauthenticated,
+		"this needs a token: Authorization: Bearer TOKEN, the user's from the daemon's data directory or that of the trial")
+	errWrongToken = fail(reasonUnauthenticated,
+		"the token that was shown is not a right one: the user's lies in the daemon's data directory, that of a trial is good for one attempt")
+)
 
 // fail returns an error with its reason and where to read on.
 func fail(r reason, format string, args ...any) error {
@@ -212,9 +216,9 @@ func (s *Server) failure(ctx context.Context, err error, in scope) error {
 	case errors.Is(err, tuner.ErrNotFound):
 		return fail(s.missing(ctx, in), "%v", err)
 	case errors.Is(err, tuner.ErrConflict):
-		return fail(conflictOf(err, in.conflict), "%v", err)
+		return fail(conflictOf(err, in.conflict), "%s", textOf(err))
 	case errors.Is(err, tuner.ErrInvalid):
-		return fail(cmp.Or(in.invalid, reasonArgument), "%v", err)
+		return fail(cmp.Or(in.invalid, reasonArgument), "%s", textOf(err))
 	case errors.Is(err, tuner.ErrFull):
 		return failWith(reasonFull, err.Error(), &errdetails.RetryInfo{RetryDelay: durationpb.New(5 * time.Second)})
 	case errors.Is(err, context.Canceled):
@@ -224,6 +228,15 @@ func (s *Server) failure(ctx context.Context, err error, in scope) error {
 	}
 	s.Log.Error().Err(err).Msg("request failed")
 	return fail(reasonInternal, "internal error; the daemon's log has the cause")
+}
+
+// textOf is an error without the kinds that it carries for callers: the reason says them.
+func textOf(err error) string {
+	text := err.Error()
+	for _, kind := range []error{tuner.ErrConflict, tuner.ErrInvalid} {
+		text = strings.TrimSuffix(text, ": "+kind.Error())
+	}
+	return text
 }
 
 // missing tells whether it is the experiment that does not exist, or its trial.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -19,12 +20,34 @@ var homePage = template.Must(template.New("home").Parse(`<!DOCTYPE html>
 <p>This is the API of the daemon. A web interface is not part of this build.
 See <a href="/openapi.json">/openapi.json</a> for the API and <a href="/metrics">/metrics</a> for its metrics.</p>
 {{if .Experiments}}<table border="1" cellpadding="4">
-<tr><th>Experiment</th><th>State</th><th>Trials</th><th>Running</th><th>Failed</th><th>Best</th></tr>
-{{range .Experiments}}<tr><td><a href="{{.Path}}">{{.Name}}</a></td><td>{{.State}}</td><td>{{.Trials}}</td><td>{{.Running}}</td><td>{{.Failed}}</td><td>{{.Best}}</td></tr>
+<tr><th>Experiment</th><th>State</th><th>Trials</th><th>Running</th><th>Failed</th><th>Best</th><th></th></tr>
+{{range .Experiments}}<tr><td><a href="{{.Path}}/report">{{.Name}}</a></td><td>{{.State}}</td><td>{{.Trials}}</td><td>{{.Running}}</td><td>{{.Failed}}</td><td>{{.Best}}</td><td><a href="{{.Path}}">JSON</a></td></tr>
 {{end}}</table>{{else}}<p>There are no experiments yet.</p>{{end}}
 </body>
 </html>
 `))
+
+// doorPage is what a browser gets that shows no right token.
+var doorPage = template.Must(template.New("door").Parse(`<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><title>tuned</title></head>
+<body>
+<h1>tuned</h1>
+<p>{{.}}</p>
+<p>To see this in a browser, open the link that <code>tuned serve</code> prints when it starts: it holds the token,
+and this browser is known from then on, until it is closed. The token is also the file <code>token</code> in the
+daemon's data directory: the link is <code>/?token=TOKEN</code> here.</p>
+</body>
+</html>
+`))
+
+// showDoor tells a browser how to get in.
+func (s *Server) showDoor(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("WWW-Authenticate", `Bearer realm="tuned"`)
+	w.WriteHeader(http.StatusUnauthorized)
+	_ = doorPage.Execute(w, map[bool]string{true: "This token is not the right one.", false: "This needs a token."}[errors.Is(err, errWrongToken)]) // the client is gone, or gets it
+}
 
 // homeRow is an experiment on the page.
 type homeRow struct {

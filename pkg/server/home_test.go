@@ -23,7 +23,7 @@ func TestHome(t *testing.T) {
 	}
 	checkHeaders(t, "the page", page.Header)
 	for _, want := range []string{
-		`<a href="/api/v1/namespaces/default/experiments/asked">default/asked</a>`, ">Running<", ">1 of 7<", "=0.5<",
+		`<a href="/api/v1/namespaces/default/experiments/asked/report">default/asked</a>`, `<a href="/api/v1/namespaces/default/experiments/asked">JSON</a>`, ">Running<", ">1 of 7<", "=0.5<",
 		`href="/openapi.json"`, `href="/metrics"`, "A web interface is not part of this build",
 	} {
 		if !strings.Contains(string(page.body), want) {
@@ -33,7 +33,32 @@ func TestHome(t *testing.T) {
 	if strings.Contains(string(page.body), "<script") || strings.Contains(string(page.body), "style") {
 		t.Errorf("the page has what its headers forbid:\n%s", page.body)
 	}
-	if got := r.do(t, http.MethodGet, "/", ""); got.StatusCode != http.StatusUnauthorized {
-		t.Errorf("without a token: got %s", got.Status)
+}
+
+// TestStrangers: nobody gets in without the token; a browser is told how, and who shows a wrong one that it is wrong.
+func TestStrangers(t *testing.T) {
+	r := newRig(t, 1)
+	const browser = "text/html,application/xhtml+xml"
+	tests := []struct{ name, path, accept, authorization, kind, want string }{
+		{"a program", "/", "*/*", "", "application/problem+json", "this needs a token"},
+		{"a program with a wrong token", "/", "*/*", "Bearer wrong", "application/problem+json", "is not a right one"},
+		{"a browser", "/", browser, "", "text/html; charset=utf-8", "This needs a token"},
+		{"a browser with a wrong token", "/?token=wrong", browser, "", "text/html; charset=utf-8", "This token is not the right one"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			header := []string{"Accept", tt.accept}
+			if tt.authorization != "" {
+				header = append(header, "Authorization", tt.authorization)
+			}
+			got := r.do(t, http.MethodGet, tt.path, "", header...)
+			if got.StatusCode != http.StatusUnauthorized || got.Header.Get("Content-Type") != tt.kind || !strings.Contains(string(got.body), tt.want) {
+				t.Errorf("got %s, %s: %s; want %s with %q", got.Status, got.Header.Get("Content-Type"), got.body, tt.kind, tt.want)
+			}
+			checkHeaders(t, "the answer", got.Header)
+			if got.Header.Get("WWW-Authenticate") == "" {
+				t.Error("the answer does not ask for a token")
+			}
+		})
 	}
 }

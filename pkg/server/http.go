@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // How long a request may take to arrive, and an answer that is no stream to be made and taken.
@@ -166,7 +168,7 @@ func sameSite(r *http.Request) bool {
 // logIn gives a browser that shows the user's token a session, and takes the token out of its address.
 func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet || s.UserToken == "" || !same(r.URL.Query().Get("token"), s.UserToken) {
-		s.turnAway(w, r, s.guard.stranger(connOf(r)))
+		s.turnAway(w, r, s.guard.stranger(connOf(r), true))
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
@@ -251,6 +253,10 @@ func (s *Server) readable(w http.ResponseWriter, r *http.Request) bool {
 func (s *Server) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 	if r.ContentLength != 0 {
 		w.Header().Set("Connection", "close")
+	}
+	if status.Code(err) == codes.Unauthenticated && strings.Contains(r.Header.Get("Accept"), "text/html") {
+		s.showDoor(w, err)
+		return
 	}
 	s.refuse(w, err)
 }
