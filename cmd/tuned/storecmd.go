@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/store/badger"
 )
@@ -22,9 +23,12 @@ func (a *app) storeCommand() *cobra.Command {
 		Use:   "store",
 		Short: "Back up what is stored, and make a store of a backup",
 		Long:  `Back up what is stored, also while a daemon uses it, and make a store of a backup.`,
-		Args:  words(0, 0, "backup, restore, verify or info"),
-		RunE: func(*cobra.Command, []string) error {
-			return usage("store: want backup, restore, verify or info; see tuned store --help")
+		RunE: func(c *cobra.Command, args []string) error {
+			near := ""
+			if len(args) > 0 {
+				near = didYouMean(experiment.Nearest(args[0], []string{"backup", "restore", "verify", "info"}))
+			}
+			return usage("store: want backup, restore, verify or info%s; see `tuned store --help`", near)
 		},
 	}
 	c.AddCommand(a.storeBackupCommand(), a.storeRestoreCommand(), a.storeVerifyCommand(), a.storeInfoCommand())
@@ -121,13 +125,14 @@ func (a *app) restore(p *place, file string) error {
 		return err
 	}
 	err := a.withFile(file, func(from io.Reader) error { return badger.Restore(d.store(), from) })
-	if errors.Is(err, store.ErrConflict) {
-		return fmt.Errorf("%w; give another --data-dir", err)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return fmt.Errorf("restore %s: %s is not empty; give another --data-dir", file, d.store())
+	case err != nil:
+		return fmt.Errorf("restore %s: %w", file, err)
 	}
-	if err == nil {
-		fmt.Fprintf(a.stdout, "%s restored; tuned serve goes on with it\n", d)
-	}
-	return err
+	fmt.Fprintf(a.stdout, "%s restored; %s goes on with it\n", d, hint(append([]string{"serve"}, p.whereData()...)...))
+	return nil
 }
 
 // withFile opens a file, "-" being standard input.
@@ -151,7 +156,7 @@ func (a *app) storeVerifyCommand() *cobra.Command {
 and looking for broken invariants in that.`,
 		Args: words(1, 1, "FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return doing("verify", a.verify(c.Context(), args[0]))
+			return doing("verify "+args[0], a.verify(c.Context(), args[0]))
 		},
 	}
 }

@@ -39,7 +39,7 @@ func (t *Tuner) Resume(ctx context.Context, key experiment.Key) error {
 		switch {
 		case d.e.Status.Completed():
 			if err := d.e.Room(&d.tally); err != nil {
-				return fmt.Errorf("resume experiment %s: %w: %w", key, err, ErrBudget)
+				return fmt.Errorf("resume experiment %s: %w: %w", key, ErrBudget, err)
 			}
 			if err := experiment.Resume(d.e, &d.tally, d.now); err != nil {
 				return fmt.Errorf("resume experiment %s: %w: %w", key, err, store.ErrConflict)

@@ -95,7 +95,7 @@ func reused(request string, t *experiment.Trial) error {
 // affords reports why no further trial may be created.
 func (d *driver) affords() error {
 	if err := d.e.Room(&d.tally); err != nil {
-		return fmt.Errorf("%w: %w", err, ErrBudget)
+		return fmt.Errorf("%w: %w", ErrBudget, err)
 	}
 	if d.e.Status.Completed() {
 		return fmt.Errorf("it has ended (%s); resume or extend it first: %w", d.e.Status.Reason(), store.ErrConflict)

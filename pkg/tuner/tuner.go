@@ -32,12 +32,21 @@ var (
 
 // Kinds of ErrConflict.
 var (
-	ErrExists = fmt.Errorf("another experiment of this name exists: %w", ErrConflict)
-	ErrBudget = fmt.Errorf("budget used up: %w", ErrConflict)
-	ErrReused = fmt.Errorf("request id used twice: %w", ErrConflict)
-	ErrTold   = fmt.Errorf("it has another result already: %w", ErrConflict)
-	ErrOver   = fmt.Errorf("it is over, and takes no result: %w", ErrConflict)
+	ErrExists error = conflict("another experiment of this name exists")
+	ErrBudget error = conflict("budget used up")
+	ErrReused error = conflict("request id used twice")
+	ErrTold   error = conflict("it has another result already")
+	ErrOver   error = conflict("it is over, and takes no result")
 )
+
+// conflict is an ErrConflict that says itself what it is.
+type conflict string
+
+// Error implements error.
+func (c conflict) Error() string { return string(c) }
+
+// Unwrap returns ErrConflict.
+func (c conflict) Unwrap() error { return ErrConflict }
 
 // Config is what a Tuner works with. All fields but Pruners, Uptime, Log and Suggested are required.
 type Config struct {
@@ -217,8 +226,8 @@ func (t *Tuner) Check(ctx context.Context, e *experiment.Experiment) error {
 // taken reports that a stored experiment of the same name is another one.
 func taken(stored, e *experiment.Experiment) error {
 	if other := alike(stored, e); len(other) > 0 {
-		return fmt.Errorf("create experiment %s: %s; to change its budget alone extend the stored one, else give it another name or delete the stored one: %w",
-			e.Key(), strings.Join(other, "; "), ErrExists)
+		return fmt.Errorf("create experiment %s: %w: %s; to change its budget alone extend the stored one, else give it another name or delete the stored one",
+			e.Key(), ErrExists, strings.Join(other, "; "))
 	}
 	return nil
 }

@@ -47,14 +47,14 @@ func (w stoppable) Write(data []byte) (int, error) {
 // returns nil; otherwise nothing is left.
 func Restore(dir string, from io.Reader) (err error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("restore to %s: it is not empty: %w", dir, store.ErrConflict)
+		return fmt.Errorf("%s is not empty: %w", dir, store.ErrConflict)
 	}
 	if err := prepareDirectory(dir, Options{}); err != nil {
-		return fmt.Errorf("restore to %s: %w", dir, err)
+		return err
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("restore to %s: %w", dir, errors.Join(err, os.RemoveAll(dir)))
+			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
 	packed, err := gzip.NewReader(bufio.NewReader(from))
@@ -94,12 +94,20 @@ func load(db *badgerdb.DB, packed io.Reader, admit func(size int) error) (err er
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("it is damaged: %w: %w", err, store.ErrCorrupt)
+		return damaged(err)
 	}
 	if _, err := io.Copy(io.Discard, packed); err != nil {
-		return fmt.Errorf("it is damaged: %w: %w", err, store.ErrCorrupt)
+		return damaged(err)
 	}
 	return nil
+}
+
+// damaged is store.ErrCorrupt of a backup.
+func damaged(err error) error {
+	if errors.Is(err, store.ErrCorrupt) {
+		return fmt.Errorf("it is damaged: %w", err)
+	}
+	return fmt.Errorf("it is damaged: %w: %w", err, store.ErrCorrupt)
 }
 
 // restored returns the number of the last commit of a database that was filled.

@@ -68,7 +68,7 @@ func (f *frames) next() error {
 func checkFrame(text []byte) error {
 	var list pb.KVList
 	if err := proto.Unmarshal(text, &list); err != nil {
-		return fmt.Errorf("a list of records: %w: %w", err, store.ErrCorrupt)
+		return fmt.Errorf("a list of records cannot be read: %w", store.ErrCorrupt) // protobuf knows no place
 	}
 	for _, kv := range list.GetKv() {
 		if !plausible(kv) {
