@@ -75,10 +75,29 @@ func (c *client) about(ctx context.Context, key experiment.Key, err error) error
 	switch reasonOf(status.Convert(err)) {
 	case "TRIAL_NOT_FOUND":
 		return fmt.Errorf("%w; %s shows them", rpcError(err), c.at.hintOn(key, "trials"))
+	case "BUDGET_USED_UP":
+		return c.largerBudget(ctx, key, rpcError(err))
 	case "EXPERIMENT_NOT_FOUND":
 		return c.elsewhere(ctx, key, rpcError(err))
 	}
 	return rpcError(err)
+}
+
+// largerBudget adds to an error the command that makes the budget that it is about larger.
+func (c *client) largerBudget(ctx context.Context, key experiment.Key, err error) error {
+	e, failed := c.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
+	if failed != nil {
+		return err
+	}
+	b := e.GetBudget()
+	flag, value := "--max-cost", exact(2*b.GetMaxCost())
+	switch text := err.Error(); {
+	case strings.Contains(text, "maxTrialCount"):
+		flag, value = "--max-trials", "+10"
+	case strings.Contains(text, "maxDuration"):
+		flag, value = "--max-duration", (2 * b.GetMaxDuration().AsDuration()).String()
+	}
+	return fmt.Errorf("%w, such as by %s", err, c.at.hintOn(key, "extend", flag, value))
 }
 
 // reasonOf returns the stable code of an error of the API; "" when it has none.

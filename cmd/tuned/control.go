@@ -19,6 +19,7 @@ type control struct {
 	use, short, long, act string
 	done                  string // what is said of the experiment
 	ends                  bool   // it stops the experiment
+	extends               bool   // it changes the budget
 	call                  func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error)
 }
 
@@ -43,13 +44,27 @@ func (a *app) control(ctx context.Context, p *place, k control, name string) err
 			return c.about(ctx, key, err)
 		}
 		done := k.done
-		if k.ends && e.GetReason() != experiment.ReasonStopped {
+		switch {
+		case k.ends && e.GetReason() != experiment.ReasonStopped:
 			done = "had ended already"
+		case k.extends && e.GetCompleted():
+			done = "has another budget, but does not go on: " + p.endedStill(e)
 		}
 		fmt.Fprintf(a.stdout, "%s %s\n", key, done)
 		a.sayState(e)
 		return nil
 	})
+}
+
+// endedStill says why an experiment has ended still, with the budget that it was given.
+func (p *place) endedStill(e *tunedv1.Experiment) string {
+	key := experiment.Key{Namespace: e.GetNamespace(), Name: e.GetName()}
+	n, b := e.GetCounts(), e.GetBudget()
+	if ended := int32(n.GetTrials()); b != nil && b.MaxTrials != nil && ended >= b.GetMaxTrials() {
+		more := p.hintOn(key, "extend", "--max-trials", fmt.Sprint(ended+1))
+		return fmt.Sprintf("it has had %s, of a budget of %d now; %s makes room for one more", plural(int(ended), "trial"), b.GetMaxTrials(), more)
+	}
+	return fmt.Sprintf("%s; see %s", e.GetReason(), p.hintOn(key, "describe"))
 }
 
 // sayState says how an experiment stands after a change, where that is more than what was asked for.
@@ -169,7 +184,7 @@ func (a *app) extend(c *cobra.Command, p *place, x *extension, name string) erro
 	if err != nil {
 		return err
 	}
-	return a.control(c.Context(), p, control{done: "extended", call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
+	return a.control(c.Context(), p, control{done: "extended", extends: true, call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
 		if more > 0 {
 			e, err := c.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
 			if err != nil {

@@ -75,15 +75,17 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 			return err
 		}
 		request.ValidateOnly, request.Strict = f.dryRun, f.strict
+		key := r.Experiment.Key()
+		_, unknown := c.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
 		created, err := c.CreateExperiment(ctx, request)
 		if err != nil {
 			return rpcError(err)
 		}
 		a.sayWhatIsKnown(r.Experiment, learnedIn(created))
 		if !f.wait {
-			return a.printSubmitted(f, created)
+			return a.printSubmitted(f, created, unknown == nil)
 		}
-		return a.followRemote(ctx, c, r.Experiment.Key(), f.progress)
+		return a.followRemote(ctx, c, key, f.progress)
 	})
 	if e := (exit{}); err != nil && !errors.As(err, &e) {
 		return fmt.Errorf("submit experiment: %w", err)
@@ -91,13 +93,17 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 	return err
 }
 
-func (a *app) printSubmitted(f *submitFlags, e *tunedv1.Experiment) error {
+// printSubmitted says what was submitted; known: it was there already.
+func (a *app) printSubmitted(f *submitFlags, e *tunedv1.Experiment, known bool) error {
 	name := e.GetNamespace() + "/" + e.GetName()
 	switch f.format {
 	case "text":
 		did := "submitted"
-		if f.dryRun {
+		switch {
+		case f.dryRun:
 			did = "can be submitted"
+		case known:
+			did = "is there already, as it is submitted"
 		}
 		fmt.Fprintf(a.stdout, "%s %s\n", name, did)
 		return nil
