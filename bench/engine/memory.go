@@ -29,6 +29,25 @@ func memoryOf(pid int, field string) (int64, error) {
 	return 0, fmt.Errorf("process %d has no %s", pid, field)
 }
 
+// cpuOf returns the CPU time that a process has taken, to the hundredth of a second.
+func cpuOf(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(text, []byte(") ")) // the name of the program may have blanks
+	fields := bytes.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("process %d: %q tells no CPU time", pid, text)
+	}
+	user, err := strconv.Atoi(string(fields[11]))
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.Atoi(string(fields[12]))
+	return time.Duration(user+system) * 10 * time.Millisecond, err
+}
+
 // watch looks at all processes of the measured programs four times a second until stop is called,
 // which returns the highest VmHWM of any process of each program, in bytes.
 func (b *bench) watch(ctx context.Context) (stop func() map[string]int64, err error) {

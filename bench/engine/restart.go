@@ -22,6 +22,7 @@ const (
 // readiness is how one daemon started on a large store.
 type readiness struct {
 	answered, asked time.Duration // until the first answer, and until the first trial was handed out
+	cpu             time.Duration // that it took until then, which other work on the machine changes little
 	own, peak       int64         // memory in bytes when it is idle after that, and the most until then
 	turn            time.Duration // of asking for a trial and telling its result, median
 }
@@ -110,6 +111,9 @@ func (b *bench) awaitReady(ctx context.Context, d *daemon) (r readiness, err err
 		return r, err
 	}
 	r.asked = time.Since(d.started)
+	if r.cpu, err = cpuOf(d.cmd.Process.Pid); err != nil {
+		return r, err
+	}
 	e, err := getExperiment(ctx, users)
 	if err != nil {
 		return r, err
@@ -154,7 +158,7 @@ func medianTurn(ctx context.Context, users tunedv1.TuningServiceClient) (time.Du
 	return all[len(all)/2], nil
 }
 
-// addReadiness adds the median and the worst of several starts.
+// addReadiness adds the least, the median and the most of several starts.
 func (b *bench) addReadiness(of string, rs []readiness) {
 	for _, f := range []struct {
 		name  string
@@ -162,6 +166,7 @@ func (b *bench) addReadiness(of string, rs []readiness) {
 	}{
 		{"first answer", func(r readiness) figure { return milliseconds("", r.answered) }},
 		{"first trial handed out", func(r readiness) figure { return milliseconds("", r.asked) }},
+		{"CPU time until then", func(r readiness) figure { return milliseconds("", r.cpu) }},
 		{"RssAnon, idle", func(r readiness) figure { return mebibytes("", r.own) }},
 		{"ask and tell", func(r readiness) figure { return milliseconds("", r.turn) }},
 		{"VmHWM", func(r readiness) figure { return mebibytes("", r.peak) }},
@@ -174,7 +179,8 @@ func (b *bench) addReadiness(of string, rs []readiness) {
 		}
 		slices.Sort(values)
 		b.add("restart", of,
+			figure{Figure: f.name + ", least", Value: values[0], Unit: one.Unit},
 			figure{Figure: f.name + ", median", Value: values[len(values)/2], Unit: one.Unit},
-			figure{Figure: f.name + ", worst", Value: values[len(values)-1], Unit: one.Unit})
+			figure{Figure: f.name + ", most", Value: values[len(values)-1], Unit: one.Unit})
 	}
 }
