@@ -27,13 +27,7 @@ const statePaused = "Paused"
 // fruitless says why an experiment that has ended has no best trial.
 func fruitless(e *tunedv1.Experiment) string {
 	n := e.GetCounts()
-	switch {
-	case n.GetSucceeded()+n.GetEarlyStopped() == 0:
-		return "no trial succeeded"
-	case e.GetInfeasible() > 0:
-		return "no trial is feasible"
-	}
-	return "no trial has a finite value"
+	return experiment.Fruitless(int(n.GetSucceeded()+n.GetEarlyStopped()), int(e.GetInfeasible()))
 }
 
 // messageText is what an experiment says of its end; of one without a result that too.

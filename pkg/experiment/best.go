@@ -33,3 +33,15 @@ func Best(trials []Trial, s *Spec) (Trial, bool) {
 	tally := NewTally(s, trials)
 	return tally.Best()
 }
+
+// Fruitless says why an experiment that has ended has no best trial: by how many of its trials succeeded or were
+// stopped early, and how many of those do not keep the constraints.
+func Fruitless(usable, infeasible int) string {
+	switch {
+	case usable == 0:
+		return "no trial succeeded"
+	case infeasible > 0:
+		return "no trial is feasible"
+	}
+	return "no trial has a finite value"
+}

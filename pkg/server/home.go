@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 // homePage is what a browser gets: neither scripts nor styles, which the headers of every answer forbid.
@@ -79,7 +80,7 @@ func homeRowOf(m *tunedv1.Experiment) homeRow {
 	n := m.GetCounts()
 	row := homeRow{
 		Path: "/api/v1/namespaces/" + url.PathEscape(m.GetNamespace()) + "/experiments/" + url.PathEscape(m.GetName()),
-		Name: m.GetNamespace() + "/" + m.GetName(), State: m.GetState(), Trials: fmt.Sprint(n.GetTrials()),
+		Name: m.GetNamespace() + "/" + m.GetName(), State: homeState(m), Trials: fmt.Sprint(n.GetTrials()),
 		Running: n.GetRunning(), Failed: n.GetFailed() + n.GetMetricsUnavailable(),
 	}
 	if b := m.GetBudget(); b != nil && b.MaxTrials != nil {
@@ -89,4 +90,13 @@ func homeRowOf(m *tunedv1.Experiment) homeRow {
 		row.Best = fmt.Sprintf("%s: %s=%v", best.GetName(), m.GetObjectives()[0].GetMetric(), best.GetValue())
 	}
 	return row
+}
+
+// homeState is an experiment's state; of one that succeeded by Katib's rules alone, for it has no result, that too.
+func homeState(m *tunedv1.Experiment) string {
+	if m.GetState() != string(experiment.Succeeded) || m.GetBest() != nil {
+		return m.GetState()
+	}
+	n := m.GetCounts()
+	return m.GetState() + " (" + experiment.Fruitless(int(n.GetSucceeded()+n.GetEarlyStopped()), int(m.GetInfeasible())) + ")"
 }

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 )
 
 // TestHome follows the link that a person opens: the token becomes a cookie, and the page lists what there is.
@@ -60,5 +62,22 @@ func TestStrangers(t *testing.T) {
 				t.Error("the answer does not ask for a token")
 			}
 		})
+	}
+}
+
+// TestHomeWithoutResult wants the page to say of an experiment that has ended by its budget that it has no result.
+func TestHomeWithoutResult(t *testing.T) {
+	r := newRig(t, 1)
+	if err := r.tell(t.Context(), r.ask(t, 1, "").GetTrials()[0].GetName(), "NaN"); err != nil {
+		t.Fatal(err)
+	}
+	// The end follows from the trial before anything else is done with the experiment.
+	if _, err := r.users.AnnotateExperiment(t.Context(), &tunedv1.AnnotateExperimentRequest{Namespace: "default", Name: "asked", Note: new("ended")}); err != nil {
+		t.Fatal(err)
+	}
+	entry := r.do(t, http.MethodGet, "/?token="+userToken, "").Cookies()[0]
+	page := string(r.do(t, http.MethodGet, "/", "", "Cookie", entry.Name+"="+entry.Value).body)
+	if want := ">Succeeded (no trial has a finite value)<"; !strings.Contains(page, want) {
+		t.Errorf("the page lacks %q:\n%s", want, page)
 	}
 }

@@ -16,6 +16,10 @@ func (r *report) history() {
 		r.History = "No trial has been created yet."
 		return
 	}
+	if len(r.values(r.spec.Objective.ObjectiveMetricName)) == 0 {
+		r.History = "No trial has a value to plot."
+		return
+	}
 	r.Wide, r.Narrow = r.course(newPlot(880, 300)), r.course(newPlot(360, 260))
 	if len(r.Trials) <= maxNamed {
 		for i := range r.Trials {
@@ -140,7 +144,7 @@ func (r *report) values(metric string) (out []float64) {
 
 // front is the Pareto front: a table, and for the first two objectives a plot.
 type front struct {
-	Plot   *plot
+	Plot   *plot // nil: no trial has a place in it
 	Header []string
 	Rows   [][]string
 	More   int
@@ -153,7 +157,10 @@ func (r *report) newFront() *front {
 	}
 	tally := experiment.NewTally(r.spec, r.Trials)
 	numbers := tally.Front()
-	f := &front{Plot: r.frontPlot(objectives, numbers), Header: []string{"trial"}}
+	f := &front{Header: []string{"trial"}}
+	if r.plottable(objectives) {
+		f.Plot = r.frontPlot(objectives, numbers)
+	}
 	metrics := r.spec.Needed()
 	f.Header = append(f.Header, metrics...)
 	for _, p := range r.spec.Parameters {
@@ -169,6 +176,15 @@ func (r *report) newFront() *front {
 	}
 	f.More = len(numbers) - len(f.Rows)
 	return f
+}
+
+// plottable reports whether a trial has a value of both of the first two objectives.
+func (r *report) plottable(objectives []experiment.FurtherObjective) bool {
+	return slices.ContainsFunc(r.Trials, func(t experiment.Trial) bool {
+		_, a := r.result(&t, objectives[0].MetricName)
+		_, b := r.result(&t, objectives[1].MetricName)
+		return a && b
+	})
 }
 
 func (r *report) frontPlot(objectives []experiment.FurtherObjective, numbers []uint64) *plot {

@@ -103,8 +103,8 @@ func newBar(p tuner.ModelParameter) bar {
 // plotParameters adds a plot of the metric by each parameter.
 func (r *report) plotParameters(out *output, metric string, along map[string][]tuner.ModelPoint) {
 	space, err := r.spec.Space()
-	if err != nil {
-		return // nothing was ever run with it
+	if err != nil || len(r.values(metric)) == 0 {
+		return // nothing was ever run with it, or there is nothing to plot
 	}
 	params := space.Parameters()
 	for i := range params[:min(len(params), maxPlots)] {

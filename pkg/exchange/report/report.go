@@ -62,6 +62,7 @@ type report struct {
 	Title     string
 	Namespace string
 	State     string
+	Look      string // class of the state: its first word, or none where it hides that there is no result
 	Reason    string
 	Message   string
 	Facts     []pair
@@ -105,7 +106,7 @@ func newReport(in *Input) (*report, error) {
 	e := in.Experiment
 	r := &report{
 		Style: template.CSS(style), //nolint:gosec // a file of ours
-		Title: e.Metadata.Name, Namespace: e.Metadata.Namespace, State: string(e.Status.State()),
+		Title: e.Metadata.Name, Namespace: e.Metadata.Namespace, State: string(e.Status.State()), Look: string(e.Status.State()),
 		Made: in.Now.UTC().Format("2006-01-02 15:04 UTC"), Input: in, spec: &e.Spec,
 	}
 	if n := len(e.Status.Conditions); n > 0 {
@@ -113,6 +114,7 @@ func newReport(in *Input) (*report, error) {
 	}
 	r.Facts = r.facts()
 	r.findBest()
+	r.judge()
 	r.Front = r.newFront()
 	r.history()
 	r.curves()
@@ -200,10 +202,14 @@ func (r *report) findBest() {
 	o := r.spec.Objective
 	t, ok := experiment.Best(r.Trials, r.spec)
 	if !ok {
-		r.NoBest = "No trial has a usable value of " + o.ObjectiveMetricName + " yet."
+		r.NoBest = "No trial has a usable value of " + o.ObjectiveMetricName
 		if len(r.spec.Constraints()) > 0 {
-			r.NoBest = "No trial has a usable value of each objective and keeps the constraints yet."
+			r.NoBest = "No trial has a usable value of each objective and keeps the constraints"
 		}
+		if !r.Experiment.Status.Completed() {
+			r.NoBest += " yet"
+		}
+		r.NoBest += "."
 		return
 	}
 	r.Best = &best{Trial: t.Name, Number: t.Number, Metric: o.ObjectiveMetricName, Value: exact(r.value(&t, o.ObjectiveMetricName))}
@@ -220,6 +226,22 @@ func (r *report) findBest() {
 	for _, p := range t.Assignment {
 		r.Best.Parameters = append(r.Best.Parameters, pair{p.Name, p.Value})
 	}
+}
+
+// judge says of an experiment that has succeeded by Katib's rules alone that it has no result.
+func (r *report) judge() {
+	if r.Best != nil || r.Experiment.Status.State() != experiment.Succeeded {
+		return
+	}
+	usable := 0
+	for i := range r.Trials {
+		if s := r.Trials[i].State; s == experiment.TrialSucceeded || s == experiment.TrialEarlyStopped {
+			usable++
+		}
+	}
+	tally := experiment.NewTally(r.spec, r.Trials)
+	r.State += " (" + experiment.Fruitless(usable, tally.Infeasible()) + ")"
+	r.Look = "fruitless"
 }
 
 // value is a trial's value of a metric; NaN when there is none.

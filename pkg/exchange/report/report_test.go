@@ -166,6 +166,30 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestAllFailed has a page that does not call it a success, and plots nothing where there is nothing.
+func TestAllFailed(t *testing.T) {
+	for name, tuned := range map[string]string{"one objective": "  maxTrialCount: 12\n", "several": "  maxTrialCount: 12\n" + several} {
+		t.Run(name, func(t *testing.T) {
+			in := study(t, 12, 2, tuned)
+			for i := range in.Trials {
+				in.Trials[i].State, in.Trials[i].Observation = experiment.TrialFailed, experiment.Observation{}
+			}
+			in.Experiment.Status = experiment.NextStatus(in.Experiment, in.Trials, true, noon)
+			text := written(t, in)
+			for _, want := range []string{`<span class="state fruitless">Succeeded (no trial succeeded)</span>`, "No trial has a usable value of ", "No trial has a value to plot.", "× Failed"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("it does not say %q", want)
+				}
+			}
+			for _, banned := range []string{" yet.", "<figure", `class="edge"`} {
+				if strings.Contains(text, banned) {
+					t.Errorf("it has %q", banned)
+				}
+			}
+		})
+	}
+}
+
 // TestHostile puts text that breaks out of HTML everywhere.
 func TestHostile(t *testing.T) {
 	in := study(t, 12, 4, several)
