@@ -32,7 +32,8 @@ type app struct {
 	stdout  io.Writer
 	stderr  io.Writer
 	getenv  func(string) string
-	entered bool // the command line was understood and a command has begun
+	entered bool    // the command line was understood and a command has begun
+	written *noting // what stdout writes to
 
 	outTerminal, errTerminal *os.File // what stdout and stderr guard; nil where they are no terminals
 }
@@ -60,14 +61,20 @@ func usage(format string, args ...any) error {
 // run is the program without its process: it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) int {
 	a := &app{stdin: stdin, getenv: getenv}
-	a.stdout, a.outTerminal = guarded(stdout)
+	a.written = &noting{}
+	a.written.to, a.outTerminal = guarded(stdout)
+	a.stdout = a.written
 	a.stderr, a.errTerminal = guarded(stderr)
 	root := a.root()
 	if err := checkCommand(root, args); err != nil {
 		return a.code(err)
 	}
 	root.SetArgs(args)
-	return a.code(root.ExecuteContext(context.Background()))
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		err = a.written.lost()
+	}
+	return a.code(err)
 }
 
 // code prints an error and returns the exit code it stands for.
