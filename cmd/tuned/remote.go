@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -13,24 +14,59 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
-// followRemote follows an experiment that a daemon drives, and prints its result as tuned run does. When ctx
-// is interrupted the experiment is left to the daemon.
-func (a *app) followRemote(ctx context.Context, c *client, key experiment.Key, mode string) error {
-	r := &remote{client: c, changed: make(chan struct{}, 1)}
-	if err := r.begin(ctx, key); err != nil {
-		return fmt.Errorf("follow %s: %w", key, err)
-	}
-	defer r.end()
-	look := func() (tuner.Snapshot, error) { return r.snapshot(ctx, key) }
-	s, err := follow(ctx, r.changed, look, a.newView(mode), time.Now)
+// followRemote follows an experiment that a daemon drives, also where another daemon goes on with it, and prints its
+// result as tuned run does. When ctx is interrupted the experiment is left to the daemon.
+func (a *app) followRemote(ctx context.Context, p *place, key experiment.Key, mode string) error {
+	var s tuner.Snapshot
+	var dir dataDir
+	start, v := time.Now(), &lasting{view: a.newView(mode)}
+	err := p.following(ctx, a.stderr, func(c *client) (err error) {
+		dir = dataDir(c.dataDir)
+		s, err = c.followOnce(ctx, key, v, start)
+		return err
+	})
+	v.close()
 	switch {
 	case errors.Is(context.Cause(ctx), errInterrupted):
-		fmt.Fprintf(a.stderr, "tuned: %s goes on in the daemon; %s waits for it, %s ends it\n", key.Name, c.at.hintOn(key, "wait"), c.at.hintOn(key, "stop"))
+		fmt.Fprintf(a.stderr, "tuned: %s goes on in the daemon; %s waits for it, %s ends it\n", key.Name, p.hintOn(key, "wait"), p.hintOn(key, "stop"))
 		return exit{exitInterrupted, nil}
 	case err != nil:
 		return fmt.Errorf("follow %s: %w; the experiment goes on when the daemon does", key, err)
 	}
-	return a.conclude(s, dataDir(c.dataDir), mode)
+	return a.conclude(s, dir, mode)
+}
+
+// followOnce is follow by way of one connection.
+func (c *client) followOnce(ctx context.Context, key experiment.Key, v view, start time.Time) (tuner.Snapshot, error) {
+	r := &remote{client: c, changed: make(chan struct{}, 1)}
+	if err := r.begin(ctx, key); err != nil {
+		return tuner.Snapshot{}, err
+	}
+	defer r.end()
+	return follow(ctx, r.changed, func() (tuner.Snapshot, error) { return r.snapshot(ctx, key) }, v, start)
+}
+
+// lasting is a view that is begun once, and ends with close: it is for several calls of follow.
+type lasting struct {
+	view
+	begun bool
+}
+
+func (v *lasting) begin(p progress) {
+	if v.begun {
+		v.change(p)
+		return
+	}
+	v.begun = true
+	v.view.begin(p)
+}
+
+func (v *lasting) end() {}
+
+func (v *lasting) close() {
+	if v.begun {
+		v.view.end()
+	}
 }
 
 // remote is an experiment that a daemon drives, with its trials kept up to date.
@@ -63,6 +99,9 @@ func (r *remote) begin(ctx context.Context, key experiment.Key) error {
 			change, err := feed.Recv()
 			if err == nil {
 				err = r.take(ctx, key, change)
+			}
+			if errors.Is(err, io.EOF) {
+				err = errEnded
 			}
 			if err != nil {
 				r.mu.Lock()

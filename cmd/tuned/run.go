@@ -119,7 +119,7 @@ func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experime
 	if e.External() {
 		a.sayHowToAsk(e.Key(), dir)
 	}
-	return a.followRemote(ctx, c, e.Key(), mode)
+	return a.followRemote(ctx, c.at, e.Key(), mode)
 }
 
 // tune drives one experiment to its end and prints its result.
@@ -143,7 +143,7 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 	}
 	changes, cancel := d.tuner.Watch(e.Key())
 	defer cancel()
-	s, err := follow(ctx, changes, look, a.newView(mode), time.Now)
+	s, err := follow(ctx, changes, look, a.newView(mode), time.Now())
 	switch cause := context.Cause(ctx); {
 	case err == nil:
 		return a.conclude(s, d.dir, mode)

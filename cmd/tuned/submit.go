@@ -82,11 +82,14 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 			return rpcError(err)
 		}
 		a.sayWhatIsKnown(r.Experiment, learnedIn(created))
-		if !f.wait {
-			return a.printSubmitted(f, created, unknown == nil)
+		if f.wait {
+			return nil // followed below, by connections of its own
 		}
-		return a.followRemote(ctx, c, key, f.progress)
+		return a.printSubmitted(f, created, unknown == nil)
 	})
+	if err == nil && f.wait {
+		err = a.followRemote(ctx, &f.at, r.Experiment.Key(), f.progress)
+	}
 	if e := (exit{}); err != nil && !errors.As(err, &e) {
 		return fmt.Errorf("submit experiment: %w", err)
 	}

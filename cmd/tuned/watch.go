@@ -13,16 +13,15 @@ const refresh = 100 * time.Millisecond
 
 // follow shows an experiment's progress until it is settled or ctx ends, and returns how it stood. changes yields
 // when there is something new for look to see.
-func follow(ctx context.Context, changes <-chan struct{}, look func() (tuner.Snapshot, error), v view, now func() time.Time) (tuner.Snapshot, error) {
+func follow(ctx context.Context, changes <-chan struct{}, look func() (tuner.Snapshot, error), v view, start time.Time) (tuner.Snapshot, error) {
 	defer v.end()
-	start := now()
 	show := v.begin
 	for {
 		s, err := look()
 		if err != nil {
 			return s, err
 		}
-		show(newProgress(s, start, now()))
+		show(newProgress(s, start, time.Now()))
 		show = v.change
 		if s.Settled {
 			return s, nil

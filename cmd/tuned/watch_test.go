@@ -132,6 +132,48 @@ func TestWaitOutlastsTheDaemon(t *testing.T) {
 	s.exits(exitOK, syscall.SIGTERM)
 }
 
+// TestRunAndSubmitOutlastTheDaemon follows an experiment while one daemon ends and another begins: it is shown to its
+// end, which each trial has once.
+func TestRunAndSubmitOutlastTheDaemon(t *testing.T) {
+	for _, verb := range [][]string{{"run"}, {"submit", "--wait"}} {
+		t.Run(verb[0], func(t *testing.T) {
+			dir := writeExperiment(t)
+			t.Cleanup(func() { letGo(t, dir) })
+			s := startServe(t, dir)
+			args := append(verb, "--data-dir", "d", "--progress", "plain", "--parallel", "2", "--max-trials", "2", "work.yaml")
+			follower := program(t, dir, append(args, waiting...)...)
+			stdout, err := follower.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			stderr, err := follower.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := follower.Start(); err != nil {
+				t.Fatal(err)
+			}
+			shown, said := bufio.NewScanner(stdout), bufio.NewScanner(stderr)
+			saidLine(t, shown, "2 running")
+			s.exits(exitOK, syscall.SIGTERM)
+			saidLine(t, said, "waiting for it to come back")
+			s = startServe(t, dir)
+			letGo(t, dir)
+			out := ""
+			for shown.Scan() {
+				out += shown.Text() + "\n"
+			}
+			if err := follower.Wait(); err != nil {
+				t.Errorf("it ends with %v", err)
+			}
+			if strings.Count(out, " Succeeded loss=") != 2 || strings.Count(out, "Best trial") != 1 {
+				t.Errorf("it shows %q, want each trial and the result once", out)
+			}
+			s.exits(exitOK, syscall.SIGTERM)
+		})
+	}
+}
+
 // TestFollowingAfterACut goes on without a word where only the connection has ended, not the daemon.
 func TestFollowingAfterACut(t *testing.T) {
 	dir := t.TempDir()
