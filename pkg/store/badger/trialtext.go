@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -71,7 +70,7 @@ func (r *trialReader) assignment() searchspace.Assignment {
 		r.want("}")
 		r.pairs = append(r.pairs, p)
 	}
-	return slices.Clone(r.pairs)
+	return append(make(searchspace.Assignment, 0, len(r.pairs)), r.pairs...)
 }
 
 func (r *trialReader) observation() experiment.Observation {
@@ -90,7 +89,7 @@ func (r *trialReader) observation() experiment.Observation {
 		r.metrics = append(r.metrics, m)
 	}
 	r.want("}")
-	return experiment.Observation{Metrics: slices.Clone(r.metrics)}
+	return experiment.Observation{Metrics: append(make([]experiment.Metric, 0, len(r.metrics)), r.metrics...)}
 }
 
 // given reads a field that need not be there.
