@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
 )
 
@@ -41,6 +42,11 @@ func interruptible(parent context.Context) (ctx context.Context, second <-chan o
 		<-ended
 		cancel(nil)
 	}
+}
+
+// cutShort reports whether an error came of a signal, not of what had begun: a write that failed counts more.
+func cutShort(ctx context.Context, err error) bool {
+	return err != nil && errors.Is(context.Cause(ctx), errInterrupted) && !errors.Is(err, store.ErrFailed)
 }
 
 // interrupter is what ending a run early needs of a tuner.

@@ -86,6 +86,9 @@ func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) 
 	if errors.Is(err, store.ErrLocked) && dataDir(cfg.DataDir).served() {
 		return a.runBeside(ctx, dataDir(cfg.DataDir), e, f.progress, err)
 	}
+	if cutShort(ctx, err) {
+		return exit{exitInterrupted, nil}
+	}
 	if err != nil {
 		return fmt.Errorf("run experiment: %w", err)
 	}
@@ -109,6 +112,8 @@ func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experime
 	defer c.Close()
 	created, err := c.submit(ctx, e)
 	switch {
+	case cutShort(ctx, err):
+		return exit{exitInterrupted, nil}
 	case status.Code(err) == codes.FailedPrecondition:
 		return fmt.Errorf("run experiment: %w", locked)
 	case err != nil:
@@ -126,7 +131,7 @@ func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experime
 func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mode string, second <-chan os.Signal) error {
 	submitted, err := d.tuner.Submit(ctx, e)
 	switch {
-	case err != nil && errors.Is(context.Cause(ctx), errInterrupted):
+	case cutShort(ctx, err):
 		return exit{exitInterrupted, nil}
 	case err != nil:
 		if cause := context.Cause(ctx); cause != nil {

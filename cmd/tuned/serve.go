@@ -102,10 +102,14 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 	ctx, second, stop := interruptible(parent)
 	defer stop()
 	outliveReader()
+	signalled := ctx
 	ctx, d, err := a.startDaemon(ctx, &cfg, role{
 		prepare: cfg.prepare, tcp: cfg.Listen != listenNone, hosts: append(cfg.Hosts, shown.names()...), also: a.serveLog(), drain: drainTime,
 		shown: shown,
 	})
+	if cutShort(signalled, err) {
+		return nil
+	}
 	if err != nil {
 		err = fmt.Errorf("serve: %w", err)
 		if errors.Is(err, store.ErrLocked) {

@@ -90,6 +90,9 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 	if err == nil && f.wait {
 		err = a.followRemote(ctx, &f.at, r.Experiment.Key(), f.progress)
 	}
+	if cutShort(ctx, err) && !errors.As(err, new(exit)) {
+		return exit{exitInterrupted, nil}
+	}
 	if e := (exit{}); err != nil && !errors.As(err, &e) {
 		return fmt.Errorf("submit experiment: %w", err)
 	}
