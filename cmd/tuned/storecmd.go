@@ -124,12 +124,12 @@ func (a *app) restore(p *place, file string) error {
 	if err := d.create(); err != nil {
 		return err
 	}
-	err := a.withFile(file, func(from io.Reader) error { return badger.Restore(d.store(), from) })
-	switch {
-	case errors.Is(err, store.ErrConflict):
+	err := a.withFile(file, func(from io.Reader) error { return doing("restore "+file, badger.Restore(d.store(), from)) })
+	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("restore %s: %s is not empty; give another --data-dir", file, d.store())
-	case err != nil:
-		return fmt.Errorf("restore %s: %w", file, err)
+	}
+	if err != nil {
+		return err
 	}
 	fmt.Fprintf(a.stdout, "%s restored; %s goes on with it\n", d, hint(append([]string{"serve"}, p.whereData()...)...))
 	return nil
@@ -156,7 +156,7 @@ func (a *app) storeVerifyCommand() *cobra.Command {
 and looking for broken invariants in that.`,
 		Args: words(1, 1, "FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return doing("verify "+args[0], a.verify(c.Context(), args[0]))
+			return doing("verify", a.verify(c.Context(), args[0]))
 		},
 	}
 }
@@ -168,7 +168,7 @@ func (a *app) verify(ctx context.Context, file string) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	d := dataDir(dir)
-	err = a.withFile(file, func(from io.Reader) error { return badger.Restore(d.store(), from) })
+	err = a.withFile(file, func(from io.Reader) error { return doing("verify "+file, badger.Restore(d.store(), from)) })
 	if err != nil {
 		return err
 	}
