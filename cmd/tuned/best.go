@@ -52,6 +52,7 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 			Kept  []kept      `json:"constraints,omitempty"`
 		}{best.Best, best.Front, best.Kept})
 	}
+	best.columns = a.columns()
 	best.print(a.stdout)
 	if best.Best.Log != "" && best.Front == nil {
 		fmt.Fprintf(a.stdout, "Log:         %s\n", best.Best.Log)

@@ -18,6 +18,7 @@ type chosen struct {
 	Kept  []kept      `json:"constraints,omitempty"` // one per constraint
 
 	metrics []string // of all objectives and constraints
+	columns int      // of the terminal that it is printed to; 0: none
 }
 
 // kept is a constraint and how many trials keep it.
@@ -155,7 +156,7 @@ func (c *chosen) printFront(w io.Writer) {
 		}
 		t.add(append(cells, b.Flags)...)
 	}
-	t.indent(w)
+	t.indentWithin(w, c.columns)
 }
 
 // markFront says of each trial whether it is on the front, which has the given numbers.

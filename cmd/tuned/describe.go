@@ -82,8 +82,8 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 	if err := explainSpace(out, &w.Spec); err != nil {
 		return err
 	}
-	describeFound(out, &w, dir, latest, time.Now())
-	printEvents(out, events)
+	a.describeFound(out, &w, dir, latest, time.Now())
+	a.printEvents(out, events)
 	if len(advice) > 0 {
 		heading(out, "What to do")
 		for _, line := range advice {
@@ -94,7 +94,7 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 }
 
 // describeFound writes what has come of an experiment so far. dir is the data directory, "" when it is elsewhere.
-func describeFound(out io.Writer, w *whole, dir string, latest map[uint64]map[string]number, now time.Time) {
+func (a *app) describeFound(out io.Writer, w *whole, dir string, latest map[uint64]map[string]number, now time.Time) {
 	heading(out, "Found")
 	r := newResult(w.Experiment, w.trials, logsOf(w.Experiment, dir), now)
 	switch {
@@ -103,9 +103,10 @@ func describeFound(out io.Writer, w *whole, dir string, latest map[uint64]map[st
 	case r.Best == nil:
 		fmt.Fprintln(out, "  nothing yet")
 	}
+	r.columns = max(0, a.columns()-gap)
 	r.chosen.print(indented{out})
 	fmt.Fprintf(out, "  Trials:      %s\n", r.trialText())
-	printRunning(out, w, latest, now)
+	a.printRunning(out, w, latest, now)
 	printFailures(indented{out}, r.Failures)
 }
 
@@ -113,7 +114,7 @@ func describeFound(out io.Writer, w *whole, dir string, latest map[uint64]map[st
 const shownRunning = 20
 
 // printRunning writes what the trials that run have measured.
-func printRunning(out io.Writer, w *whole, latest map[uint64]map[string]number, now time.Time) {
+func (a *app) printRunning(out io.Writer, w *whole, latest map[uint64]map[string]number, now time.Time) {
 	metrics := metricNames(w.Spec.Objective)
 	t := table{header: append(append([]string{"running", "for"}, metrics...), "parameters")}
 	for i := range w.trials {
@@ -130,7 +131,7 @@ func printRunning(out io.Writer, w *whole, latest map[uint64]map[string]number, 
 	}
 	if len(t.rows) > 0 {
 		fmt.Fprintln(out)
-		t.indent(out)
+		t.indentWithin(out, a.columns())
 	}
 }
 
@@ -221,10 +222,13 @@ func algorithmText(s *experiment.Spec) string {
 	return text
 }
 
-// when is a time and how long ago it was; "" for none.
+// when is a time and how long ago it was, or when it will be; "" for none.
 func when(t, now time.Time) string {
 	if t.IsZero() {
 		return ""
+	}
+	if ahead := t.Sub(now); ahead > time.Minute { // more than clocks differ
+		return fmt.Sprintf("%s (in %s)", t.Local().Format(time.RFC3339), clock(ahead))
 	}
 	return fmt.Sprintf("%s (%s ago)", t.Local().Format(time.RFC3339), clock(now.Sub(t)))
 }
@@ -252,7 +256,7 @@ func describeBudget(out io.Writer, m *tunedv1.Experiment) {
 }
 
 // printEvents writes the last events.
-func printEvents(out io.Writer, events []*tunedv1.Event) {
+func (a *app) printEvents(out io.Writer, events []*tunedv1.Event) {
 	heading(out, "Events")
 	if len(events) == 0 {
 		fmt.Fprintln(out, "  none")
@@ -268,9 +272,9 @@ func printEvents(out io.Writer, events []*tunedv1.Event) {
 		if e.GetWarning() {
 			reason += " (warning)"
 		}
-		t.add(instant(e.GetTime()).Local().Format(time.DateTime), e.GetTrial(), reason, firstLine(e.GetMessage()))
+		t.add(instant(e.GetTime()).Local().Format(time.RFC3339), e.GetTrial(), reason, firstLine(e.GetMessage()))
 	}
-	t.indent(out)
+	t.indentWithin(out, a.columns())
 }
 
 func (a *app) describeTrial(ctx context.Context, f *describeFlags, name, trial string) error {
@@ -309,7 +313,7 @@ func (a *app) describeTrial(ctx context.Context, f *describeFlags, name, trial s
 	}
 	a.printTrial(t, &known, log)
 	printMetrics(a.text(), t, latest[t.GetNumber()])
-	printEvents(a.text(), events)
+	a.printEvents(a.text(), events)
 	return nil
 }
 

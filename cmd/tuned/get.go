@@ -156,7 +156,8 @@ func (f *getFlags) shownName(e *tunedv1.Experiment) string {
 func experimentTable(list []*tunedv1.Experiment, format string, driven bool, now time.Time) *table {
 	t := &table{
 		header: []string{"namespace", "name", "state", "algorithm", "trials", "budget", "running", "failed", "best", "value", "age"},
-		spare:  []string{"best", "algorithm", "tags", "failed", "budget"},
+		spare:  []string{"best", "algorithm", "tags", "failed", "budget", "running", "namespace"},
+		soft:   []string{"value", "state"},
 	}
 	tagged := slices.ContainsFunc(list, func(e *tunedv1.Experiment) bool { return len(e.GetTags()) > 0 })
 	if tagged {
@@ -165,7 +166,7 @@ func experimentTable(list []*tunedv1.Experiment, format string, driven bool, now
 	for _, e := range list {
 		cells := experimentCells(e, format, driven, now)
 		if tagged {
-			cells = append(cells, strings.Join(e.GetTags(), " "))
+			cells = append(cells, strings.Join(e.GetTags(), ", "))
 		}
 		t.add(cells...)
 	}

@@ -34,11 +34,13 @@ type bestTrial struct {
 	Number     uint64            `json:"number"`
 	Value      number            `json:"value"` // of the objective
 	Metrics    map[string]number `json:"metrics"`
+	Latest     map[string]number `json:"latest"` // the last values of the metrics
 	Parameters map[string]string `json:"parameters"`
 	Flags      string            `json:"flags"` // the parameters as --name=value, quoted for a shell
 	Log        string            `json:"log,omitempty"`
 
-	order []string // metrics, the objective first
+	order  []string          // metrics, the objective first
+	beside map[string]string // what is said of those that are additional, see experiment.Observation
 }
 
 // newResult sums up an experiment at now. logs tells where trials keep theirs.
@@ -78,11 +80,16 @@ func age(e *experiment.Experiment, now time.Time) time.Duration {
 func newBestTrial(t *experiment.Trial, o *experiment.Objective, logs logs) bestTrial {
 	b := bestTrial{
 		Trial: t.Name, Number: t.Number, Value: number(objectiveOf(t, o)),
-		Metrics: map[string]number{}, Parameters: parameterMap(t.Assignment), Flags: flags(t.Assignment),
+		Metrics: map[string]number{}, Latest: map[string]number{}, beside: map[string]string{}, Parameters: parameterMap(t.Assignment), Flags: flags(t.Assignment),
 		Log: logs.file(t), order: metricNames(o),
 	}
 	for _, metric := range b.order {
 		b.Metrics[metric] = number(metricOf(t, metric, o))
+		latest, _ := t.Observation.Latest(metric) // else NaN
+		b.Latest[metric] = number(latest)
+	}
+	for _, metric := range o.AdditionalMetricNames {
+		b.beside[metric] = t.Observation.Beside(metric, o)
 	}
 	return b
 }
@@ -140,6 +147,9 @@ func (b *bestTrial) metricText() string {
 	words := make([]string, len(b.order))
 	for i, metric := range b.order {
 		words[i] = visible(metric) + "=" + exact(float64(b.Metrics[metric]))
+		if more := b.beside[metric]; more != "" {
+			words[i] += " (" + more + ")"
+		}
 	}
 	return strings.Join(words, " ")
 }

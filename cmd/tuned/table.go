@@ -19,6 +19,7 @@ type table struct {
 	header []string
 	rows   [][]string
 	spare  []string // columns that a narrow terminal may leave out, these first
+	soft   []string // columns that a narrow terminal may cut, these first
 	least  []int    // widths that columns have at least; nil, or one of each
 }
 
@@ -90,8 +91,11 @@ func (t *table) width() int {
 // leastText is what is always left of the last column, in columns of a terminal.
 const leastText = 20
 
-// fit makes the table at most so many columns wide, as far as that goes: it shortens numbers, cuts the last column,
-// and leaves out spare columns, whose names it returns.
+// leastSoft is what is always left of a soft column, in columns of a terminal.
+const leastSoft = 9
+
+// fit makes the table at most so many columns wide, as far as that goes: it shortens numbers, cuts the last column and
+// soft ones, and leaves out spare columns, whose names it returns.
 func (t *table) fit(columns int) (left []string) {
 	if t.width() <= columns {
 		return nil
@@ -101,9 +105,8 @@ func (t *table) fit(columns int) (left []string) {
 			row[j] = shortNumber(cell)
 		}
 	}
-	last := func() int { return t.widths()[len(t.header)-1] }
 	for _, name := range t.spare {
-		if t.width()-max(0, last()-leastText) <= columns {
+		if t.width()-t.slack() <= columns {
 			break
 		}
 		if j := slices.Index(t.header, name); j >= 0 {
@@ -111,11 +114,35 @@ func (t *table) fit(columns int) (left []string) {
 			left = append(left, name)
 		}
 	}
-	room := max(leastText, last()-(t.width()-columns))
-	for _, row := range t.rows {
-		row[len(row)-1] = cut(visible(row[len(row)-1]), room)
+	t.cut(len(t.header)-1, leastText, columns)
+	for _, name := range t.soft {
+		t.cut(slices.Index(t.header, name), leastSoft, columns)
 	}
 	return left
+}
+
+// slack is by how many columns of a terminal the table can be cut.
+func (t *table) slack() int {
+	widths := t.widths()
+	slack := max(0, widths[len(widths)-1]-leastText)
+	for _, name := range t.soft {
+		if j := slices.Index(t.header, name); j >= 0 {
+			slack += max(0, widths[j]-leastSoft)
+		}
+	}
+	return slack
+}
+
+// cut makes a column narrower, to least at least, as far as it takes to make the table so many columns wide.
+func (t *table) cut(j, least, columns int) {
+	over := t.width() - columns
+	if j < 0 || over <= 0 {
+		return
+	}
+	room := max(least, t.widths()[j]-over)
+	for _, row := range t.rows {
+		row[j] = cut(visible(row[j]), room)
+	}
 }
 
 // drop takes a column away.
@@ -168,6 +195,14 @@ func upper(names []string) []string {
 		out[i] = strings.ToUpper(name)
 	}
 	return out
+}
+
+// indentWithin is indent on a terminal of so many columns; 0: on none.
+func (t *table) indentWithin(w io.Writer, columns int) {
+	if columns > 0 {
+		t.fit(columns - gap)
+	}
+	t.indent(w)
 }
 
 // indent writes the table as columns, two spaces in.

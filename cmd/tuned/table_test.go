@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"charm.land/lipgloss/v2"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 )
 
 func TestTableLinesUp(t *testing.T) {
@@ -74,6 +77,28 @@ func TestTableFits(t *testing.T) {
 				t.Errorf("left out %q, want %q; got\n%s", left, tt.left, out.String())
 			}
 		})
+	}
+}
+
+// TestExperimentsFitANarrowTerminal: of a list of experiments the names, the states and the values stay.
+func TestExperimentsFitANarrowTerminal(t *testing.T) {
+	list := []*tunedv1.Experiment{{
+		Namespace: "default", Name: "several", State: "Running", Algorithm: "random", Counts: &tunedv1.Counts{Trials: 12},
+		Infeasible: 12, Created: timestamppb.New(time.Unix(0, 0)), Tags: []string{"good so", "far"},
+	}}
+	tb := experimentTable(list, "table", false, time.Unix(3600, 0))
+	tb.fit(44)
+	var out strings.Builder
+	_ = tb.print(&out, "table") // a Builder takes everything
+	for row := range strings.Lines(out.String()) {
+		if w := lipgloss.Width(strings.TrimRight(row, "\n")); w > 44 {
+			t.Errorf("%d columns: %q", w, row)
+		}
+	}
+	for _, want := range []string{"several", "Running", "12 trial"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, out.String())
+		}
 	}
 }
 

@@ -113,7 +113,11 @@ func (c *client) trialList(ctx context.Context, key experiment.Key, filter strin
 func (a *app) printTrials(l *trialList, format string) error {
 	switch format {
 	case "table", "csv":
-		return a.printTable(l.table(format), format)
+		t := l.table(format)
+		if last := len(t.header) - 1; format == "table" && !slices.ContainsFunc(t.rows, func(row []string) bool { return row[last] != "" }) {
+			t.drop(last) // no trial has a message
+		}
+		return a.printTable(t, format)
 	case "name":
 		for i := range l.records {
 			fmt.Fprintln(a.stdout, visible(l.records[i].Trial))
@@ -164,7 +168,7 @@ func (l *trialList) lastCells(r *trialRecord, tagged bool, format string) (cells
 		cells = append(cells, yesNo(r.Front))
 	}
 	if tagged {
-		cells = append(cells, strings.Join(r.Tags, " "))
+		cells = append(cells, strings.Join(r.Tags, ", "))
 	}
 	took, message := "", r.Message
 	if finite(float64(r.Seconds)) {

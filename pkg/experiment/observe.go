@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"fmt"
 	"errors"
 	"math"
 	"strconv"
@@ -47,6 +48,21 @@ func Observe(o *Objective, ms []Measurement) Observation {
 // the metric has no better one.
 func (o Observation) Value(metric string, objective *Objective) (float64, bool) {
 	return o.value(metric, objective.strategy(metric))
+}
+
+// Latest returns the last value that a trial had of a metric, as Value does.
+func (o Observation) Latest(metric string) (float64, bool) { return o.value(metric, strategyLatest) }
+
+// Beside says of a metric, whose least or greatest value counts, which it is and what the latest was; "" where that is
+// the same.
+func (o Observation) Beside(metric string, objective *Objective) string {
+	counts, ok := o.Value(metric, objective)
+	latest, known := o.Latest(metric)
+	if !ok || !known || counts == latest || math.IsNaN(counts) && math.IsNaN(latest) {
+		return ""
+	}
+	of := map[string]string{strategyMin: "least", strategyMax: "greatest"}[objective.strategy(metric)]
+	return fmt.Sprintf("%s of its values; latest %s", of, strconv.FormatFloat(latest, 'g', -1, 64))
 }
 
 func (o Observation) value(metric, strategy string) (float64, bool) {

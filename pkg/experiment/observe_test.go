@@ -84,6 +84,31 @@ func series(metric string, texts ...string) []Measurement {
 	return ms
 }
 
+func TestBesideTheValueThatCounts(t *testing.T) {
+	o := &Objective{Type: "minimize", ObjectiveMetricName: "loss", MetricStrategies: []MetricStrategy{{Name: "last", Value: "latest"}, {Name: "most", Value: "max"}}}
+	tests := []struct{ name, metric, min, max, latest, want string }{
+		{"the least", "accuracy", "0.1", "0.9", "0.9", "least of its values; latest 0.9"},
+		{"the greatest", "most", "0.1", "0.9", "0.5", "greatest of its values; latest 0.5"},
+		{"one value", "accuracy", "0.1", "0.1", "0.1", ""},
+		{"the latest counts", "last", "0.1", "0.9", "0.5", ""},
+		{"the same in other words", "accuracy", "0.5", "0.9", "5e-1", ""},
+		{"ends with NaN", "accuracy", "0.1", "0.9", "NaN", "least of its values; latest NaN"},
+		{"only NaN", "accuracy", "NaN", "NaN", "NaN", ""},
+		{"none", "absent", "", "", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var obs Observation
+			if tt.min != "" {
+				obs.Metrics = []Metric{{Name: tt.metric, Min: tt.min, Max: tt.max, Latest: tt.latest}}
+			}
+			if got := obs.Beside(tt.metric, o); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestObservedValue(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	tests := []struct {

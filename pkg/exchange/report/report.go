@@ -182,9 +182,22 @@ func (r *report) facts() []pair {
 			end = *s.CompletionTime
 		}
 		facts = append(facts, pair{"Began", s.StartTime.UTC().Format("2006-01-02 15:04:05 UTC")},
-			pair{"Took", max(0, end.Sub(*s.StartTime)).Round(time.Millisecond).String()})
+			pair{"Took", took(end.Sub(*s.StartTime))})
+	}
+	if n := r.Experiment.Note; len(n.Tags) > 0 || n.Text != "" {
+		facts = append(facts, pair{"Tags", strings.Join(n.Tags, ", ")}, pair{"Note", n.Text})
 	}
 	return facts
+}
+
+// took is a duration, of days without the parts of a minute.
+func took(d time.Duration) string {
+	const day = 24 * time.Hour
+	d = max(0, d)
+	if d < day {
+		return d.Round(time.Millisecond).String()
+	}
+	return fmt.Sprintf("%dd%s", d/day, strings.TrimSuffix((d%day).Truncate(time.Minute).String(), "0s"))
 }
 
 func constraintText(c *experiment.Constraint) string {
@@ -221,7 +234,11 @@ func (r *report) findBest() {
 		}
 	}
 	for _, name := range o.AdditionalMetricNames {
-		r.Best.Metrics = append(r.Best.Metrics, pair{name, r.metric(&t, name)})
+		text := r.metric(&t, name)
+		if more := t.Observation.Beside(name, o); more != "" {
+			text += " (" + more + ")"
+		}
+		r.Best.Metrics = append(r.Best.Metrics, pair{name, text})
 	}
 	for _, p := range t.Assignment {
 		r.Best.Parameters = append(r.Best.Parameters, pair{p.Name, p.Value})

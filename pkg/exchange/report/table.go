@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
+	"strings"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
@@ -35,8 +35,16 @@ func (r *report) newTable() table {
 		t.Header = append(t.Header, p.Name)
 	}
 	t.Header = append(t.Header, "took", "trial", "reason")
+	noted := slices.ContainsFunc(r.Trials, func(t experiment.Trial) bool { return len(t.Note.Tags) > 0 || t.Note.Text != "" })
+	if noted {
+		t.Header = append(t.Header, "tags", "note")
+	}
 	for _, trial := range r.listed() {
-		t.Rows = append(t.Rows, r.row(trial, metrics))
+		row := r.row(trial, metrics)
+		if noted {
+			row.Cells = append(row.Cells, strings.Join(trial.Note.Tags, ", "), trial.Note.Text)
+		}
+		t.Rows = append(t.Rows, row)
 	}
 	t.Note = "Numbers are shortened"
 	if more := len(r.Trials) - len(t.Rows); more > 0 {
@@ -81,11 +89,11 @@ func (r *report) row(t *experiment.Trial, metrics []string) row {
 		out.Cells = append(out.Cells, brief(r.metric(t, m)))
 	}
 	out.Cells = append(out.Cells, r.cells(t)...)
-	took := ""
+	ran := ""
 	if !t.Started.IsZero() && !t.Finished.Before(t.Started) {
-		took = t.Finished.Sub(t.Started).Round(time.Millisecond).String()
+		ran = took(t.Finished.Sub(t.Started))
 	}
-	return row{out.Class, append(out.Cells, took, t.Name, t.Reason)}
+	return row{out.Class, append(out.Cells, ran, t.Name, t.Reason)}
 }
 
 // cells are the values of a trial's parameters, empty where one is not active.
