@@ -57,6 +57,9 @@ func (s *sim) mayRun(w *work) {
 	if !x.stopped.IsZero() && time.Since(x.stopped) > s.pace {
 		s.broken("%s runs, though its experiment was stopped %s ago", w, time.Since(x.stopped))
 	}
+	if mark, pruned := x.pruned[w.trial]; pruned && time.Since(mark.since) > s.pace {
+		s.broken("%s runs, though a rule stopped it %s ago (%s)", w, time.Since(mark.since), mark.reason)
+	}
 	if since, halted := x.halted[w.trial]; halted && time.Since(since) > s.pace {
 		s.broken("%s runs, though it was stopped %s ago", w, time.Since(since))
 	}
@@ -98,15 +101,25 @@ func (s *sim) report(w *work, attempt int) {
 		if err != nil {
 			break
 		}
+		tight := w.of.ruled() && s.chance(15) // so that what a rule says cannot be stored
+		s.life.store.tight.Store(tight)
 		_ = stream.Send(&tunedv1.ReportRequest{Measurements: wire(w.measured[part[0]:part[1]])}) // Recv has its error
 		if s.chance(5) {
 			s.rest() // it is stored, and the answer is lost with the connection
+			s.life.store.tight.Store(false)
 			s.say("%s: the connection breaks", w)
 			cancel()
 			err = status.FromContextError(context.Canceled).Err()
 			break
 		}
-		_, err = s.acknowledged(w, stream)
+		if _, err = s.acknowledged(w, stream); err == nil {
+			s.checkSentence(w.of, w.number, w.attempt)
+		}
+		if tight {
+			s.say("%s: there was space for measurements alone: %s", w, status.Code(err))
+			s.rest()
+			s.life.store.tight.Store(false)
+		}
 	}
 	s.say("%s reports %d, %d acknowledged: %s", w, len(w.measured), w.acked, status.Code(err))
 	s.refused(w, err)

@@ -33,7 +33,7 @@ func (s *sim) client(x *trialled) {
 	switch n := s.random.IntN(10); {
 	case n < 5:
 		s.ask(x)
-	case n < 9:
+	case n < 9 && !(x.ruled() && n > 6): // rules need something to look at
 		s.tell(x)
 	default:
 		s.consult(x)
@@ -182,13 +182,14 @@ func (s *sim) consult(x *trialled) {
 		s.broken("%s: %d of %d measurements of %s are acknowledged, were %d before (I3)", x.key, acked, len(ms), r.id, r.acked)
 	}
 	r.acked = answer.GetAckedSeq()
+	s.checkSentence(x, t.Number, t.Attempt)
 }
 
 // late looks whether a refused result came too late.
 func (s *sim) late(x *trialled, r *request, err error) {
 	trials, _ := s.life.store.Trials(context.Background(), x.key)
 	t, _ := experiment.FindTrial(trials, r.trial)
-	stopped := t.State == experiment.TrialKilled || t.State == experiment.TrialEarlyStopped && x.haltedPerhaps[t.Name]
+	stopped := t.State == experiment.TrialKilled || t.State == experiment.TrialEarlyStopped && (t.Pruned != "" || x.haltedPerhaps[t.Name])
 	if r.known || t.Reason != "TimedOut" && t.State.Final() && !stopped {
 		s.broken("%s: the result of %s is refused, its trial is %s (%s): %v", x.key, r.id, t.State, t.Reason, err)
 	}

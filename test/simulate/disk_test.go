@@ -79,6 +79,7 @@ type gate struct {
 	dead   *atomic.Bool
 	fails  atomic.Bool // the next write does
 	broken atomic.Bool // and so all later ones
+	tight  atomic.Bool // there is space for measurements alone
 }
 
 func (g *gate) write(act func() error) error {
@@ -112,7 +113,13 @@ func (g *gate) Create(ctx context.Context, e *experiment.Experiment) error {
 }
 
 func (g *gate) Commit(ctx context.Context, k experiment.Key, c store.Change) (revision uint64, err error) {
-	err = g.write(func() error { revision, err = g.Store.Commit(ctx, k, c); return err })
+	err = g.write(func() error {
+		if g.tight.Load() {
+			return fmt.Errorf("simulated: %w", store.ErrFull)
+		}
+		revision, err = g.Store.Commit(ctx, k, c)
+		return err
+	})
 	return revision, err
 }
 

@@ -39,7 +39,7 @@ func (s *sim) newTrialled(n int) *trialled {
 		key: experiment.Key{Namespace: "default", Name: s.name(n)}, external: r.IntN(3) == 0,
 		seen: map[uint64]experiment.Trial{}, people: newPeople(),
 	}
-	parallel, budget, seed := int32(1+r.IntN(5)), int32(15+r.IntN(40)), s.seed
+	parallel, budget, seed := int32(1+r.IntN(5)), int32(15+r.IntN(40)), s.seed<<16+uint64(n)
 	e := &experiment.Experiment{
 		Metadata: experiment.Metadata{Namespace: x.key.Namespace, Name: x.key.Name},
 		Spec: experiment.Spec{
@@ -58,6 +58,7 @@ func (s *sim) newTrialled(n int) *trialled {
 		},
 	}
 	s.limit(e)
+	s.rule(e)
 	if x.external {
 		limit := experiment.Duration(2 * s.pace) // that a client may take for a trial
 		e.Spec.Tuned.TrialTimeout = &limit

@@ -64,6 +64,8 @@ type life struct {
 	run    chan error // capacity 1: what Run returned
 	served chan error
 	result error
+
+	sentences map[*trialled]map[uint64]sentence // by trial number, not known to be carried out
 }
 
 // boot starts the daemon, which goes on with all experiments.
@@ -72,11 +74,11 @@ func (s *sim) boot() {
 	if err != nil {
 		s.broken("the store cannot be opened: %v", err)
 	}
-	l := &life{sim: s, run: make(chan error, 1), served: make(chan error, 1)}
+	l := &life{sim: s, run: make(chan error, 1), served: make(chan error, 1), sentences: map[*trialled]map[uint64]sentence{}}
 	l.store = &gate{Store: opened, sim: s, dead: &l.dead}
 	l.runner = &handle{life: l, changed: make(chan experiment.Key, 10_000)}
 	s.life = l
-	l.tuner, err = tuner.New(tuner.Config{Store: l.store, Runner: l.runner, Algorithms: builtin.Registry(), Pruners: builtin.Pruners(), Now: time.Now, Log: zerolog.Nop()})
+	l.tuner, err = tuner.New(tuner.Config{Store: l.store, Runner: l.runner, Algorithms: builtin.Registry(), Pruners: l.witnessed(), Now: time.Now, Log: zerolog.Nop()})
 	if err != nil {
 		s.broken("%v", err)
 	}

@@ -84,6 +84,7 @@ func (s *sim) checkExperiment(ctx context.Context, x *trialled) {
 	s.checkMeasured(ctx, x, trials)
 	s.checkTold(ctx, x, trials)
 	s.checkPoints(x)
+	s.checkPruned(x, trials)
 	s.checkReason(x, e, trials)
 	s.checkImported(ctx, x, trials)
 }

@@ -85,6 +85,7 @@ type people struct {
 	trialNotes    map[uint64]*known[string]
 	halted        map[string]time.Time // trials that were stopped, and since when they know
 	haltedPerhaps map[string]bool      // and those of which they do not
+	pruned        map[string]mark      // trials that a rule has stopped
 	points        []*point
 
 	restarts bool      // a call is under way that may let it go on after its end
@@ -101,7 +102,7 @@ type people struct {
 }
 
 func newPeople() people {
-	return people{trialNotes: map[uint64]*known[string]{}, halted: map[string]time.Time{}, haltedPerhaps: map[string]bool{}}
+	return people{trialNotes: map[uint64]*known[string]{}, halted: map[string]time.Time{}, haltedPerhaps: map[string]bool{}, pruned: map[string]mark{}}
 }
 
 // mostActs is how much is done to one experiment.

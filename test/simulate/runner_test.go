@@ -161,6 +161,7 @@ func (s *sim) mayBegin(x *trialled, t *experiment.Trial, trials []experiment.Tri
 		most = max(most, p.parallel)
 	}
 	_, halted := x.halted[t.Name]
+	_, pruned := x.pruned[t.Name]
 	switch {
 	case err != nil || x.gone:
 		s.violate("trial %d of %s begins, which is gone (%v)", t.Number, x.key, err)
@@ -172,6 +173,8 @@ func (s *sim) mayBegin(x *trialled, t *experiment.Trial, trials []experiment.Tri
 		s.violate("trial %d of %s begins, which is paused", t.Number, x.key)
 	case halted:
 		s.violate("trial %d of %s begins, which was stopped", t.Number, x.key)
+	case pruned:
+		s.violate("trial %d of %s begins, which a rule has stopped", t.Number, x.key)
 	case len(x.alive()) >= int(most):
 		s.violate("%d workloads of %s run, at most %d may (I2)", len(x.alive())+1, x.key, most)
 	}

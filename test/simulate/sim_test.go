@@ -46,6 +46,7 @@ type sim struct {
 	moods  atomic.Int64 // faults of the runner
 
 	faults, restarts int
+	pruned           int // trials that rules stopped
 	sum              hash.Hash
 }
 
@@ -69,7 +70,7 @@ func (s *sim) end() {
 
 func (s *sim) figures() figures {
 	return figures{
-		trials: s.created(), faults: s.faults + int(s.moods.Load()), restarts: s.restarts, experiments: len(s.experiments),
+		trials: s.created(), faults: s.faults + int(s.moods.Load()), restarts: s.restarts, pruned: s.pruned, experiments: len(s.experiments),
 		virtual: time.Since(s.begun), trace: hex.EncodeToString(s.sum.Sum(nil)[:8]),
 	}
 }

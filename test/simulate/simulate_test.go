@@ -25,7 +25,7 @@ func onDisk(seed uint64) bool { return *disks || seed%diskEvery == 0 }
 
 // figures are what a run has gone through.
 type figures struct {
-	trials, faults, restarts, experiments int
+	trials, pruned, faults, restarts, experiments int
 	virtual                               time.Duration
 	trace                                 string // checksum
 }
@@ -61,6 +61,7 @@ func TestSimulation(t *testing.T) {
 		ok := t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			f := run(t, seed, onDisk(seed), false)
 			all.trials += f.trials
+			all.pruned += f.pruned
 			all.faults += f.faults
 			all.restarts += f.restarts
 			all.virtual += f.virtual
@@ -73,8 +74,8 @@ func TestSimulation(t *testing.T) {
 			t.Fatalf("seed %d fails; replay it with -seed %d", seed, seed)
 		}
 	}
-	t.Logf("%d seeds: %d trials (at least %d each), %d faults (at least %d), %d restarts, %.0f virtual hours (at least %.0f)",
-		*seeds, all.trials, least.trials, all.faults, least.faults, all.restarts, all.virtual.Hours(), least.virtual.Hours())
+	t.Logf("%d seeds: %d trials (at least %d each), %d of them stopped by rules, %d faults (at least %d), %d restarts, %.0f virtual hours (at least %.0f)",
+		*seeds, all.trials, least.trials, all.pruned, all.faults, least.faults, all.restarts, all.virtual.Hours(), least.virtual.Hours())
 }
 
 // TestReplay runs seeds twice: what happens follows from the seed.
