@@ -1,8 +1,8 @@
 package experiment
 
 import (
-	"fmt"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"

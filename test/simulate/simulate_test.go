@@ -26,8 +26,8 @@ func onDisk(seed uint64) bool { return *disks || seed%diskEvery == 0 }
 // figures are what a run has gone through.
 type figures struct {
 	trials, pruned, faults, restarts, experiments int
-	virtual                               time.Duration
-	trace                                 string // checksum
+	virtual                                       time.Duration
+	trace                                         string // checksum
 }
 
 // run simulates one seed. A broken promise ends the test, which names the seed.

@@ -241,7 +241,8 @@ func TestBandsEndWithTheirAxis(t *testing.T) {
 			}
 			x := dial{scale: scale{low: 0, high: 2, from: 0, to: 100}}
 			slice := []tuner.ModelPoint{
-				{Value: "0", Band: tuner.Band{Mean: 1, Low: 0.5, High: 2}}, {Value: "1", Band: tuner.Band{Mean: 0.01, Low: low, High: 1}},
+				{Value: "0", Band: tuner.Band{Mean: 1, Low: 0.5, High: 2}},
+				{Value: "1", Band: tuner.Band{Mean: 0.01, Low: low, High: 1}},
 				{Value: "2", Band: tuner.Band{Mean: 2, Low: 1, High: nan}},
 			}
 			p, r := newPlot(330, 220), &report{}
