@@ -85,11 +85,18 @@ def _address_in(data_dir):
         state = os.environ.get("XDG_STATE_HOME", "")
         state = state if os.path.isabs(state) else os.path.expanduser("~/.local/state")
         data_dir = os.path.join(state, "tuned-hpo")
+    elif not os.path.isdir(data_dir):
+        raise ValueError("data_dir %s: there is no such folder; it is the --data-dir of tuned serve" % data_dir)
     data_dir = os.path.realpath(data_dir)
     path = os.path.join(data_dir, "tuned.sock")
     if len(os.fsencode(path)) > 100:  # a socket's name may not be as long as that
         path = "/tmp/tuned-%d/%s.sock" % (os.getuid(), hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16])
     return ("unix:" + path, None) if os.path.exists(path) else (DEFAULT_SERVER, data_dir + "/token")
+
+
+def _shown(text):
+    """A text with what would drive a terminal, or break the line, written as in Python's literals."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _delays(seconds):
@@ -655,6 +662,7 @@ def study(name: str, space: Mapping[str, Parameter] | None = None, objective: An
         if not isinstance(parameter, Parameter):
             raise TypeError("study %s: space[%r]: want tuned.float(low, high), tuned.int(low, high) or "
                             "tuned.choice(values), got %r" % (name, key, parameter))
+    _check_where(name, where)
     if max_trials is not None and (isinstance(max_trials, bool) or not isinstance(max_trials, int)):
         raise TypeError("study %s: max_trials: want a whole number, got %r" % (name, max_trials))
     several = _objectives(name, objective) if space is not None or objective is not None else []
@@ -678,6 +686,17 @@ def study(name: str, space: Mapping[str, Parameter] | None = None, objective: An
     with contextlib.suppress(TypeError, ValueError):  # some choice is neither text, a number, a bool nor None
         notes = {CHOICES: json.dumps(typed)} if typed else {}
     return Study(client, _create(client, namespace, name, wanted, notes), space)
+
+
+def _check_where(name, where):
+    """Refuses arguments that neither study nor Client has, with the one that was meant."""
+    import difflib
+    known = [*study.__code__.co_varnames[:study.__code__.co_argcount], "server", "token",
+             "token_file", "data_dir", "timeout"]
+    for key in where:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            raise TypeError("study %s: there is no argument %s%s" % (name, key, "; did you mean %s?" % near[0] if near else ""))
 
 
 def _create(client, namespace, name, spec, annotations):
@@ -858,7 +877,7 @@ class Study:
         given = " ".join(name + "=" + _short(value) for name, value in trial.params.items())
         best = self.best
         found = "  best %s (%d)" % (_short(best.value), best.number) if best else ""
-        return "trial %d %s %s  %s%s" % (trial.number, trial.state, value, given, found)
+        return _shown("trial %d %s %s  %s%s" % (trial.number, trial.state, value, given, found))
 
     @property
     def best(self) -> Trial | None:

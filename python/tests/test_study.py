@@ -81,12 +81,24 @@ class TestStudy(rig.DaemonTest):
         for wrong, kind, says in (
                 ({"space": {"x": 3}}, TypeError, r"space\['x'\]: want tuned.float"), ({"space": [1]}, TypeError, "space: want a dict"),
                 ({"objective": "l"}, ValueError, "want objective="), ({"objective": []}, ValueError, "want objective="),
-                ({"objective": ("loss", "least")}, ValueError, "want objective="), ({"max_trials": "x"}, TypeError, "whole number, got 'x'")):
+                ({"objective": ("loss", "least")}, ValueError, "want objective="), ({"max_trials": "x"}, TypeError, "whole number, got 'x'"),
+                ({"maxtrials": 3}, TypeError, "no argument maxtrials; did you mean max_trials"), ({"colour": 3}, TypeError, "no argument colour$"),
+                ({"server": None, "data_dir": "/nowhere/at/all"}, ValueError, "data_dir /nowhere/at/all: there is no such folder")):
             with self.subTest(wrong), self.assertRaisesRegex(kind, says):
                 tuned.study("wrong", **dict(good, **wrong))
         with self.assertRaisesRegex(tuned.Error, r"spec\.parameters\[0\]") as caught:
             tuned.study("wrong", **dict(good, space={"x": tuned.float(1, 0)}))
         self.assertNotRegex(str(caught.exception), r"\d:\d")
+
+    def test_line_drives_no_terminal(self):
+        """What an objective raises is printed without what a terminal obeys, in one line."""
+        def fails(trial):
+            raise RuntimeError("red \x1b[31m\nnext")
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), self.assertLogs("tuned", "WARNING"):
+            self.study("red", max_trials=1).optimize(fails)
+        self.assertIn(r"red \x1b[31m\nnext", out.getvalue())
+        self.assertEqual(out.getvalue().count("\n"), 1)
 
     def test_told_and_enqueued(self):
         study = self.study("told")
