@@ -92,7 +92,8 @@ func rawSettings(text string) []RawSetting {
 }
 
 func TestRegistry(t *testing.T) {
-	r, err := NewRegistry(Definition{Name: "random"}, Definition{Name: "sobol", Aliases: []string{"qmc"}})
+	make := func(Problem, Values) (Suggester, error) { return nil, ErrNotBuilt }
+	r, err := NewRegistry(Definition{Name: "random", New: make}, Definition{Name: "planned"}, Definition{Name: "sobol", Aliases: []string{"qmc"}, New: make})
 	if err != nil {
 		t.Fatal(err)
 	}

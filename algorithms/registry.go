@@ -13,7 +13,7 @@ type Registry struct{ catalogue[Definition] }
 // NewRegistry makes a registry of the given definitions. A name or alias that two of them share, an
 // empty one and a default that its own Setting refuses are errors; all are reported at once.
 func NewRegistry(defs ...Definition) (*Registry, error) {
-	c, err := newCatalogue("algorithm", defs, func(d Definition) entry { return entry{d.Name, d.Aliases, d.Settings} })
+	c, err := newCatalogue("algorithm", defs, func(d Definition) entry { return entry{d.Name, d.Aliases, d.Settings, d.New != nil} })
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ type Pruners struct{ catalogue[PrunerDefinition] }
 
 // NewPruners makes a registry of the given rules; what is an error to NewRegistry is one here.
 func NewPruners(defs ...PrunerDefinition) (*Pruners, error) {
-	c, err := newCatalogue("early stopping rule", defs, func(d PrunerDefinition) entry { return entry{d.Name, d.Aliases, d.Settings} })
+	c, err := newCatalogue("early stopping rule", defs, func(d PrunerDefinition) entry { return entry{d.Name, d.Aliases, d.Settings, d.New != nil} })
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +37,7 @@ type catalogue[D any] struct {
 	kind   string // "algorithm", in messages
 	defs   []D
 	names  []string // parallel to defs
+	built  []string // those of them that can be made
 	byName map[string]int
 }
 
@@ -45,6 +46,7 @@ type entry struct {
 	name     string
 	aliases  []string
 	settings []Setting
+	built    bool
 }
 
 func newCatalogue[D any](kind string, defs []D, look func(D) entry) (catalogue[D], error) {
@@ -53,6 +55,9 @@ func newCatalogue[D any](kind string, defs []D, look func(D) entry) (catalogue[D
 	for i, d := range c.defs {
 		e := look(d)
 		c.names = append(c.names, e.name)
+		if e.built {
+			c.built = append(c.built, e.name)
+		}
 		for _, name := range append([]string{e.name}, e.aliases...) {
 			other, taken := c.byName[name]
 			switch {
@@ -95,7 +100,7 @@ func (c catalogue[D]) Lookup(name string) (found D, err error) {
 	if near := Nearest(name, names); near != "" {
 		return found, fmt.Errorf("unknown %s %q, did you mean %q?", c.kind, name, near)
 	}
-	return found, fmt.Errorf("unknown %s %q, known are %s", c.kind, name, strings.Join(c.names, ", "))
+	return found, fmt.Errorf("unknown %s %q, known are %s", c.kind, name, strings.Join(c.built, ", "))
 }
 
 // Names returns all names, in the order of registration, without aliases.

@@ -72,6 +72,7 @@ func (r refused) outageText(text string) string {
 		{"no such file or directory", "there is no such socket; start the daemon, or name another with --server"},
 		{"permission denied", "this user may not use the socket; run this as the daemon's user"},
 		{"first record does not look like a TLS handshake", "it speaks http, not https: give --server http://HOST:PORT"},
+		{"looked like an HTTP/1.1 header", "an HTTP server answers there, but not a tuned daemon; name another with --server, or give https:// where it wants that"},
 		{"frame too large", "it does not speak http, perhaps https: give --server https://HOST:PORT"},
 		{"signed by unknown authority", "its certificate is not signed by an authority that is trusted here: name that by --ca-file"},
 		{"context deadline exceeded", "it did not answer in time"},

@@ -82,6 +82,18 @@ func (a *app) wait(ctx context.Context, p *place, name, condition string, timeou
 	return nil
 }
 
+// met says that a condition holds.
+func met(condition string) string {
+	if n, ok := strings.CutPrefix(condition, "trials="); ok {
+		return n + " trials have ended"
+	}
+	switch condition {
+	case "running", "paused", "deleted":
+		return "it is " + condition
+	}
+	return "it has " + condition
+}
+
 // unmet says that a condition does not hold yet.
 func unmet(condition string) string {
 	if n, ok := strings.CutPrefix(condition, "trials="); ok {
@@ -122,7 +134,7 @@ func (w *waiter) look(e *tunedv1.Experiment) (done bool, err error) {
 func (w *waiter) lookAndTell(e *tunedv1.Experiment) (done bool, err error) {
 	if done, err = w.look(e); !done && err == nil && !w.told {
 		w.told = true
-		fmt.Fprintf(w.warn, "tuned: %s%s; waiting until it is so: %s\n", w.key, standing(e, true), w.condition)
+		fmt.Fprintf(w.warn, "tuned: %s%s; waiting until %s\n", w.key, standing(e, true), met(w.condition))
 	}
 	return done, err
 }

@@ -121,7 +121,7 @@ func TestWaitOutlastsTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := bufio.NewScanner(stderr)
-	saidLine(t, said, "waiting until it is so: paused")
+	saidLine(t, said, "waiting until it is paused")
 	s.exits(exitOK, syscall.SIGTERM)
 	saidLine(t, said, "waiting for it to come back")
 	s = startServe(t, dir)

@@ -35,10 +35,13 @@ func (a *app) writeTo(file string, mode fs.FileMode, f func(io.Writer) error) er
 	return replaceFile(file, target, mode, f)
 }
 
-// buffered lets f write to w.
+// buffered lets f write to w, and returns its first error.
 func buffered(w io.Writer, f func(io.Writer) error) error {
 	out := bufio.NewWriter(w)
-	return errors.Join(f(out), out.Flush())
+	if err := f(out); err != nil {
+		return err
+	}
+	return out.Flush()
 }
 
 // followLinks returns what a symbolic link leads to in the end, which need not exist; any other file is itself.

@@ -99,8 +99,7 @@ func (s *Study) finish(o *Options) experiment.Faults {
 	}
 	var faults experiment.Faults
 	if len(s.Trials) == 0 {
-		faults = append(faults, experiment.Fault{Detail: "it holds no trial"})
-		spec.MaxTrialCount = nil
+		return experiment.Faults{{File: o.File, Detail: "it holds no trial"}}
 	}
 	faults = append(faults, experiment.Validate(e, experiment.Options{})...)
 	if len(faults) == 0 {
