@@ -163,6 +163,9 @@ func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err err
 	if trial.State.Final() {
 		return trial.Number, d.late(trial, r, before)
 	}
+	if err := contiguous(r.Measurements, len(before)); err != nil {
+		return 0, fmt.Errorf("trial %s: %w", trial.Name, err)
+	}
 	ms := following(r.Measurements, before)
 	obs := experiment.Observe(d.e.Spec.Objective, append(before, ms...))
 	verdict := verdict(r, obs, &d.e.Spec)
@@ -210,6 +213,22 @@ func (d *driver) repeated(t *experiment.Trial, r Result, stored []experiment.Mea
 		}
 	}
 	return true
+}
+
+// contiguous refuses measurements whose numbers, where they have some, have gaps or begin neither at 1 nor behind those
+// that were reported before: some are missing.
+func contiguous(ms []experiment.Measurement, before int) error {
+	for i := range ms {
+		switch seq := ms[i].Seq; {
+		case i == 0 && (seq <= 1 || seq == uint64(before)+1):
+		case i > 0 && (seq == 0 && ms[i-1].Seq == 0 || ms[i-1].Seq > 0 && seq == ms[i-1].Seq+1):
+		case i == 0:
+			return fmt.Errorf("measurement %d follows %d: %w", seq, before, store.ErrInvalid)
+		default:
+			return fmt.Errorf("measurement %d follows %d: %w", seq, ms[i-1].Seq, store.ErrInvalid)
+		}
+	}
+	return nil
 }
 
 // following returns measurements with the sequence numbers that follow those told or reported before.
@@ -261,6 +280,9 @@ func (d *driver) takeOver(ctx context.Context, j *job, r Result) error {
 		return nil
 	}
 	if err := d.affords(); err != nil {
+		return fmt.Errorf("tell %s: %w", d.key, err)
+	}
+	if err := contiguous(r.Measurements, 0); err != nil {
 		return fmt.Errorf("tell %s: %w", d.key, err)
 	}
 	ms := following(r.Measurements, nil)

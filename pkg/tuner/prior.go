@@ -75,7 +75,7 @@ func (t *Tuner) unknownPrior(ctx context.Context, i int, key experiment.Key) err
 		names = append(names, e.Key().String())
 	}
 	f.Nearest = experiment.Nearest(key.String(), names)
-	return fmt.Errorf("%w: %w", f, store.ErrInvalid)
+	return fmt.Errorf("%w: %w", experiment.Faults{f}, store.ErrInvalid)
 }
 
 // kindsOf returns the types of a spec's parameters by their names.

@@ -14,6 +14,8 @@ func TestTellAgain(t *testing.T) {
 	value := func(step int64, text string) experiment.Measurement {
 		return experiment.Measurement{Seq: 1, Step: step, Metric: "loss", Text: text, Value: experiment.ParseValue(text)}
 	}
+	second := value(2, "0.5")
+	second.Seq = 2
 	reported := []experiment.Measurement{value(1, "0.9")}
 	results := map[string]Result{
 		"nothing":      {},
@@ -21,7 +23,7 @@ func TestTellAgain(t *testing.T) {
 		"with a step":  {Measurements: []experiment.Measurement{value(2, "0.5")}},
 		"the reported": {Measurements: reported},
 		"another":      {Measurements: []experiment.Measurement{value(0, "0.6")}},
-		"a curve":      {Measurements: []experiment.Measurement{value(1, "0.9"), value(2, "0.5")}},
+		"a curve":      {Measurements: []experiment.Measurement{value(1, "0.9"), second}},
 		"a failure":    {Failed: true, Message: "x"},
 		"another one":  {Failed: true, Message: "y"},
 	}
@@ -43,6 +45,34 @@ func TestTellAgain(t *testing.T) {
 				t.Errorf("%s, then %s: got %v", first, second, err)
 			}
 		}
+	}
+}
+
+// TestTellWithGaps: measurements that are told are those from the first on.
+func TestTellWithGaps(t *testing.T) {
+	tests := []struct {
+		name string
+		seqs []uint64
+		want error
+	}{
+		{"from the first on", []uint64{1, 2}, nil},
+		{"without numbers", []uint64{0, 0}, nil},
+		{"the first is missing", []uint64{2, 3}, ErrInvalid},
+		{"a gap", []uint64{1, 3}, ErrInvalid},
+		{"back", []uint64{1, 1}, ErrInvalid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, builtin.Registry())
+			key := r.create(clientsOwn("e", 1, 9))
+			result := Result{Trial: r.ask1(key).Name}
+			for i, seq := range tt.seqs {
+				result.Measurements = append(result.Measurements, experiment.Measurement{Seq: seq, Step: int64(i), Metric: "loss", Text: "1", Value: 1})
+			}
+			if _, err := r.Tell(t.Context(), key, result); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
 	}
 }
 
