@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,6 +21,8 @@ type table struct {
 	lines  []int    // on which the rows begin
 	use    []string // what each column stands for: "number", "params.lr", "metrics.loss"; "" is nothing
 	faults experiment.Faults
+
+	decimalComma bool // numbers may be written 0,5: cells are separated by something else
 
 	numbers map[uint64]int // of the trials, and the lines on which they are
 }
@@ -44,6 +47,9 @@ func readCSV(r io.Reader, o *Options) (*Study, error) {
 	s := &Study{Experiment: &experiment.Experiment{}}
 	rows := len(c.faults)
 	c.assign()
+	if c.decimalComma {
+		c.point()
+	}
 	if spec := c.spec(); len(c.faults) == rows { // else cells have no meaning
 		s.Experiment.Spec = *spec
 		s.Trials = c.trials(spec)
@@ -80,6 +86,7 @@ func (c *table) read(r io.Reader) error {
 	for _, comma := range ";\t" {
 		if !strings.Contains(first, ",") && strings.ContainsRune(first, comma) {
 			reader.Comma = comma
+			c.decimalComma = comma == ';'
 		}
 	}
 	var err error
@@ -106,6 +113,31 @@ func (c *table) read(r io.Reader) error {
 		}
 		c.rows, c.lines = append(c.rows, row), append(c.lines, line)
 	}
+}
+
+// commaNumber is a number with a comma before its decimals.
+var commaNumber = regexp.MustCompile(`^[-+]?\d+,\d+([eE][-+]?\d+)?$`)
+
+// point writes the numbers of parameters and metrics with a point before their decimals. Categories stay as they are.
+func (c *table) point() {
+	for k, use := range c.use {
+		name, parameter := strings.CutPrefix(use, parameterPrefix)
+		if !parameter && !strings.HasPrefix(use, metricPrefix) || parameter && c.category(name) {
+			continue
+		}
+		for _, row := range c.rows {
+			if text := strings.TrimSpace(row[k]); commaNumber.MatchString(text) {
+				row[k] = strings.Replace(text, ",", ".", 1)
+			}
+		}
+	}
+}
+
+// category reports whether the given spec has a categorical parameter of a name.
+func (c *table) category(name string) bool {
+	return c.Spec != nil && slices.ContainsFunc(c.Spec.Parameters, func(p experiment.ParameterSpec) bool {
+		return p.Name == name && p.ParameterType == "categorical"
+	})
 }
 
 // derived reports whether a column of ours follows from others. Names follow from the numbers, in the new experiment.

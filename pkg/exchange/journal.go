@@ -164,7 +164,7 @@ func (j *journal) trial(t *experiment.Trial) {
 	if t.State.Final() {
 		c.Complete = new(pythonTime(later(later(t.Created, t.Started), t.Finished)))
 	}
-	if excess := spec.Excess(spec.ValueOf(t)); len(excess) > 0 && (c.State == stateComplete || c.State == statePruned) {
+	if excess := spec.Excess(spec.ValueOf(t)); len(excess) > 0 && (c.State == stateComplete || c.State == statePruned || t.State == experiment.TrialSucceeded) {
 		c.SystemAttrs[attrConstraints] = pythonNumbers(excess)
 	}
 	j.write(c, `,"intermediate_values":`+curveText(j.curve(t)))

@@ -172,6 +172,8 @@ type converter struct {
 	names  []string // of the parameters, in the order in which trials had them
 	faults experiment.Faults
 	out    *Study
+
+	renamed []string // notes of parameters that are called otherwise here
 }
 
 func (c *converter) fault(t *frozen, name, format string, args ...any) {
@@ -226,7 +228,9 @@ func (c *converter) parameters(spec *experiment.Spec) {
 	}
 	columns := make([][]*string, len(c.names))
 	for i, name := range c.names {
-		spec.Parameters = append(spec.Parameters, c.axes[name].spec())
+		p := c.axes[name].spec()
+		p.Name = c.rename(name)
+		spec.Parameters = append(spec.Parameters, p)
 		for _, t := range c.trials {
 			if t.state == stateComplete || t.state == statePruned { // others may have ended before they had all
 				columns[i] = append(columns[i], c.param(t, name))
@@ -238,6 +242,29 @@ func (c *converter) parameters(spec *experiment.Spec) {
 			Path: c.names[i], Type: experiment.Invalid, Detail: "some trials have no value of it, and no other parameter tells when",
 		})
 	}
+}
+
+// rename returns the name that a parameter of Optuna's has here: one that an experiment takes, and that no other has.
+func (c *converter) rename(name string) string {
+	if experiment.ParameterName(name) {
+		return name
+	}
+	clean := strings.Map(func(r rune) rune {
+		if experiment.ParameterName("a" + string(r)) {
+			return r
+		}
+		return '_'
+	}, name)
+	if !experiment.ParameterName(clean) { // too long, or what must not come first
+		clean = "parameter"
+	}
+	to := clean
+	for n := 2; c.axes[to] != nil; n++ {
+		to = fmt.Sprintf("%s_%d", clean, n)
+	}
+	c.axes[to] = c.axes[name] // taken
+	c.renamed = append(c.renamed, fmt.Sprintf("parameter %q is called %s here", name, to))
+	return to
 }
 
 // param is the text of a trial's parameter; nil when it has none.

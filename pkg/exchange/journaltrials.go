@@ -72,7 +72,7 @@ func constraintsOf(t *frozen) map[string]float64 {
 // convert makes the trials. Those that ended before they had all parameters are left out.
 func (c *converter) convert(spec *experiment.Spec) {
 	c.out = &Study{Experiment: &experiment.Experiment{Spec: *spec}, Measured: map[uint64][]experiment.Measurement{}}
-	c.out.Notes = guesses(spec.Parameters)
+	c.out.Notes = append(c.renamed, guesses(spec.Parameters)...)
 	v, err := newValues(spec)
 	if err != nil {
 		faults := experiment.Faults{{Detail: err.Error()}}
@@ -125,6 +125,9 @@ func (c *converter) trial(t *frozen, assignment []experiment.Pair) {
 	out.Created = out.Started
 	if c.ours {
 		restore(&out, t, measured)
+		if out.State == experiment.TrialSucceeded && slices.ContainsFunc(spec.Needed(), func(name string) bool { return measured[name] == "" }) {
+			out.State = experiment.TrialMetricsUnavailable // Optuna keeps no constraints of a trial that failed there
+		}
 	}
 	for _, name := range uniqueMetrics(spec) {
 		m := unavailable(name)
@@ -147,7 +150,7 @@ func (t *frozen) results(objectives []experiment.FurtherObjective) map[string]st
 			out[o.MetricName] = exact(t.values[i])
 		}
 	}
-	if t.state == stateComplete || t.state == statePruned {
+	if t.state == stateComplete || t.state == statePruned || t.attr(attrState) == string(experiment.TrialSucceeded) {
 		for name, v := range constraintsOf(t) {
 			out[name] = exact(v)
 		}
@@ -155,17 +158,19 @@ func (t *frozen) results(objectives []experiment.FurtherObjective) map[string]st
 	return out
 }
 
+// attr is the text of an attribute; "" when it is something else.
+func (t *frozen) attr(name string) (text string) {
+	_ = json.Unmarshal(t.user[name], &text)
+	return text
+}
+
 // restore brings back what export put into attributes, where Optuna has no word for it. A trial that
 // was gone on with since is Optuna's.
 func restore(out *experiment.Trial, t *frozen, measured map[string]string) {
-	attr := func(name string) (text string) {
-		_ = json.Unmarshal(t.user[name], &text) // "" when it is something else
-		return text
-	}
-	out.Reason, out.Message = attr(attrReason), attr(attrMessage)
+	out.Reason, out.Message = t.attr(attrReason), t.attr(attrMessage)
 	var metrics map[string]string
 	_ = json.Unmarshal(t.user[attrMetrics], &metrics) // none when it is something else
-	state := experiment.TrialState(attr(attrState))
+	state := experiment.TrialState(t.attr(attrState))
 	switch {
 	case t.state == stateFail && (state == experiment.TrialMetricsUnavailable || state == experiment.TrialKilled):
 		out.State = state

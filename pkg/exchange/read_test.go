@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"slices"
 	"bytes"
 	"errors"
 	"os"
@@ -52,7 +53,7 @@ func briefs(s *Study) []brief {
 
 func TestRoundTrip(t *testing.T) {
 	front := &Study{Experiment: read(t, frontYAML)}
-	for i, v := range [][3]string{{"0.5", "1", "9"}, {"0.6", "2", "10"}, {"0.9", "9", "10.5"}, {"0.3", "0.5", "1"}} {
+	for i, v := range [][3]string{{"0.5", "1", "9"}, {"0.6", "2", "10"}, {"0.9", "9", "10.5"}, {"0.3", "0.5", "1"}, {"NaN", "1", "9"}, {"-inf", "1", "20"}} {
 		front.Trials = append(front.Trials, trial(uint64(i+1), "Succeeded", []string{"acc", v[0], "cost", v[1], "mem", v[2]}, "x", "0.5"))
 	}
 	for name, s := range map[string]*Study{"mixed": mixed(t), "front": front} {
@@ -212,6 +213,49 @@ func hasLong(t *testing.T, text []byte) {
 	}
 	if list := long.Experiment.Spec.Parameters[1].FeasibleSpace.List; len(list) != 2 || len(list[1]) != 9000 {
 		t.Errorf("the long choice: %d choices", len(list))
+	}
+}
+
+// TestParameterIsRenamed: Optuna takes any name for a parameter.
+func TestParameterIsRenamed(t *testing.T) {
+	const float = `"{\"name\": \"FloatDistribution\", \"attributes\": {\"low\": 0.0, \"high\": 1.0, \"step\": null, \"log\": false}}"`
+	text := `{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}
+{"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": "2026-01-01T00:00:00", "state": 1, "value": 0.5,` +
+		`"params": {"a b": 0.25, "a_b": 0.5, "a=b;c": 0.75, "=": 1.0}, "distributions": {"a b": ` + float + `, "a_b": ` + float + `, "a=b;c": ` + float + `, "=": ` + float + `}}
+`
+	s := reread(t, Journal, []byte(text), Options{})
+	want := []experiment.Pair{{Name: "a_b_2", Value: "0.25"}, {Name: "a_b", Value: "0.5"}, {Name: "a_b_c", Value: "0.75"}, {Name: "_", Value: "1"}}
+	if got := s.Trials[0].Assignment; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	notes := strings.Join(s.Notes, "\n")
+	for _, want := range []string{`parameter "a b" is called a_b_2 here`, `parameter "a=b;c" is called a_b_c here`, `parameter "=" is called _ here`} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("notes are %q, want %q among them", notes, want)
+		}
+	}
+}
+
+// TestDecimalComma: where cells are separated by semicolons numbers may have a comma before their decimals.
+func TestDecimalComma(t *testing.T) {
+	minimize := []experiment.FurtherObjective{{MetricName: "loss", Type: "minimize"}}
+	s := reread(t, CSV, []byte("number;params.lr;metrics.loss;message\n1;0,5;1,25e-1;a 0,5\n2;0.75;-2,5;\n"), Options{Objectives: minimize})
+	for i, want := range []struct{ lr, loss string }{{"0.5", "1.25e-1"}, {"0.75", "-2.5"}} {
+		if got := &s.Trials[i]; got.Assignment[0].Value != want.lr || got.Observation.Metrics[0].Latest != want.loss {
+			t.Errorf("trial %d: got %v, %v; want %v", i+1, got.Assignment, got.Observation.Metrics, want)
+		}
+	}
+	if got := s.Trials[0].Message; got != "a 0,5" {
+		t.Errorf("the message is %q: it is no number", got)
+	}
+}
+
+// TestNoTrial: of a file that ends before its first trial nothing else is said.
+func TestNoTrial(t *testing.T) {
+	text := `{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}` + "\n" + `{"op_code": 4, "worker_id": "w", "st`
+	_, err := Read(strings.NewReader(text), Journal, Options{File: "j.log", Name: "n", Namespace: "default"})
+	if err == nil || err.Error() != "j.log: it holds no trial" {
+		t.Errorf("got %v, want that it holds no trial, alone", err)
 	}
 }
 

@@ -62,9 +62,12 @@ func (v *validator) parameter(p *ParameterSpec, path string) {
 // parameterName admits what can stand in a command's flag, a variable's name and a column's title.
 var parameterName = regexp.MustCompile(`^[\pL\pN_][-./:@\pL\pN_]{0,127}$`)
 
+// ParameterName reports whether a parameter may have a name.
+func ParameterName(name string) bool { return parameterName.MatchString(name) }
+
 func (v *validator) parameterNames() {
 	for i, p := range v.e.Spec.Parameters {
-		if !parameterName.MatchString(p.Name) {
+		if !ParameterName(p.Name) {
 			v.addValue(fmt.Sprintf("spec.parameters[%d].name", i),
 				"want 1 to 128 letters, digits and _ - . / : @, with a letter, digit or _ first", p.Name)
 		}
