@@ -46,6 +46,7 @@ type curve struct {
 	attempt int
 	seen    [len(experiment.Sources)]uint64 // sequence number up to which it holds the measurements, by source
 	unasked bool                            // no rule was asked about its last measurement in this life of the daemon
+	stop    string                          // why a rule stops it; the trial is not marked yet, or could not be: the disk was full
 }
 
 // errRule says that a rule is at fault.
@@ -142,20 +143,18 @@ func (p *pruning) ask(ctx context.Context, s experiment.Stream, ms []experiment.
 	}
 	if c.unasked {
 		c.unasked = false
-		if reason = p.judge(c); reason != "" {
-			return reason, nil
-		}
+		c.stop = p.judge(c)
 	}
 	seen := &c.seen[slices.Index(experiment.Sources[:], s.Source)]
 	for i := range ms {
 		if m := &ms[i]; m.Seq > *seen && m.Seq <= acked {
 			*seen = m.Seq
-			if p.extend(c, m) && reason == "" {
-				reason = p.judge(c)
+			if p.extend(c, m) && c.stop == "" {
+				c.stop = p.judge(c)
 			}
 		}
 	}
-	return reason, nil
+	return c.stop, nil
 }
 
 // extend takes one measurement into a curve, and reports whether it is the last of it now.

@@ -1,8 +1,11 @@
 package tuner
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,6 +13,7 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/store/storetest"
 )
 
@@ -164,6 +168,54 @@ func TestCurvesSurviveARestart(t *testing.T) {
 	}
 	stop()
 	r.must(<-ended)
+}
+
+// cramped is a store with space for measurements alone, at times.
+type cramped struct {
+	store.Store
+	full atomic.Bool
+}
+
+func (c *cramped) Commit(ctx context.Context, k experiment.Key, change store.Change) (uint64, error) {
+	if c.full.Load() {
+		return 0, store.ErrFull
+	}
+	return c.Store.Commit(ctx, k, change)
+}
+
+// TestAStopThatCannotBeStoredIsNotForgotten: who reports the same again, or more, is stopped then.
+func TestAStopThatCannotBeStoredIsNotForgotten(t *testing.T) {
+	for name, next := range map[string]string{"the same again": "", "more": "0.1"} {
+		t.Run(name, func(t *testing.T) {
+			s := &cramped{Store: storetest.NewMemory()}
+			r, stop, ended := startRig(t, s, builtin.Registry())
+			r.submit(pruned(1, 3))
+			r.complete([]string{"0.5", "0.4"}, []string{"0.6", "0.3"})
+			_, number := r.nextTrial()
+			r.until("running", func(s Snapshot) bool { return s.Trials[2].State == experiment.TrialRunning })
+			of := experiment.Stream{Experiment: r.key, Number: number, Attempt: 1, Source: "agent"}
+			ms := []experiment.Measurement{{Seq: 1, Metric: "loss", Text: "0.9", Value: 0.9}, {Seq: 2, Metric: "loss", Text: "0.9", Value: 0.9}}
+			s.full.Store(true)
+			if _, err := r.Append(t.Context(), of, ms); !errors.Is(err, store.ErrFull) {
+				t.Fatalf("got %v", err)
+			}
+			s.full.Store(false)
+			if next == "" {
+				r.report(number, 1, 1, "0.9", "0.9")
+			} else {
+				r.report(number, 1, 3, next) // on its own a reason to go on
+			}
+			if marked, err := r.Trial(t.Context(), r.key, "3"); err != nil || marked.Pruned != medianReason {
+				t.Fatalf("got %q, %v", marked.Pruned, err)
+			}
+			got := r.until("stopped", settled).Trials[2]
+			if got.State != experiment.TrialEarlyStopped || got.Message != "stopped early by "+medianReason {
+				t.Errorf("got %s, %q", got.State, got.Message)
+			}
+			stop()
+			r.must(<-ended)
+		})
+	}
 }
 
 func TestOneRuleOfSeveralIsEnough(t *testing.T) {
