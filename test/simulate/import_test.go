@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/grpc/status"
+
+	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/tuner"
@@ -48,8 +51,24 @@ func (s *sim) bring(x *trialled) {
 	}
 }
 
+// meddle has somebody take on an experiment of which an import has left a part: it is refused.
+func (s *sim) meddle(x *trialled) {
+	e, err := s.life.store.Get(context.Background(), x.key)
+	if err != nil || e.Status.Succeeded() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_, err = s.life.users.ResumeExperiment(ctx, &tunedv1.ResumeExperimentRequest{Namespace: x.key.Namespace, Name: x.key.Name})
+	s.say("%s is resumed, though its import was interrupted: %s", x.key, status.Code(err))
+	if err == nil && s.life.heard() {
+		s.broken("%s is resumed, though only a part of it is imported", x.key)
+	}
+}
+
 // take imports an experiment, as often as it takes.
 func (s *sim) take(x *trialled) {
+	s.meddle(x)
 	wanted := *x.wanted
 	err := s.life.tuner.Import(context.Background(), tuner.History{
 		Experiment: &wanted, Trials: x.imported.trials, Measured: x.imported.measured, Request: x.imported.request,
