@@ -109,7 +109,7 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("%q: got %v, want %s", name, err, want)
 		}
 	}
-	if diff := cmp.Diff(r.Names(), []string{"random", "sobol"}); diff != "" {
+	if diff := cmp.Diff(r.Names(), []string{"random", "planned", "sobol"}); diff != "" {
 		t.Error(diff)
 	}
 	if got := Nearest("abx", []string{"abd", "aby", "abc", "abz"}); got != "abc" {
