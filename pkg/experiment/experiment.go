@@ -32,6 +32,8 @@ type Experiment struct {
 	Note Note `json:"note,omitzero"`
 	// Revision counts the commits that changed the experiment.
 	Revision uint64 `json:"revision,omitempty"`
+	// Events is the number of its events, of which the store keeps count.
+	Events uint64 `json:"-"`
 }
 
 // Key returns the experiment's key.

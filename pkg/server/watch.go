@@ -17,10 +17,6 @@ import (
 // where it stands.
 const anew = "anew"
 
-// recentEvents is how many events before those of a change are sent again when it is the first one of an
-// experiment: others may have been committed since.
-const recentEvents = 16
-
 // watchAgain is when to try again where there are too many watches.
 const watchAgain = 10 * time.Second
 
@@ -104,6 +100,9 @@ func (w *watcher) gather(c *tuner.Change) {
 		if !slices.Contains(g.Trials, number) {
 			g.Trials = append(g.Trials[:len(g.Trials):len(g.Trials)], number)
 		}
+	}
+	if g.Events == 0 {
+		g.Event = c.Event
 	}
 	g.Experiment, g.Events = g.Experiment || c.Experiment, g.Events+c.Events
 	w.gathered = append(slices.Delete(w.gathered, i, i+1), g) // so that the last one has the last ID
@@ -191,18 +190,17 @@ func (w *watcher) standing(ctx context.Context, c *tuner.Change) ([]*tunedv1.Wat
 	return out, nil
 }
 
-// events returns the events of a change that were not sent yet.
+// events returns the events of a change, and those since, that were not sent yet.
 func (w *watcher) events(ctx context.Context, c *tuner.Change) ([]*tunedv1.WatchResponse, error) {
 	from, known := w.last[c.Key]
+	if !known {
+		from = c.Event - 1
+	}
 	events, err := w.Tuner.Events(ctx, c.Key, from)
 	if err != nil {
 		return nil, err
 	}
-	last := from + uint64(len(events))
-	if first := uint64(max(0, len(events)-c.Events-recentEvents)); !known {
-		from, events = first, events[first:]
-	}
-	w.last[c.Key] = last
+	w.last[c.Key] = from + uint64(len(events))
 	var out []*tunedv1.WatchResponse
 	for i := range events {
 		out = append(out, &tunedv1.WatchResponse{Change: &tunedv1.WatchResponse_Event{Event: eventMessage(from+uint64(i)+1, &events[i])}})

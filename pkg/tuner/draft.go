@@ -248,6 +248,7 @@ func (d *draft) commit(ctx context.Context) error {
 	failpoint.Hit("tuner.committed")
 	d.e.Revision = revision
 	d.starve(nil)
+	d.e.Events += uint64(len(change.Events))
 	news := d.published(change)
 	if change.Control != nil {
 		d.kept = *change.Control
@@ -287,6 +288,9 @@ func (d *draft) change() *store.Change {
 // published is what readers are told of a change.
 func (d *draft) published(c *store.Change) Change {
 	out := Change{Key: d.key, Experiment: c.Status != nil || c.Spec != nil, Events: len(c.Events)}
+	if out.Events > 0 {
+		out.Event = d.e.Events - uint64(out.Events) + 1
+	}
 	if c.Control != nil && timeless(*c.Control) != timeless(d.kept) {
 		out.Experiment = true
 	}

@@ -17,7 +17,8 @@ type Change struct {
 	Key        experiment.Key
 	Experiment bool     // its spec, status, notes or what was done to it
 	Trials     []uint64 // numbers of those created or changed, ascending
-	Events     int      // number of new ones
+	Event      uint64   // number of the first new event
+	Events     int      // how many are new
 	Deleted    bool     // the experiment is gone
 	UID        string   // of one that is gone
 	Reset      bool     // changes are missing here: look at everything again. Only ID is set beside it

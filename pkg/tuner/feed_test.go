@@ -54,10 +54,10 @@ func TestFeed(t *testing.T) {
 	}
 	want := []Change{
 		{Key: key, Experiment: true},
-		{Key: key, Experiment: true, Trials: []uint64{1}, Events: 1}, // which takes it to Running
+		{Key: key, Experiment: true, Trials: []uint64{1}, Event: 1, Events: 1}, // which takes it to Running
 		{Key: key, Trials: []uint64{1}},
-		{Key: key, Experiment: true, Trials: []uint64{1}, Events: 1},
-		{Key: key, Experiment: true, Events: 1},
+		{Key: key, Experiment: true, Trials: []uint64{1}, Event: 2, Events: 1},
+		{Key: key, Experiment: true, Event: 3, Events: 1},
 		{Key: key, Experiment: true}, // is being deleted
 		{Key: key, UID: uid, Deleted: true},
 	}

@@ -99,7 +99,7 @@ func (m *importing) change() Change {
 	if len(m.Trials) > importTrials {
 		return Change{Reset: true}
 	}
-	c := Change{Key: m.e.Key(), Experiment: true, Events: 1}
+	c := Change{Key: m.e.Key(), Experiment: true, Event: 1, Events: 1}
 	for i := range m.Trials {
 		c.Trials = append(c.Trials, m.Trials[i].Number)
 	}

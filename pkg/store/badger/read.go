@@ -42,7 +42,7 @@ func readExperiment(tx *badgerdb.Txn, id uint64) (*experiment.Experiment, error)
 		return nil, err
 	}
 	t, err := readTotals(tx, id)
-	e.Revision = t.revision
+	e.Revision, e.Events = t.revision, t.events
 	return &e, err
 }
 

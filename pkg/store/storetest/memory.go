@@ -122,7 +122,7 @@ func (k *kept) experiment() *experiment.Experiment {
 	e := decode[experiment.Experiment](k.body)
 	e.Status, e.Revision = decode[experiment.Status](k.status), k.revision
 	e.Control = decode[experiment.Control](k.control)
-	e.Note = k.note(0)
+	e.Note, e.Events = k.note(0), uint64(len(k.events))
 	return &e
 }
 
