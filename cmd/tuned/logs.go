@@ -58,7 +58,7 @@ characters but for colours are written out, so that a log cannot drive it.`,
 		},
 	}
 	f.flags(c, a.getenv)
-	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on until the trial ends")
+	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on until the trial ends; one that has not begun is waited for")
 	c.Flags().Int64Var(&f.tail, "tail-bytes", 0, "begin `N` bytes before the end; 0 is the beginning")
 	c.Flags().BoolVar(&f.raw, "raw", false, "write to a terminal exactly what was printed")
 	return c

@@ -230,7 +230,7 @@ func (u *users) GetLog(r *tunedv1.GetLogRequest, stream grpc.ServerStreamingServ
 	in.conflict, in.invalid, in.absent = reasonNoLog, reasonNoLog, reasonNoLog
 	log, err := u.Tuner.Log(ctx, in.key, in.trial, r.GetTailBytes(), r.GetFollow())
 	if err != nil {
-		return u.failure(stream.Context(), err, in)
+		return u.ended(stream.Context(), err, in)
 	}
 	defer log.Close()
 	part := make([]byte, logPart)

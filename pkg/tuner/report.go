@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"slices"
 
 	"github.com/tuned-hpo/tuned/algorithms"
@@ -147,23 +145,6 @@ func (t *Tuner) Measurements(ctx context.Context, key experiment.Key, trial stri
 // Events returns an experiment's events from number after+1 on, oldest first. store.ErrNotFound.
 func (t *Tuner) Events(ctx context.Context, key experiment.Key, after uint64) ([]experiment.Event, error) {
 	return t.Store.Events(ctx, key, after)
-}
-
-// Log returns what the command of a trial's current attempt printed; see trialrunner.Runner. The caller
-// closes it. store.ErrNotFound: no such trial, or nothing was printed; a client evaluates it.
-func (t *Tuner) Log(ctx context.Context, key experiment.Key, trial string, tail int64, follow bool) (io.ReadCloser, error) {
-	e, found, err := t.LookUp(ctx, key, trial)
-	if err != nil {
-		return nil, err
-	}
-	if e.External() || found.Origin == experiment.Told {
-		return nil, fmt.Errorf("trial %s was evaluated by a client; no command ran here: %w", found.Name, store.ErrNotFound)
-	}
-	log, err := t.Runner.Log(ctx, key, found.Name, found.Attempt, tail, follow)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("trial %s has printed nothing (%s): %w", found.Name, found.State, store.ErrNotFound)
-	}
-	return log, err
 }
 
 // Decision says whether a trial should end before its time, and why.

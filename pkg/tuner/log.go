@@ -1,0 +1,56 @@
+package tuner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
+)
+
+// logPace is how often a trial that runs is asked for its first line.
+const logPace = 200 * time.Millisecond
+
+// Log returns what the command of a trial's current attempt printed; see trialrunner.Runner. With follow it waits
+// for a trial that has not begun. The caller closes it. store.ErrNotFound: no such trial, or nothing was printed; a
+// client evaluates it.
+func (t *Tuner) Log(ctx context.Context, key experiment.Key, trial string, tail int64, follow bool) (io.ReadCloser, error) {
+	changes, cancel := t.Watch(key)
+	defer cancel()
+	for {
+		log, found, err := t.openLog(ctx, key, trial, tail, follow)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return log, err
+		}
+		if !follow || found.State.Final() || t.driver(key) == nil { // nobody starts it
+			return nil, fmt.Errorf("trial %s has printed nothing (%s): %w", found.Name, found.State, store.ErrNotFound)
+		}
+		var soon <-chan time.Time
+		if found.State == experiment.TrialRunning { // what it prints changes nothing that is watched
+			soon = time.After(logPace)
+		}
+		select {
+		case <-changes:
+		case <-soon:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// openLog is Log as it stands; fs.ErrNotExist where nothing was printed.
+func (t *Tuner) openLog(ctx context.Context, key experiment.Key, trial string, tail int64, follow bool) (io.ReadCloser, experiment.Trial, error) {
+	e, found, err := t.LookUp(ctx, key, trial)
+	if err != nil {
+		return nil, found, err
+	}
+	if e.External() || found.Origin == experiment.Told {
+		return nil, found, fmt.Errorf("trial %s was evaluated by a client; no command ran here: %w", found.Name, store.ErrNotFound)
+	}
+	log, err := t.Runner.Log(ctx, key, found.Name, found.Attempt, tail, follow)
+	return log, found, err
+}
