@@ -172,6 +172,7 @@ func (s *sim) refused(w *work, err error) {
 			return
 		}
 	case codes.FailedPrecondition:
+		s.rest() // readers see the end of a trial a moment after the store has it
 		t, ok := s.stored(w)
 		if ok && t.Attempt == w.attempt && !t.State.Final() {
 			s.broken("%s is refused, though its trial is %s at attempt %d: %v", w, t.State, t.Attempt, err)

@@ -148,6 +148,7 @@ func (s *sim) checkSentence(x *trialled, number uint64, attempt int) {
 		s.broken("%s: a rule stopped trial %d because %q, stored is %q", x.key, number, sentence.reason, t.Pruned)
 	}
 	s.notePruned(x, &t)
+	s.rest() // what is reported next meets a trial that was told to stop, and never one that is just being told
 }
 
 // notePruned remembers that a trial is stored as one that a rule stops.
