@@ -47,7 +47,7 @@ var layers = []layer{
 	{"algorithms/sampling", "what methods draw points with knows no method", []string{"algorithms", "pkg/searchspace"}},
 	{"algorithms/random", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/bayes", "methods share the contract, never each other", []string{"internal/elementary", "algorithms", "algorithms/sampling", "pkg/searchspace"}},
-	{"algorithms/evolution", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
+	{"algorithms/evolution", "methods share the contract, never each other", []string{"internal/elementary", "algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/multifidelity", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/earlystop", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/algorithmtest", "the suite knows the contract, not who keeps it", []string{"algorithms", "pkg/searchspace"}},

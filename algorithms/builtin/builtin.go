@@ -5,6 +5,7 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/bayes"
 	"github.com/tuned-hpo/tuned/algorithms/earlystop"
+	"github.com/tuned-hpo/tuned/algorithms/evolution"
 	"github.com/tuned-hpo/tuned/algorithms/random"
 )
 
@@ -18,7 +19,7 @@ func Registry() *algorithms.Registry {
 		bayes.GP(),
 		bayes.TPE(),
 		bayes.MultivariateTPE(),
-		cmaes(),
+		evolution.CMAES(),
 		hyperband(),
 		pbt(),
 		enas(),

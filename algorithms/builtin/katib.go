@@ -7,39 +7,10 @@ import (
 	"math/big"
 
 	"github.com/tuned-hpo/tuned/algorithms"
-	"github.com/tuned-hpo/tuned/algorithms/sampling"
-	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
 // The definitions below have no New yet. Their settings are those of Katib 0.19, so that an
 // experiment is checked in full before it is refused.
-
-func cmaes() algorithms.Definition {
-	const help = "whether to restart with a larger population when it has converged"
-	wide := choice("restart_strategy", "none", help, "none", "None", "ipop", "bipop")
-	narrow := choice("restart_strategy", "none", help, "none", "None", "ipop")
-	settings := append(inDialect("goptuna", wide), inDialect("optuna", narrow)...)
-	return algorithms.Definition{
-		Name:      "cmaes",
-		Summary:   "covariance matrix adaptation evolution strategy",
-		Reference: "Hansen 2016, The CMA evolution strategy: a tutorial, arXiv:1604.00772",
-		Settings: append(settings,
-			atLeast(algorithms.FloatSetting, "sigma", 0, "", "first step size; 0 chooses one"),
-			sampling.SeedSetting()),
-		Check: func(p algorithms.Problem, _ algorithms.Values) error {
-			numeric := 0
-			for _, param := range p.Space.Parameters() {
-				if param.Kind == searchspace.Double || param.Kind == searchspace.Int {
-					numeric++
-				}
-			}
-			if numeric < 2 {
-				return fmt.Errorf("needs at least 2 parameters of type double or int, the space has %d", numeric)
-			}
-			return nil
-		},
-	}
-}
 
 func hyperband() algorithms.Definition {
 	length := atLeast(algorithms.FloatSetting, "r_l", 0, "", "the most resource that one trial may use")

@@ -1,0 +1,259 @@
+package evolution
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/sampling"
+	"github.com/tuned-hpo/tuned/internal/elementary"
+)
+
+// optimizer is CMA-ES as a Suggester. The distributions are a function of the trials told, in the order
+// in which they finished: every lambda of them are a generation, whichever distribution they were drawn from.
+// What was drawn for a trial comes back in its memo.
+type optimizer struct {
+	problem algorithms.Problem
+	coding  *coding
+	visits  sampling.Visits
+	draws   sampling.Draws // for points that were tried before
+	seed    uint64
+	source  rand.PCG
+
+	runs       runs
+	strategy   *strategy
+	categories *categories
+	begun      bool // a trial of this algorithm was told
+	foreign    []example
+
+	generation []member // gathered so far, up to lambda of them
+	failed     int      // of these
+
+	order  []int     // scratch: members, the best first
+	labels [][]int   // scratch: labels of the best members
+	memo   memo      // scratch
+	z      []float64 // scratch
+	drawn  []int     // scratch: labels
+}
+
+// member is a trial of a generation.
+type member struct {
+	v          []float64
+	labels     []int
+	generation uint64 // in which it was drawn
+	standing
+}
+
+// never is the generation of trials that were not drawn.
+const never = math.MaxUint64
+
+func newCMAES(p algorithms.Problem, s settings, seed uint64) *optimizer {
+	c := newCoding(p.Space)
+	o := &optimizer{
+		problem: p, coding: c, visits: sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, seed), seed: seed,
+		runs: newRuns(s, seed), memo: memo{v: make([]float64, len(c.numbers))}, z: make([]float64, len(c.numbers)), drawn: make([]int, len(c.lists)),
+	}
+	o.begin()
+	return o
+}
+
+// Tell takes in finished trials.
+func (o *optimizer) Tell(finished []algorithms.Trial) {
+	o.visits.Tell(finished)
+	for i := range finished {
+		if t := &finished[i]; o.problem.Space.Contains(t.Point) == nil {
+			o.take(t)
+		}
+	}
+}
+
+// take adds a trial to the generation. Those drawn before a restart say nothing about the present run.
+// Trials of another algorithm, or of a user, that are told before any of ours are where to start from if
+// they are many, and otherwise belong to the first generation.
+func (o *optimizer) take(t *algorithms.Trial) {
+	own := o.memo.decode(t.Memo)
+	switch {
+	case !own && !o.begun:
+		o.foreign = append(o.foreign, o.example(t))
+		o.begin()
+	case !own:
+		o.inject(o.example(t))
+	case !o.begun:
+		o.begun = true
+		if len(o.foreign) < leastExamples {
+			for _, e := range o.foreign {
+				o.inject(e)
+			}
+		}
+		o.foreign = nil
+		fallthrough
+	case o.memo.run == o.runs.run:
+		if m := o.next(standingOf(t, o.problem.Constraints)); m != nil {
+			copy(m.v, o.memo.v)
+			m.generation = o.memo.generation
+			o.coding.label(t.Point, m.labels)
+			o.breed()
+		}
+	}
+}
+
+// inject adds a trial that was not drawn.
+func (o *optimizer) inject(e example) {
+	if m := o.next(e.standing); m != nil {
+		o.coding.encode(e.point, o.strategy.mean, m.v, m.labels)
+		m.generation = never
+		o.breed()
+	}
+}
+
+// next returns the place of one more member, nil when there is none: failed trials are the worst, but no
+// generation has so many that one would draw the mean towards it.
+func (o *optimizer) next(s standing) *member {
+	if s.class == failed {
+		if o.failed == o.strategy.lambda-o.strategy.mu {
+			return nil
+		}
+		o.failed++
+	}
+	n := len(o.generation)
+	o.generation = o.generation[:n+1]
+	o.generation[n].standing = s
+	return &o.generation[n]
+}
+
+// breed adapts the distributions if the generation is complete.
+func (o *optimizer) breed() {
+	s := o.strategy
+	if len(o.generation) < s.lambda {
+		return
+	}
+	for k := range o.order {
+		o.order[k] = k
+	}
+	slices.SortStableFunc(o.order, func(a, b int) int { return o.generation[a].compare(o.generation[b].standing) })
+	for k, i := range o.order {
+		m := &o.generation[i]
+		s.place(k, m.v, m.generation)
+		if k < s.mu {
+			o.labels[k] = m.labels
+		}
+	}
+	s.adapt()
+	o.categories.adapt(s.weights[:s.mu], o.labels)
+	alpha := 1 / float64(s.lambda*o.problem.Space.Len())
+	for j, edges := range o.coding.edges {
+		if edges != nil {
+			low, high := o.coding.step(j, s.mean[j])
+			s.keepMargin(j, low, high, alpha)
+		}
+	}
+	best, worst := o.generation[o.order[0]].standing, o.generation[o.order[s.lambda-1]].standing
+	o.generation, o.failed = o.generation[:0], 0
+	if o.runs.over(s, o.coding, best, worst) {
+		o.start(o.runs.next(s, o.coding))
+		o.categories = newCategories(o.coding.counts)
+	}
+}
+
+// start makes a strategy the present one.
+func (o *optimizer) start(s *strategy) {
+	o.strategy = s
+	if cap(o.generation) < s.lambda {
+		o.generation = make([]member, s.lambda)
+		for i := range o.generation {
+			o.generation[i] = member{v: make([]float64, len(o.coding.numbers)), labels: make([]int, len(o.coding.lists))}
+		}
+	}
+	o.generation, o.failed = o.generation[:0], 0
+	o.order, o.labels = make([]int, s.lambda), make([][]int, s.mu)
+}
+
+// Ask draws points.
+func (o *optimizer) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Suggestion, error) {
+	o.visits.Open(pending)
+	out := make([]algorithms.Suggestion, len(ids))
+	for i, id := range ids {
+		out[i] = o.suggest(id)
+	}
+	return out, nil
+}
+
+// suggest draws until it has a point that is inside the space, and new.
+func (o *optimizer) suggest(id uint64) algorithms.Suggestion {
+	const (
+		redraws = 20 // in search of a point inside, before the last one is moved there
+		repeats = 10 // of points that were tried before
+	)
+	o.source.Seed(o.seed, id)
+	for range repeats {
+		for range redraws {
+			o.drawNumbers()
+			if o.coding.inside(o.memo.v) {
+				break
+			}
+		}
+		o.coding.clip(o.memo.v)
+		for i := range o.drawn {
+			o.drawn[i] = o.categories.draw(i, sampling.Unit(o.source.Uint64()))
+		}
+		if p := o.coding.decode(o.memo.v, o.drawn); o.visits.IsNew(p) {
+			o.memo.run, o.memo.generation = o.runs.run, o.strategy.generation
+			return algorithms.Suggestion{ID: id, Point: o.visits.Take(p), Memo: o.memo.encode()}
+		}
+	}
+	o.draws.Begin(id)
+	return algorithms.Suggestion{ID: id, Point: o.visits.Next(o.draws.Point(), &o.draws)}
+}
+
+func (o *optimizer) drawNumbers() {
+	for j := range o.z {
+		u := sampling.Unit(o.source.Uint64())
+		o.z[j] = math.Sqrt2 * elementary.Erfinv(float64(2*u)-1)
+	}
+	o.strategy.sample(o.z, o.memo.v)
+}
+
+// standing is what trials are compared by.
+type standing struct {
+	class class
+	value float64 // loss, or by how much constraints are missed
+}
+
+// class is what became of a trial; a lower one is better.
+type class uint8
+
+const (
+	succeeded class = iota
+	pruned          // worse than others were at that time; the last loss
+	infeasible
+	failed
+)
+
+func (s standing) compare(other standing) int {
+	return cmp.Or(cmp.Compare(s.class, other.class), cmp.Compare(s.value, other.value))
+}
+
+// standingOf reads what became of a trial of a problem with so many constraints.
+func standingOf(t *algorithms.Trial, constraints int) standing {
+	if t.State == algorithms.Failed || len(t.Losses) == 0 || math.IsNaN(t.Losses[0]) || math.IsInf(t.Losses[0], 0) {
+		return standing{class: failed}
+	}
+	missed := 0.0
+	for i := range constraints {
+		switch {
+		case i >= len(t.Constraints) || math.IsNaN(t.Constraints[i]):
+			missed = math.Inf(1)
+		case t.Constraints[i] > 0:
+			missed += t.Constraints[i]
+		}
+	}
+	switch {
+	case missed > 0:
+		return standing{infeasible, missed}
+	case t.State == algorithms.Pruned:
+		return standing{pruned, t.Losses[0]}
+	}
+	return standing{succeeded, t.Losses[0]}
+}
