@@ -34,6 +34,10 @@ func CMAES() algorithms.Definition {
 				Name: "separable", Type: algorithms.StringSetting, Default: "auto", Choices: []string{"auto", "true", "false"},
 				Help: "whether each parameter is adapted by itself, which takes fewer trials than to learn how they act together; auto does so in spaces of more than 100 numbers",
 			},
+			{
+				Name: "refine", Type: algorithms.BoolSetting, Default: "true",
+				Help: "whether one trial in ten, and the last third of a budget that is known, are steps from the best trial along few parameters",
+			},
 			sampling.SeedSetting(),
 		},
 		Constraints: true, Priors: true,
@@ -72,6 +76,7 @@ type settings struct {
 	sigma     float64 // unit cube
 	lambda    int     // of the first run
 	separable bool
+	refine    bool
 }
 
 func readSettings(space *searchspace.Space, v algorithms.Values) settings {
@@ -80,7 +85,7 @@ func readSettings(space *searchspace.Space, v algorithms.Values) settings {
 		leastLambda = 4
 		largeSpace  = 100
 	)
-	s := settings{restarts: v.Text("restart_strategy", "none"), sigma: min(v.Float("sigma", 0), 1), lambda: int(v.Int("popsize", 0))}
+	s := settings{restarts: v.Text("restart_strategy", "none"), sigma: min(v.Float("sigma", 0), 1), lambda: int(v.Int("popsize", 0)), refine: v["refine"] != false}
 	if s.sigma == 0 {
 		s.sigma = firstSigma
 	}

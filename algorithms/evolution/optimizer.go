@@ -18,9 +18,9 @@ type optimizer struct {
 	problem algorithms.Problem
 	coding  *coding
 	visits  sampling.Visits
-	draws   sampling.Draws // for points that were tried before
+	random  sampling.Draws // for points that were tried before
 	seed    uint64
-	source  rand.PCG
+	source  draws
 
 	runs       runs
 	strategy   *strategy
@@ -31,12 +31,23 @@ type optimizer struct {
 	generation []member // gathered so far, up to lambda of them
 	failed     int      // of these
 
+	refinement refinement
+
 	order  []int     // scratch: members, the best first
 	labels [][]int   // scratch: labels of the best members
 	memo   memo      // scratch
 	z      []float64 // scratch
 	drawn  []int     // scratch: labels
 }
+
+// draws is the stream of random numbers of one trial after the other.
+type draws struct{ rand.PCG }
+
+// unit draws from the unit interval.
+func (d *draws) unit() float64 { return sampling.Unit(d.Uint64()) }
+
+// normal draws from the standard normal distribution.
+func (d *draws) normal() float64 { return math.Sqrt2 * elementary.Erfinv(float64(2*d.unit())-1) }
 
 // member is a trial of a generation.
 type member struct {
@@ -46,14 +57,18 @@ type member struct {
 	standing
 }
 
+func newMember(c *coding) member {
+	return member{v: make([]float64, len(c.numbers)), labels: make([]int, len(c.lists))}
+}
+
 // never is the generation of trials that were not drawn.
 const never = math.MaxUint64
 
 func newCMAES(p algorithms.Problem, s settings, seed uint64) *optimizer {
 	c := newCoding(p.Space)
 	o := &optimizer{
-		problem: p, coding: c, visits: sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, seed), seed: seed,
-		runs: newRuns(s, seed), memo: memo{v: make([]float64, len(c.numbers))}, z: make([]float64, len(c.numbers)), drawn: make([]int, len(c.lists)),
+		problem: p, coding: c, visits: sampling.NewVisits(p.Space), random: sampling.NewDraws(p.Space, seed), seed: seed,
+		runs: newRuns(s, seed), refinement: newRefinement(s.refine, c, p.MaxTrials), memo: memo{v: make([]float64, len(c.numbers))}, z: make([]float64, len(c.numbers)), drawn: make([]int, len(c.lists)),
 	}
 	o.begin()
 	return o
@@ -94,7 +109,7 @@ func (o *optimizer) take(t *algorithms.Trial) {
 			copy(m.v, o.memo.v)
 			m.generation = o.memo.generation
 			o.coding.label(t.Point, m.labels)
-			o.breed()
+			o.breed(m)
 		}
 	}
 }
@@ -104,7 +119,7 @@ func (o *optimizer) inject(e example) {
 	if m := o.next(e.standing); m != nil {
 		o.coding.encode(e.point, o.strategy.mean, m.v, m.labels)
 		m.generation = never
-		o.breed()
+		o.breed(m)
 	}
 }
 
@@ -123,8 +138,9 @@ func (o *optimizer) next(s standing) *member {
 	return &o.generation[n]
 }
 
-// breed adapts the distributions if the generation is complete.
-func (o *optimizer) breed() {
+// breed adapts the distributions if the generation is complete with its last member.
+func (o *optimizer) breed(last *member) {
+	o.refinement.see(last, o.runs.run)
 	s := o.strategy
 	if len(o.generation) < s.lambda {
 		return
@@ -163,7 +179,7 @@ func (o *optimizer) start(s *strategy) {
 	if cap(o.generation) < s.lambda {
 		o.generation = make([]member, s.lambda)
 		for i := range o.generation {
-			o.generation[i] = member{v: make([]float64, len(o.coding.numbers)), labels: make([]int, len(o.coding.lists))}
+			o.generation[i] = newMember(o.coding)
 		}
 	}
 	o.generation, o.failed = o.generation[:0], 0
@@ -187,32 +203,36 @@ func (o *optimizer) suggest(id uint64) algorithms.Suggestion {
 		repeats = 10 // of points that were tried before
 	)
 	o.source.Seed(o.seed, id)
+	length := o.refinement.length(id, o.runs.run, &o.source)
 	for range repeats {
 		for range redraws {
-			o.drawNumbers()
+			o.draw(length)
 			if o.coding.inside(o.memo.v) {
 				break
 			}
 		}
 		o.coding.clip(o.memo.v)
-		for i := range o.drawn {
-			o.drawn[i] = o.categories.draw(i, sampling.Unit(o.source.Uint64()))
-		}
 		if p := o.coding.decode(o.memo.v, o.drawn); o.visits.IsNew(p) {
 			o.memo.run, o.memo.generation = o.runs.run, o.strategy.generation
 			return algorithms.Suggestion{ID: id, Point: o.visits.Take(p), Memo: o.memo.encode()}
 		}
 	}
-	o.draws.Begin(id)
-	return algorithms.Suggestion{ID: id, Point: o.visits.Next(o.draws.Point(), &o.draws)}
+	o.random.Begin(id)
+	return algorithms.Suggestion{ID: id, Point: o.visits.Next(o.random.Point(), &o.random)}
 }
 
-func (o *optimizer) drawNumbers() {
+// draw draws coordinates and labels: about the mean, or with some length of steps about the best trial.
+func (o *optimizer) draw(length float64) {
 	for j := range o.z {
-		u := sampling.Unit(o.source.Uint64())
-		o.z[j] = math.Sqrt2 * elementary.Erfinv(float64(2*u)-1)
+		o.z[j] = o.source.normal()
 	}
 	o.strategy.sample(o.z, o.memo.v)
+	for i := range o.drawn {
+		o.drawn[i] = o.categories.draw(i, o.source.unit())
+	}
+	if length > 0 {
+		o.refinement.move(length, o.strategy.mean, o.memo.v, o.drawn, &o.source)
+	}
 }
 
 // standing is what trials are compared by.
