@@ -16,7 +16,7 @@ import (
 // this is: make arm64 wants them there. Package bayes has more of the Gaussian process.
 func TestSuggestionsOnRecord(t *testing.T) {
 	var got bytes.Buffer
-	for _, name := range []string{"random", "sobol", "tpe", "multivariate-tpe", "bayesianoptimization"} {
+	for _, name := range []string{"random", "sobol", "tpe", "multivariate-tpe", "bayesianoptimization", "cmaes"} {
 		for objectives := range 2 {
 			fmt.Fprintf(&got, "%s, %d objectives: %016x\n", name, objectives+1, suggestions(t, name, objectives+1))
 		}

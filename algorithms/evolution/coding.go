@@ -72,18 +72,8 @@ func (c *coding) step(j int, v float64) (low, high float64) {
 	return low, high
 }
 
-// inside tells whether the continuous coordinates of v are in the unit cube. In steps, what is beyond the
-// last one belongs to it.
-func (c *coding) inside(v []float64) bool {
-	for j, x := range v {
-		if c.edges[j] == nil && !(x >= 0 && x <= 1) {
-			return false
-		}
-	}
-	return true
-}
-
-// clip moves the continuous coordinates of v into the unit cube.
+// clip moves the continuous coordinates of v into the unit cube: optima at an end of a range are common. In
+// steps, what is beyond the last one belongs to it.
 func (c *coding) clip(v []float64) {
 	for j, x := range v {
 		if c.edges[j] == nil {

@@ -196,21 +196,13 @@ func (o *optimizer) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.
 	return out, nil
 }
 
-// suggest draws until it has a point that is inside the space, and new.
+// suggest draws until it has a point that is new.
 func (o *optimizer) suggest(id uint64) algorithms.Suggestion {
-	const (
-		redraws = 20 // in search of a point inside, before the last one is moved there
-		repeats = 10 // of points that were tried before
-	)
+	const repeats = 10 // of points that were tried before
 	o.source.Seed(o.seed, id)
 	length := o.refinement.length(id, o.runs.run, &o.source)
 	for range repeats {
-		for range redraws {
-			o.draw(length)
-			if o.coding.inside(o.memo.v) {
-				break
-			}
-		}
+		o.draw(length)
 		o.coding.clip(o.memo.v)
 		if p := o.coding.decode(o.memo.v, o.drawn); o.visits.IsNew(p) {
 			o.memo.run, o.memo.generation = o.runs.run, o.strategy.generation
