@@ -56,7 +56,7 @@ func (s *subject) rebuild(p namedProblem, seed uint64) {
 		pending := copyTrials(h.pending)
 		rand.New(rand.NewPCG(seed, h.lastID)).Shuffle(len(pending), func(i, j int) { pending[i], pending[j] = pending[j], pending[i] })
 		want, wantErr := rebuilt.Ask(slices.Clone(ids), pending)
-		if got := h.ask(kept, ids); !sameSuggestions(got, want) || h.ended != (wantErr != nil) {
+		if got := h.ask(kept, ids); !sameSuggestions(got, want) || h.ended != errors.Is(wantErr, algorithms.ErrExhausted) {
 			s.Errorf("%s: after %d trials told and %d pending, kept and rebuilt differ:\n%v\n%v, %v", p.name, len(h.finished), len(h.pending)-len(got), got, want, wantErr)
 			break
 		}
