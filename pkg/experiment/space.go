@@ -27,7 +27,10 @@ func (s *Spec) space() (*searchspace.Space, Faults) {
 	unread := make([]bool, len(s.Parameters))
 	var faults Faults
 	for i := range s.Parameters {
-		r := numberReader{path: fmt.Sprintf("spec.parameters[%d]", i), fixed: s.Parameters[i].Name == s.resource()}
+		r := numberReader{path: fmt.Sprintf("spec.parameters[%d]", i), resource: s.Parameters[i].Name == s.setting("resource_name")}
+		if r.resource {
+			r.most, _ = ParseNumber(s.setting("r_l")) // 0 when the algorithm has to complain of it
+		}
 		params[i] = r.parameter(&s.Parameters[i])
 		unread[i] = len(r.faults) > 0
 		faults = append(faults, r.faults...)
@@ -83,14 +86,13 @@ func (s *Spec) names() []string {
 	return names
 }
 
-// resource returns the name of the parameter whose values the algorithm itself deals out, as
-// Hyperband does with the number of epochs; "" when there is none.
-func (s *Spec) resource() string {
+// setting returns a setting of the algorithm, "" if there is none.
+func (s *Spec) setting(name string) string {
 	if s.Algorithm == nil {
 		return ""
 	}
 	for _, setting := range s.Algorithm.AlgorithmSettings {
-		if setting.Name == "resource_name" {
+		if setting.Name == name {
 			return setting.Value
 		}
 	}
@@ -113,8 +115,12 @@ func ParseNumber(text string) (float64, error) {
 // searchspace to say.
 type numberReader struct {
 	path   string
-	fixed  bool // the range may be a single value
 	faults Faults
+
+	// Whether it is the parameter whose values the algorithm itself deals out, as Hyperband does with the number of
+	// epochs, and the greatest that it will. Its range may be a single value, and reaches as far as that.
+	resource bool
+	most     float64
 }
 
 func (r *numberReader) add(field, detail, value string) {
@@ -169,7 +175,12 @@ func (r *numberReader) interval(f *FeasibleSpace, out *searchspace.Parameter) {
 			r.add("feasibleSpace.step", "step must be above 0", f.Step)
 		}
 	}
-	if r.fixed && out.Min == out.Max {
+	if most := r.most; out.Min <= out.Max && out.Max < most && !math.IsInf(most, 0) {
+		if out.Max = most; out.Kind == searchspace.Int {
+			out.Max = math.Floor(most)
+		}
+	}
+	if r.resource && out.Min == out.Max {
 		*out = searchspace.Parameter{Name: out.Name, Kind: searchspace.Discrete, Values: []string{f.Min}, Numbers: []float64{out.Min}}
 	}
 }

@@ -84,6 +84,35 @@ func TestSpace(t *testing.T) {
 	}
 }
 
+// TestSpaceOfResource wants the range of the parameter that Hyperband deals out to reach r_l.
+func TestSpaceOfResource(t *testing.T) {
+	for _, tt := range []struct {
+		kind, min, max, most string
+		want                 searchspace.Parameter
+	}{
+		{"int", "1", "1", "2", searchspace.Parameter{Kind: searchspace.Int, Min: 1, Max: 2}},
+		{"int", "1", "20", "27.5", searchspace.Parameter{Kind: searchspace.Int, Min: 1, Max: 27}},
+		{"int", "1", "81", "27", searchspace.Parameter{Kind: searchspace.Int, Min: 1, Max: 81}},
+		{"double", "0.5", "1", "2.5", searchspace.Parameter{Kind: searchspace.Double, Min: 0.5, Max: 2.5}},
+		{"int", "1", "1", "many", searchspace.Parameter{Kind: searchspace.Discrete, Values: []string{"1"}, Numbers: []float64{1}}},
+		{"int", "1", "1", "inf", searchspace.Parameter{Kind: searchspace.Discrete, Values: []string{"1"}, Numbers: []float64{1}}},
+	} {
+		s := Spec{
+			Algorithm:  &Algorithm{AlgorithmName: "hyperband", AlgorithmSettings: []Setting{{"r_l", tt.most}, {"resource_name", "epochs"}}},
+			Parameters: []ParameterSpec{{Name: "epochs", ParameterType: tt.kind, FeasibleSpace: FeasibleSpace{Min: tt.min, Max: tt.max}}},
+		}
+		space, err := s.Space()
+		if err != nil {
+			t.Errorf("%s from %s to %s, r_l %s: %v", tt.kind, tt.min, tt.max, tt.most, err)
+			continue
+		}
+		tt.want.Name = "epochs"
+		if diff := gocmp.Diff([]searchspace.Parameter{tt.want}, space.Parameters()); diff != "" {
+			t.Errorf("%s from %s to %s, r_l %s, -want +got:\n%s", tt.kind, tt.min, tt.max, tt.most, diff)
+		}
+	}
+}
+
 func TestSpaceFaults(t *testing.T) {
 	s := Spec{Parameters: []ParameterSpec{
 		{Name: "a", ParameterType: "double", FeasibleSpace: FeasibleSpace{Min: "low", Max: "1", Step: "0"}},
