@@ -6,6 +6,7 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms/bayes"
 	"github.com/tuned-hpo/tuned/algorithms/earlystop"
 	"github.com/tuned-hpo/tuned/algorithms/evolution"
+	"github.com/tuned-hpo/tuned/algorithms/multifidelity"
 	"github.com/tuned-hpo/tuned/algorithms/random"
 )
 
@@ -20,7 +21,10 @@ func Registry() *algorithms.Registry {
 		bayes.TPE(),
 		bayes.MultivariateTPE(),
 		evolution.CMAES(),
-		hyperband(),
+		multifidelity.Hyperband(),
+		multifidelity.ASHA(),
+		multifidelity.BOHB(tpe),
+		multifidelity.SuccessiveHalving(),
 		pbt(),
 		enas(),
 		darts(),
@@ -29,6 +33,11 @@ func Registry() *algorithms.Registry {
 		panic(err) // the list above contradicts itself
 	}
 	return r
+}
+
+// tpe is the model of BOHB, which knows itself how many random trials come first.
+func tpe(p algorithms.Problem) (algorithms.Suggester, error) {
+	return bayes.TPE().New(p, algorithms.Values{"n_startup_trials": int64(0)})
 }
 
 // Pruners returns the built-in early-stopping rules.

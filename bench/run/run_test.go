@@ -175,7 +175,7 @@ func TestFrontOfSeveralObjectives(t *testing.T) {
 func TestBuiltin(t *testing.T) {
 	for name, want := range map[string]string{
 		"rndom":                `unknown algorithm "rndom", did you mean "random"?`,
-		"hyperband":            `algorithm "hyperband" is not built yet: use bayesianoptimization, tpe or random`,
+		"darts":                `algorithm "darts" is not built yet: use bayesianoptimization, tpe or random`,
 		"random:x":             `algorithm random: setting "x" has no value, want name=value`,
 		"random:no_such=1":     `algorithm random: unknown setting "no_such", known are random_state`,
 		"sobol:random_state=3": "",
