@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms"
@@ -16,7 +17,9 @@ import (
 // this is: make arm64 wants them there. Package bayes has more of the Gaussian process.
 func TestSuggestionsOnRecord(t *testing.T) {
 	var got bytes.Buffer
-	for _, name := range []string{"random", "sobol", "tpe", "multivariate-tpe", "bayesianoptimization", "cmaes"} {
+	for _, name := range []string{
+		"random", "sobol", "tpe", "multivariate-tpe", "bayesianoptimization", "cmaes", "hyperband", "asha", "bohb", "successivehalving",
+	} {
 		for objectives := range 2 {
 			fmt.Fprintf(&got, "%s, %d objectives: %016x\n", name, objectives+1, suggestions(t, name, objectives+1))
 		}
@@ -43,7 +46,11 @@ func suggestions(t *testing.T, name string, objectives int) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values, err := algorithms.Parse(def, nil, "")
+	var settings []algorithms.RawSetting
+	if slices.ContainsFunc(def.Settings, func(s algorithms.Setting) bool { return s.Name == "resource_name" }) {
+		settings = []algorithms.RawSetting{{Name: "resource_name", Value: "c"}, {Name: "r_l", Value: "27"}}
+	}
+	values, err := algorithms.Parse(def, settings, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package multifidelity_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms"
@@ -77,4 +78,36 @@ func suggester(t testing.TB, name string, p algorithms.Problem, raw ...algorithm
 		t.Fatal(err)
 	}
 	return s
+}
+
+func TestAdvice(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		raw    []algorithms.RawSetting
+		trials int
+		want   []string // settings advised on
+	}{
+		{"hyperband", settings("r_l", "9"), 13, nil},
+		{"hyperband", settings("r_l", "9"), 12, []string{""}},
+		{"hyperband", settings("r_l", "2"), 0, []string{"r_l"}},
+		{"hyperband", settings("r_l", "2", "eta", "2"), 0, nil},
+		{"bohb", settings("random_fraction", "1"), 1, []string{"", "random_fraction"}},
+		{"asha", settings("r_l", "81", "min_resource", "80"), 1, []string{"r_l"}},
+		{"successivehalving", settings("eta", "100"), 1, []string{"r_l"}},
+	} {
+		def := definition(t, tt.name)
+		values, err := algorithms.Parse(def, append(tt.raw, settings("resource_name", "epochs")...), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := epochs(t, 81)
+		p.MaxTrials = tt.trials
+		var got []string
+		for _, a := range def.Advise(p, values) {
+			got = append(got, a.Setting)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s %v: advice on %q, want %q", tt.name, tt.raw, got, tt.want)
+		}
+	}
 }

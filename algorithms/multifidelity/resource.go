@@ -76,8 +76,8 @@ func readLevels(s scale, eta int, v algorithms.Values) ([]float64, error) {
 	}
 	levels := []float64{s.atMost(most)}
 	const rounding = 1e-9 // relative: 0.9/3 is not below 0.3
-	for power := float64(eta); most/power >= least*(1-rounding); power *= float64(eta) {
-		levels = append(levels, s.nearest(max(most/power, least)))
+	for r := most / float64(eta); r >= least*(1-rounding); r /= float64(eta) {
+		levels = append(levels, s.nearest(max(r, least)))
 	}
 	slices.Reverse(levels)
 	return slices.Compact(levels), nil

@@ -110,7 +110,9 @@ func (s *modelSource) draw(id uint64, level int, pending []algorithms.Trial) sea
 	}
 	s.asked = s.asked[:0]
 	for _, t := range pending {
-		s.asked = append(s.asked, s.inner(t))
+		if at, ok := readMemo(t.Memo, t.ID); !ok || at.rung == 0 { // what was promoted is known to be good
+			s.asked = append(s.asked, s.inner(t))
+		}
 	}
 	s.draws.Begin(id)
 	out, err := m.Ask([]uint64{id}, s.asked)
