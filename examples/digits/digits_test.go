@@ -217,6 +217,8 @@ func TestRunRefuses(t *testing.T) {
 		{"--learning-rate=-1"},
 		{"--learning-rate=nan"},
 		{"--learning-rate=fast"},
+		{"--momentum=1"},
+		{"--momentum=nan"},
 		{"--batch-size=0"},
 		{"--batch-size=1.5"},
 		{"--epochs=0"},

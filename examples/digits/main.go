@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	momentum = 0.9
-	dropout  = 0.2  // share of the hidden units that a training step leaves out
-	decay    = 1e-4 // factor of the L2 penalty
+	dropout = 0.2  // share of the hidden units that a training step leaves out
+	decay   = 1e-4 // factor of the L2 penalty
 )
 
 // Config is the hyperparameters of one training run.
 type Config struct {
 	LearningRate float64
+	Momentum     float64
 	BatchSize    int
 	Epochs       int
 	Hidden       int    // units of each of the two hidden layers
@@ -28,7 +28,7 @@ type Config struct {
 
 // Default returns settings that learn the task well.
 func Default() Config {
-	return Config{LearningRate: 0.02, BatchSize: 64, Epochs: 60, Hidden: 36, Seed: 1}
+	return Config{LearningRate: 0.02, Momentum: 0.9, BatchSize: 64, Epochs: 60, Hidden: 36, Seed: 1}
 }
 
 // Validate reports every setting that is out of range.
@@ -36,6 +36,9 @@ func (c Config) Validate() error {
 	var faults []error
 	if !(c.LearningRate > 0) { // NaN too
 		faults = append(faults, fmt.Errorf("learning-rate: want a number above 0, got %v", c.LearningRate))
+	}
+	if !(c.Momentum >= 0 && c.Momentum < 1) {
+		faults = append(faults, fmt.Errorf("momentum: want at least 0 and below 1, got %v", c.Momentum))
 	}
 	for _, n := range []struct {
 		name  string
@@ -59,6 +62,7 @@ func run(args []string, out io.Writer) error {
 	c := Default()
 	flags := flag.NewFlagSet("digits", flag.ContinueOnError)
 	flags.Float64Var(&c.LearningRate, "learning-rate", c.LearningRate, "step size of gradient descent")
+	flags.Float64Var(&c.Momentum, "momentum", c.Momentum, "share of the last step that is taken again")
 	flags.IntVar(&c.BatchSize, "batch-size", c.BatchSize, "samples per step")
 	flags.IntVar(&c.Epochs, "epochs", c.Epochs, "passes over the training part")
 	flags.IntVar(&c.Hidden, "hidden", c.Hidden, "units of each hidden layer")
@@ -113,7 +117,7 @@ func pass(net *Network, samples []Sample, c Config, random *rand.Rand) float64 {
 			sum += crossEntropy(net.forward(s.Pixels[:]), s.Label)
 			net.backward(s.Pixels[:], s.Label)
 		}
-		net.step(c.LearningRate, momentum, decay, len(batch))
+		net.step(c.LearningRate, c.Momentum, decay, len(batch))
 	}
 	return sum / float64(len(samples))
 }
