@@ -14,7 +14,6 @@ type asynchronous struct {
 	eta      int
 	seed     uint64
 	brackets []ladder
-	begun    []*climber // see schedule
 }
 
 // ladder is the rungs of a bracket.
@@ -34,7 +33,6 @@ type ashaRung struct {
 type climber struct {
 	result
 	promoted bool // and has finished at the next rung
-	begun    bool // promoted, and under way
 }
 
 // newAsynchronous returns the schedule of n brackets, the first of which begins at a level. As in Hyperband, brackets get
@@ -72,13 +70,6 @@ func (a *asynchronous) finish(at place, r result) {
 	}
 }
 
-func (a *asynchronous) begin(at place) {
-	if from := a.below(at); from != nil {
-		from.begun = true
-		a.begun = append(a.begun, from)
-	}
-}
-
 // rung returns the rung of a place, nil if there is none.
 func (a *asynchronous) rung(at place) *ashaRung {
 	if at.bracket >= len(a.brackets) || at.rung >= len(a.brackets[at.bracket].rungs) {
@@ -95,14 +86,7 @@ func (a *asynchronous) below(at place) *climber {
 	return a.brackets[at.bracket].rungs[at.rung-1].byRoot[at.root]
 }
 
-func (a *asynchronous) reset() {
-	for _, c := range a.begun {
-		c.begun = false
-	}
-	a.begun = a.begun[:0]
-}
-
-func (a *asynchronous) offers(id uint64) iter.Seq[offer] {
+func (a *asynchronous) offers(id uint64, _ []place) iter.Seq[offer] {
 	return func(yield func(offer) bool) {
 		for i := range a.brackets {
 			if !a.promotions(i, yield) {
@@ -120,7 +104,7 @@ func (a *asynchronous) promotions(i int, yield func(offer) bool) bool {
 	for k := len(l.rungs) - 2; k >= 0; k-- {
 		best := l.rungs[k].best
 		for _, c := range best[:len(best)/a.eta] {
-			if c.promoted || c.begun || !c.goesOn() {
+			if c.promoted || !c.goesOn() {
 				continue
 			}
 			at := place{bracket: i, rung: k + 1, root: c.root}

@@ -53,7 +53,6 @@ type bracket struct {
 	rung       int // the one that runs; len(sizes) when the bracket is over
 	size       int // trials that it takes
 	results    []result
-	begun      int         // trials under way at the first rung
 	candidates []candidate // for a rung above the first, best first
 }
 
@@ -61,7 +60,6 @@ type bracket struct {
 type candidate struct {
 	result
 	finished bool // at that rung
-	begun    bool // at that rung, see schedule
 }
 
 // bracket returns bracket i; false when there is none.
@@ -126,55 +124,42 @@ func (b *bracket) climb() {
 	}
 }
 
-func (h *halving) begin(at place) {
-	b, ok := h.bracket(at.bracket)
-	switch {
-	case !ok, at.rung != b.rung:
-	case at.rung == 0:
-		b.begun++
-	default:
-		if c := b.candidate(at.root); c != nil {
-			c.begun = true
-		}
-	}
-}
-
-func (h *halving) reset() {
-	for _, b := range h.brackets[h.first:] {
-		b.begun = 0
-		for i := range b.candidates {
-			b.candidates[i].begun = false
-		}
-	}
-}
-
 // offers yields the trials of the oldest bracket that has one, then of later ones. Each bracket that has not begun has
 // some, unless what it would run is pending; that ends when each plan was looked at.
-func (h *halving) offers(uint64) iter.Seq[offer] {
+func (h *halving) offers(_ uint64, pending []place) iter.Seq[offer] {
 	return func(yield func(offer) bool) {
 		for i, fresh := h.first, 0; fresh <= len(h.plans); i++ {
 			b, ok := h.bracket(i)
-			if !ok || !b.offers(i, yield) {
+			if !ok {
 				return
 			}
-			if b.rung == 0 && len(b.results)+b.begun == 0 {
+			begun := len(b.results)
+			for _, at := range pending {
+				if at.bracket == i && at.rung == b.rung {
+					begun++
+				}
+			}
+			if begun < b.size && !b.offers(i, yield) {
+				return
+			}
+			if b.rung == 0 && begun == 0 {
 				fresh++
 			}
 		}
 	}
 }
 
-// offers yields the trials that the bracket, which is number i, wants to run now; false when yield was.
+// offers yields the trials that the bracket, which is number i and has room, wants to run now; false when yield was.
 func (b *bracket) offers(i int, yield func(offer) bool) bool {
 	at := place{bracket: i, rung: b.rung}
 	level := b.base + b.rung
 	if b.rung == 0 {
-		return len(b.results)+b.begun >= b.size || yield(offer{place: at, level: level})
+		return yield(offer{place: at, level: level})
 	}
 	for k := range b.candidates {
 		c := &b.candidates[k]
 		at.root = c.root
-		if !c.finished && !c.begun && !yield(offer{place: at, level: level, from: &c.result}) {
+		if !c.finished && !yield(offer{place: at, level: level, from: &c.result}) {
 			return false
 		}
 	}

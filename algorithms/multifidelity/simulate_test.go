@@ -65,8 +65,10 @@ func (w *world) play(n uint64, check func(run)) {
 		if idle := min(w.workers-len(w.running), int(n-w.last)); idle > 0 && !w.ended {
 			w.ask(idle, check)
 		}
-		if len(w.running) > 0 {
-			w.finish()
+		for range 1 + w.random.IntN(3)*w.random.IntN(2) { // some questions come late
+			if len(w.running) > 0 {
+				w.finish()
+			}
 		}
 	}
 }

@@ -13,12 +13,9 @@ import (
 type schedule interface {
 	// finish takes in a trial that has finished, after all that its place depends on.
 	finish(place, result)
-	// begin takes in one that is under way, until the next reset.
-	begin(place)
-	reset()
-	// offers yields what may run next as the trial of an ID, the most wanted first. Places are new with
-	// respect to all trials taken in.
-	offers(id uint64) iter.Seq[offer]
+	// offers yields what may run next as the trial of an ID, the most wanted first, while others are pending.
+	// Promotions that are pending may be among them.
+	offers(id uint64, pending []place) iter.Seq[offer]
 	// over tells whether there will be no more offers, whatever the results.
 	over() bool
 }
@@ -45,6 +42,7 @@ type suggester struct {
 	source      source
 
 	pending []algorithms.Trial // of the question at hand, and those of its batch
+	places  []place            // of those that have one
 	busy    sampling.Visits    // their points
 }
 
@@ -66,9 +64,8 @@ func (s *suggester) Tell(finished []algorithms.Trial) {
 }
 
 func (s *suggester) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Suggestion, error) {
-	s.pending = s.pending[:0]
+	s.pending, s.places = s.pending[:0], s.places[:0]
 	s.busy.Open(nil)
-	s.schedule.reset()
 	for _, t := range pending {
 		s.begin(t)
 	}
@@ -96,13 +93,13 @@ func (s *suggester) begin(t algorithms.Trial) {
 	s.pending = append(s.pending, t)
 	s.busy.Take(t.Point)
 	if at, ok := readMemo(t.Memo, t.ID); ok {
-		s.schedule.begin(at)
+		s.places = append(s.places, at)
 	}
 }
 
 // next returns the first offer that is not the point of a pending trial.
 func (s *suggester) next(id uint64) (algorithms.Suggestion, bool) {
-	for o := range s.schedule.offers(id) {
+	for o := range s.schedule.offers(id, s.places) {
 		next := algorithms.Suggestion{ID: id, Memo: o.memo()}
 		if o.from != nil {
 			next.Point, next.Parent = s.point(o.from.configuration, o.level), o.from.trial
