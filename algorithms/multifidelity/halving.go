@@ -135,7 +135,7 @@ func (h *halving) offers(_ uint64, pending []place) iter.Seq[offer] {
 			}
 			begun := len(b.results)
 			for _, at := range pending {
-				if at.bracket == i && at.rung == b.rung {
+				if at.bracket == i { // all of one rung
 					begun++
 				}
 			}
