@@ -10,7 +10,7 @@ import (
 func quantile(p float64) float64 { return math.Sqrt2 * elementary.Erfinv(1-float64(2*p)) }
 
 // below is the probability of less than x standard deviations above the mean.
-func below(x float64) float64 { return elementary.Erfc(-x/math.Sqrt2) / 2 }
+func below(x float64) float64 { return float64(elementary.Erfc(-x/math.Sqrt2) / 2) }
 
 // keepMargin sees to it that coordinate j, whose mean is in the step from low to high, leaves it with
 // probability alpha at least: once all trials were in one step, none would ever leave it again (Hamano,
@@ -32,11 +32,12 @@ func (s *strategy) keepMargin(j int, low, high, alpha float64) {
 	}
 	// The probabilities are lifted to the margin, and what is above it gives way so that all sum to 1.
 	stay := 1 - down - up
-	down, up = max(down, alpha/2), max(up, alpha/2)
-	share := (1 - down - up - stay) / (down + up + stay - 1.5*alpha)
-	down += float64(share * (down - alpha/2))
-	up += float64(share * (up - alpha/2))
+	least := float64(alpha / 2)
+	down, up = max(down, least), max(up, least)
+	share := (1 - down - up - stay) / (down + up + stay - float64(1.5*alpha))
+	down += float64(share * (down - least))
+	up += float64(share * (up - least))
 	a, b := quantile(down), quantile(up)
-	s.mean[j] = (low*b + high*a) / (a + b)
+	s.mean[j] = (float64(low*b) + float64(high*a)) / (a + b)
 	s.margins[j] *= (high - low) / (a + b) / deviation
 }

@@ -95,8 +95,8 @@ func (c *categories) count(labels []int, weight float64) {
 			continue
 		}
 		for l := range c.q[i] {
-			c.q[i][l] -= weight / 2 / float64(len(c.q[i]))
+			c.q[i][l] -= float64(weight / 2 / float64(len(c.q[i])))
 		}
-		c.q[i][k] += weight / 2
+		c.q[i][k] += float64(weight / 2)
 	}
 }
