@@ -7,7 +7,7 @@ import (
 )
 
 // quantile returns how many standard deviations above the mean the probability p is left, for p up to 1/2.
-func quantile(p float64) float64 { return math.Sqrt2 * elementary.Erfinv(1-float64(2*p)) }
+func quantile(p float64) float64 { return float64(math.Sqrt2 * elementary.Erfinv(1-float64(2*p))) }
 
 // below is the probability of less than x standard deviations above the mean.
 func below(x float64) float64 { return float64(elementary.Erfc(-x/math.Sqrt2) / 2) }
@@ -38,6 +38,7 @@ func (s *strategy) keepMargin(j int, low, high, alpha float64) {
 	down += float64(share * (down - least))
 	up += float64(share * (up - least))
 	a, b := quantile(down), quantile(up)
-	s.mean[j] = (float64(low*b) + float64(high*a)) / (a + b)
+	weighted := float64(low*b) + float64(high*a)
+	s.mean[j] = weighted / (a + b)
 	s.margins[j] *= (high - low) / (a + b) / deviation
 }
