@@ -168,7 +168,7 @@ func (o *optimizer) breed(last *member) {
 	best, worst := o.generation[o.order[0]].standing, o.generation[o.order[s.lambda-1]].standing
 	o.generation, o.failed = o.generation[:0], 0
 	if o.runs.over(s, o.coding, best, worst) {
-		o.start(o.runs.next(s, o.coding))
+		o.start(o.runs.next(s))
 		o.categories = newCategories(o.coding.counts)
 	}
 }

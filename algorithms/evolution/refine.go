@@ -41,7 +41,7 @@ func (r *refinement) length(id, run uint64, source *draws) float64 {
 	if !r.on || !r.found {
 		return 0
 	}
-	shorter := 0.0 // from 0, not at all, to 1, to the least length
+	var shorter float64 // from 0, not at all, to 1, to the least length
 	switch u := source.unit(); {
 	case r.from > 0 && id >= r.from:
 		shorter = min(1, float64(id-r.from)/float64(r.budget+1-r.from))

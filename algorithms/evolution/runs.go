@@ -81,7 +81,7 @@ func (r *runs) isTiny(s *strategy, c *coding) bool {
 }
 
 // next begins another run, with its mean anywhere.
-func (r *runs) next(s *strategy, c *coding) *strategy {
+func (r *runs) next(s *strategy) *strategy {
 	r.run++
 	r.recent = r.recent[:0]
 	source := rand.NewPCG(r.seed^0x6a09e667f3bcc908, r.run) // no trial's stream
