@@ -137,9 +137,9 @@ func quantile(values []float64, share float64) float64 {
 	}
 	t := place - float64(i)
 	if t < 0.5 {
-		return low + (high-low)*t
+		return low + float64((high-low)*t)
 	}
-	return high - (high-low)*(1-t)
+	return high - float64((high-low)*(1-t))
 }
 
 // selected puts the value that belongs at place k of ascending order there, those that are no larger

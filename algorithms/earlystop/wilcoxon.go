@@ -98,7 +98,7 @@ func signedRank(differences []float64) float64 {
 			j++
 		}
 		rank, size := float64(i+j+1)/2, float64(j-i) // of all that are equal, the mean
-		ties += size*size*size - size
+		ties += float64(size*size*size) - size
 		for _, d := range differences[i:j] {
 			switch {
 			case d > 0:
@@ -114,8 +114,8 @@ func signedRank(differences []float64) float64 {
 		return upperTail(n, int(positive))
 	}
 	m := float64(n)
-	variance := (m*(m+1)*(2*m+1) - ties/2) / 24
-	return math.Erfc((positive-m*(m+1)/4)/math.Sqrt(2*variance)) / 2
+	variance := (float64(m*(m+1)*(2*m+1)) - float64(ties/2)) / 24
+	return math.Erfc((positive-float64(m*(m+1)/4))/math.Sqrt(2*variance)) / 2
 }
 
 // upperTail returns the probability that the ranks 1 to n, each positive with probability 1/2, have a

@@ -1,10 +1,10 @@
 package exchange
 
 import (
-	"slices"
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
