@@ -136,7 +136,8 @@ class Client:
                 options["context"] = ssl.create_default_context(cafile=trusted)
             except OSError as e:  # which names no file
                 why = "no certificate as PEM" if isinstance(e, ssl.SSLError) else e.strerror
-                raise ValueError("TUNED_CA_FILE %s: %s; it names the certificates to trust" % (trusted, why)) from None
+                why = "TUNED_CA_FILE %s: %s; it names the certificates to trust" % (trusted, why)
+                raise ValueError(why) from None
         self._connection = functools.partial(kind, url.hostname, url.port, **options)
 
     def _headers(self):

@@ -36,7 +36,7 @@ func SuccessiveHalving() algorithms.Definition {
 				Help: "how many begin, by default as many as leave one at the end",
 			},
 		},
-		Advise: func(p algorithms.Problem, v algorithms.Values) []algorithms.Advice { return adviseLevels(p, v) },
+		Advise: adviseLevels,
 	}, func(f *fidelity, p algorithms.Problem, v algorithms.Values) (schedule, source, error) {
 		n := float64(v.Int("configurations", 0))
 		if n == 0 {
@@ -84,7 +84,7 @@ func ASHA() algorithms.Definition {
 			},
 		},
 		Check:  checkASHA,
-		Advise: func(p algorithms.Problem, v algorithms.Values) []algorithms.Advice { return adviseLevels(p, v) },
+		Advise: adviseLevels,
 	}, func(f *fidelity, p algorithms.Problem, v algorithms.Values) (schedule, source, error) {
 		seed := sampling.Seed(p, v)
 		return newAsynchronous(f, seed, int(v.Int("min_early_stopping_rate", 0)), int(v.Int("brackets", 1))), newRandomSource(f, seed), nil

@@ -207,7 +207,7 @@ func configPaths(path string, t reflect.Type) (out []string) {
 
 // faultsOf returns the faults that an error tells of, each with its line in the config file, unless a flag won over it.
 func (c *config) faultsOf(err error) (out []configFault) {
-	if list, ok := err.(experiment.Faults); ok {
+	if list, ok := err.(experiment.Faults); ok { //nolint:errorlint // what is joined is taken apart below
 		for _, f := range list {
 			out = append(out, configFault{c.lineOf(f.Path), f.Error()})
 		}

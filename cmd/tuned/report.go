@@ -91,7 +91,7 @@ func (c *client) report(ctx context.Context, key experiment.Key, now time.Time) 
 	if err != nil {
 		return in, err
 	}
-	w.Experiment.Note = experiment.Note{Text: w.message.GetNote(), Tags: w.message.GetTags()}
+	w.Note = experiment.Note{Text: w.message.GetNote(), Tags: w.message.GetTags()}
 	in = report.Input{Experiment: w.Experiment, Trials: w.trials, Now: now}
 	if in.Curves, err = c.learningCurves(ctx, key, &in); err != nil {
 		return in, err

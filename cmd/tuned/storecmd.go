@@ -24,7 +24,7 @@ func (a *app) storeCommand() *cobra.Command {
 		Short: "Back up what is stored, and make a store of a backup",
 		Long:  `Back up what is stored, also while a daemon uses it, and make a store of a backup.`,
 		Args:  cobra.ArbitraryArgs, // which are refused with the nearest name
-		RunE: func(c *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) error {
 			near := ""
 			if len(args) > 0 {
 				near = didYouMean(experiment.Nearest(args[0], []string{"backup", "restore", "verify", "info"}))

@@ -48,12 +48,16 @@ is followed to its end, and exit codes are those of tuned run; Ctrl-C then leave
 	return c
 }
 
-func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []string) error {
-	if err := f.checkProgress(); err != nil {
-		return err
-	}
+func (f *submitFlags) check() error {
 	if f.wait && (f.format != "text" || f.dryRun) {
 		return usage("--wait: it prints the progress of what was submitted; leave out -o and --dry-run")
+	}
+	return f.checkProgress()
+}
+
+func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []string) error {
+	if err := f.check(); err != nil {
+		return err
 	}
 	f.dataDir = f.at.dataDir
 	cfg, err := f.configure(c.Flags(), a.getenv)
@@ -69,24 +73,7 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 	}
 	ctx, _, stop := interruptible(c.Context())
 	defer stop()
-	err = f.at.asking(ctx, func(c *client) error {
-		request, err := creation(r.Experiment)
-		if err != nil {
-			return err
-		}
-		request.ValidateOnly, request.Strict = f.dryRun, f.strict
-		key := r.Experiment.Key()
-		_, unknown := c.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
-		created, err := c.CreateExperiment(ctx, request)
-		if err != nil {
-			return rpcError(err)
-		}
-		a.sayWhatIsKnown(r.Experiment, learnedIn(created))
-		if f.wait {
-			return nil // followed below, by connections of its own
-		}
-		return a.printSubmitted(f, created, unknown == nil)
-	})
+	err = f.at.asking(ctx, func(c *client) error { return a.create(ctx, c, f, r.Experiment) })
 	if err == nil && f.wait {
 		err = a.followRemote(ctx, &f.at, r.Experiment.Key(), f.progress)
 	}
@@ -97,6 +84,26 @@ func (a *app) submit(c *cobra.Command, f *submitFlags, file string, command []st
 		return fmt.Errorf("submit experiment: %w", err)
 	}
 	return err
+}
+
+// create has the daemon create an experiment, and says what came of it unless the experiment is followed.
+func (a *app) create(ctx context.Context, c *client, f *submitFlags, e *experiment.Experiment) error {
+	request, err := creation(e)
+	if err != nil {
+		return err
+	}
+	request.ValidateOnly, request.Strict = f.dryRun, f.strict
+	key := e.Key()
+	_, unknown := c.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
+	created, err := c.CreateExperiment(ctx, request)
+	if err != nil {
+		return rpcError(err)
+	}
+	a.sayWhatIsKnown(e, learnedIn(created))
+	if f.wait {
+		return nil // followed by connections of its own
+	}
+	return a.printSubmitted(f, created, unknown == nil)
 }
 
 // printSubmitted says what was submitted; known: it was there already.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -140,7 +141,7 @@ func TestRunAndSubmitOutlastTheDaemon(t *testing.T) {
 			dir := writeExperiment(t)
 			t.Cleanup(func() { letGo(t, dir) })
 			s := startServe(t, dir)
-			args := append(verb, "--data-dir", "d", "--progress", "plain", "--parallel", "2", "--max-trials", "2", "work.yaml")
+			args := append(slices.Clone(verb), "--data-dir", "d", "--progress", "plain", "--parallel", "2", "--max-trials", "2", "work.yaml")
 			follower := program(t, dir, append(args, waiting...)...)
 			stdout, err := follower.StdoutPipe()
 			if err != nil {

@@ -51,7 +51,7 @@ func followLinks(file string) (target string, err error) {
 	for range most {
 		next, err := os.Readlink(target)
 		if err != nil { // it is no link, or not there
-			return target, nil
+			return target, nil //nolint:nilerr // it is what was looked for
 		}
 		if !filepath.IsAbs(next) {
 			next = filepath.Dir(target) + string(filepath.Separator) + next // not cleaned: ".." of a link is where that leads

@@ -72,7 +72,7 @@ func constraintsOf(t *frozen) map[string]float64 {
 // convert makes the trials. Those that ended before they had all parameters are left out.
 func (c *converter) convert(spec *experiment.Spec) {
 	c.out = &Study{Experiment: &experiment.Experiment{Spec: *spec}, Measured: map[uint64][]experiment.Measurement{}}
-	c.out.Notes = append(c.renamed, guesses(spec.Parameters)...)
+	c.out.Notes = slices.Concat(c.renamed, guesses(spec.Parameters))
 	v, err := newValues(spec)
 	if err != nil {
 		faults := experiment.Faults{{Detail: err.Error()}}

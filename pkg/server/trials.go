@@ -61,29 +61,18 @@ func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	size, err := pageSize(r.GetPageSize(), defaultPage, largestPage)
-	if err != nil {
-		return nil, err
-	}
-	f, err := parseFilter(r.GetFilter(), trialFields)
-	if err != nil {
-		return nil, err
-	}
-	by, err := parseOrder(r.GetOrderBy())
+	found, filter, err := first{after: after, some: some}.asked(r)
 	if err != nil {
 		return nil, err
 	}
 	var e *experiment.Experiment
 	var page []experiment.Trial
-	var places []place
 	response := &tunedv1.ListTrialsResponse{}
 	err = u.Tuner.Inspect(ctx, key, func(s *tuner.Snapshot) error {
 		e = s.Experiment
-		found := first{order: by, after: after, some: some, size: size}
-		response.Total = found.among(s, f)
-		places = found.places
-		for i, p := range places {
-			places[i].List = list
+		response.Total = found.among(s, filter)
+		for i, p := range found.places {
+			found.places[i].List = list
 			page = append(page, s.Trials[p.At-1])
 		}
 		if found.behind > len(found.places) {
@@ -91,16 +80,36 @@ func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, u.failure(ctx, err, scope{key: key})
+	}
+	fill(response, e, page, found.places)
+	return response, nil
+}
+
+// asked completes what is looked for by what a request says.
+func (f first) asked(r *tunedv1.ListTrialsRequest) (_ first, by filter, err error) {
+	if f.size, err = pageSize(r.GetPageSize(), defaultPage, largestPage); err != nil {
+		return f, nil, err
+	}
+	if by, err = parseFilter(r.GetFilter(), trialFields); err != nil {
+		return f, nil, err
+	}
+	f.order, err = parseOrder(r.GetOrderBy())
+	return f, by, err
+}
+
+// fill puts trials into a page as long as it stays small enough for every client. It has one at least.
+func fill(response *tunedv1.ListTrialsResponse, e *experiment.Experiment, page []experiment.Trial, places []place) {
 	bytes := 0
 	for i := range page {
 		m := trialMessage(e, &page[i])
 		if bytes += proto.Size(m); bytes > pageBytes && i > 0 {
 			response.NextPageToken = places[i-1].token()
-			break
+			return
 		}
 		response.Trials = append(response.Trials, m)
 	}
-	return response, u.failure(ctx, err, scope{key: key})
 }
 
 // among finds the first trials of those that a filter lets through, and returns how many these are. Nothing

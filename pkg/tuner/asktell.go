@@ -58,16 +58,7 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 		return nil
 	}
 	draft := d.newDraft()
-	n := min(count-len(j.found), parallel(&d.e.Spec)-int(d.e.Status.TrialsRunning))
-	waiting := d.waitingTrials()
-	for _, number := range waiting[:max(0, min(n, len(waiting)))] {
-		draft.alter(number, func(t *experiment.Trial) {
-			t.State, t.Started, t.Request = experiment.TrialRunning, draft.now, j.request
-		})
-		d.handed[number] = d.Uptime()
-		j.found = append(j.found, *d.trials[number-1])
-		n--
-	}
+	n := draft.handWaiting(j, min(count-len(j.found), parallel(&d.e.Spec)-int(d.e.Status.TrialsRunning)))
 	n = min(n, room(d.e, len(d.trials), d.tally.Active()))
 	n -= draft.addFirstPoints(n, experiment.TrialRunning, j.request)
 	d.judged = false
@@ -87,6 +78,20 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 		j.finish(nil, nil)
 	}
 	return nil
+}
+
+// handWaiting hands out up to n of the trials that wait, and returns how many more are wanted.
+func (d *draft) handWaiting(j *job, n int) int {
+	waiting := d.waitingTrials()
+	for _, number := range waiting[:max(0, min(n, len(waiting)))] {
+		d.alter(number, func(t *experiment.Trial) {
+			t.State, t.Started, t.Request = experiment.TrialRunning, d.now, j.request
+		})
+		d.handed[number] = d.Uptime()
+		j.found = append(j.found, *d.trials[number-1])
+		n--
+	}
+	return n
 }
 
 // requested returns the trials that an earlier call with the same request got.

@@ -50,7 +50,7 @@ func TestLogWaitsForTheTrial(t *testing.T) {
 		}
 	}()
 	r.runner.startOf = m.startOf
-	r.Tuner.Runner = m // it has the same workloads
+	r.Runner = m // it has the same workloads
 	m.manual = r.runner
 	r.submit(wanted(1, 1))
 	r.until("suggested", func(s Snapshot) bool { return len(s.Trials) == 1 })

@@ -237,7 +237,7 @@ class TestReport(rig.DaemonTest):
             file.write("an old one")
         process = rig.begin("import sys, tuned; tuned.report(step=1, loss=1); sys.stdin.readline(); tuned.report(step=2, loss=2)",
                             dict(daemon.env(trial), TUNED_SERVER=url, TUNED_TOKEN_FILE=token))
-        self.assertIn("needs a token", process.stderr.readline())
+        self.assertIn("not a right one", process.stderr.readline())
         os.replace(os.path.join(daemon.data, "token"), token)
         process.communicate("go\n")
         self.assertEqual([m[0] for m in self.measurements(trial)], [1, 2])

@@ -145,7 +145,8 @@ func manifest(e *experiment.Experiment) (string, error) {
 	return string(text), nil
 }
 
-func (r *report) facts() []pair {
+// trialsFact counts the trials by state.
+func (r *report) trialsFact() string {
 	counts := map[experiment.TrialState]int{}
 	for i := range r.Trials {
 		counts[r.Trials[i].State]++
@@ -166,7 +167,11 @@ func (r *report) facts() []pair {
 	if len(words) > 0 {
 		trials += ": " + strings.Join(words, ", ")
 	}
-	facts := []pair{{"Trials", trials}}
+	return trials
+}
+
+func (r *report) facts() []pair {
+	facts := []pair{{"Trials", r.trialsFact()}}
 	if r.spec.Algorithm != nil {
 		facts = append(facts, pair{"Algorithm", r.spec.Algorithm.AlgorithmName})
 	}
