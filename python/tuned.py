@@ -86,7 +86,8 @@ def _address_in(data_dir):
         state = state if os.path.isabs(state) else os.path.expanduser("~/.local/state")
         data_dir = os.path.join(state, "tuned-hpo")
     elif not os.path.isdir(data_dir):
-        raise ValueError("data_dir %s: there is no such folder; it is the --data-dir of tuned serve" % data_dir)
+        why = "data_dir %s: there is no such folder; it is the --data-dir of tuned serve"
+        raise ValueError(why % data_dir)
     data_dir = os.path.realpath(data_dir)
     path = os.path.join(data_dir, "tuned.sock")
     if len(os.fsencode(path)) > 100:  # a socket's name may not be as long as that
@@ -697,7 +698,8 @@ def _check_where(name, where):
     for key in where:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
-            raise TypeError("study %s: there is no argument %s%s" % (name, key, "; did you mean %s?" % near[0] if near else ""))
+            near = "; did you mean %s?" % near[0] if near else ""
+            raise TypeError("study %s: there is no argument %s%s" % (name, key, near))
 
 
 def _create(client, namespace, name, spec, annotations):

@@ -177,7 +177,7 @@ func (l *trialList) lastCells(r *trialRecord, tagged bool, format string) (cells
 	switch {
 	case format == "csv":
 		took = strings.TrimPrefix(exact(float64(r.Seconds)), "NaN")
-	case !failed(r.State) && r.Reason != tuner.ReasonDiverged:
+	case !failed(r.State) && r.Reason != tuner.ReasonDiverged && r.State != experiment.TrialEarlyStopped:
 		message = ""
 	default:
 		message = firstLine(message)

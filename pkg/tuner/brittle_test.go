@@ -48,6 +48,6 @@ func (b *brittle) light(n int, after bool) {
 
 // touched lists the trials of a change as Feed does.
 func touched(c *store.Change) []uint64 {
-	d := draft{driver: &driver{}}
+	d := draft{driver: &driver{e: &experiment.Experiment{}}}
 	return d.published(c).Trials
 }

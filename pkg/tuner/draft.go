@@ -130,7 +130,8 @@ func (d *draft) end(number uint64, o outcome, obs experiment.Observation, w tria
 	delete(d.handed, number)
 	t := d.trials[number-1]
 	d.log.Info().Str("trial", t.Name).Str("reason", t.Reason).Str("state", string(t.State)).Msg("trial finished")
-	d.event(t.Name, t.Reason, t.Message, t.State != experiment.TrialSucceeded)
+	fine := t.State == experiment.TrialSucceeded || t.State == experiment.TrialEarlyStopped // it has a value, and was wanted so
+	d.event(t.Name, t.Reason, t.Message, !fine)
 }
 
 // inOrder makes the times of a trial follow each other, though the clock was set back meanwhile.

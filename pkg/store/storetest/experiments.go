@@ -83,7 +83,7 @@ func testCommit(_ *testing.T, r *rig) {
 	revision, err = r.Commit(ctx, keyA, store.Change{Revision: 3, Events: events})
 	r.must(err)
 	want(r, "revision", revision, uint64(4))
-	e.Revision = 4
+	e.Revision, e.Events = 4, 2
 	for range 2 {
 		got, err := r.Get(ctx, keyA)
 		r.must(err)
