@@ -125,7 +125,7 @@ func (p percentile) name() string {
 // quantile returns the value below which the given share of values lies, interpolated linearly between
 // neighbours (definition 7 of Hyndman and Fan 1996). It changes their order.
 func quantile(values []float64, share float64) float64 {
-	place := share * float64(len(values)-1)
+	place := float64(share * float64(len(values)-1))
 	i := int(place)
 	low := selected(values, i)
 	if i+1 == len(values) {

@@ -97,14 +97,14 @@ func signedRank(differences []float64) float64 {
 		for j < n && math.Abs(differences[j]) == math.Abs(differences[i]) {
 			j++
 		}
-		rank, size := float64(i+j+1)/2, float64(j-i) // of all that are equal, the mean
+		rank, size := float64(float64(i+j+1)/2), float64(j-i) // of all that are equal, the mean
 		ties += float64(size*size*size) - size
 		for _, d := range differences[i:j] {
 			switch {
 			case d > 0:
 				positive += rank
 			case d == 0:
-				positive += rank / 2
+				positive += float64(rank / 2)
 				zeros = true
 			}
 		}
