@@ -1,9 +1,7 @@
 package main
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -84,42 +82,16 @@ func TestDoctorLooksAtTheStore(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d := stored(t)
 			test.harm(t, d)
-			before := filesOf(t, string(d))
+			before := testenv.Tree(t, string(d))
 			out, _ := call(t, t.TempDir(), test.code, "doctor", "--data-dir", string(d))
 			if !regexp.MustCompile(test.says).MatchString(out) {
 				t.Errorf("got\n%s\nwant %s", out, test.says)
 			}
-			if after := filesOf(t, string(d)); !maps.Equal(after, before) {
+			if after := testenv.Tree(t, string(d)); !maps.Equal(after, before) {
 				t.Errorf("files changed: got %v, want %v", after, before)
 			}
 		})
 	}
-}
-
-// filesOf is what can be seen of the files of a folder.
-func filesOf(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		out[path] = fmt.Sprint(info.Mode(), info.ModTime())
-		if entry.IsDir() {
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		out[path] += fmt.Sprintf(" %d %x", len(text), sha256.Sum256(text))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 func TestDoctorLooksAtTheDisk(t *testing.T) {

@@ -1,9 +1,7 @@
 package badger
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +9,8 @@ import (
 	"testing"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
+
+	"github.com/tuned-hpo/tuned/internal/testenv"
 )
 
 // harm does something to each file of a pattern.
@@ -83,7 +83,7 @@ func TestInspect(t *testing.T) {
 				t.Fatal(err)
 			}
 			test.harm(t, dir)
-			before := tree(t, dir)
+			before := testenv.Tree(t, dir)
 			c, err := Inspect(dir)
 			if err != nil || !c.Found || c.Holder != "" {
 				t.Fatalf("got %+v, %v, want a store that nobody has", c, err)
@@ -94,7 +94,7 @@ func TestInspect(t *testing.T) {
 			if got := fmt.Sprint(c.Odd); (len(c.Odd) > 0) != (test.odd != "") || !strings.Contains(got, test.odd) {
 				t.Errorf("odd: got %v, want %q", got, test.odd)
 			}
-			if after := tree(t, dir); !maps.Equal(after, before) {
+			if after := testenv.Tree(t, dir); !maps.Equal(after, before) {
 				t.Errorf("files changed: got %v, want %v", after, before)
 			}
 			s, err := Open(dir, small)
@@ -109,32 +109,6 @@ func TestInspect(t *testing.T) {
 			}
 		})
 	}
-}
-
-// tree is what can be seen of the files of a directory.
-func tree(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		out[path] = fmt.Sprint(info.Mode(), info.ModTime())
-		if !entry.IsDir() {
-			text, err := os.ReadFile(path)
-			out[path] += fmt.Sprintf(" %d %x", len(text), sha256.Sum256(text))
-			return err
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
 
 func TestInspectWithoutStore(t *testing.T) {
