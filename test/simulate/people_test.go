@@ -189,7 +189,6 @@ func (s *sim) pause(x *trialled) {
 }
 
 func (s *sim) resume(x *trialled) {
-	was := x.ended
 	x.restarts = true
 	x.paused.propose(false)
 	how := s.call(x, "resume", func(ctx context.Context) error {
@@ -197,10 +196,10 @@ func (s *sim) resume(x *trialled) {
 		return err
 	})
 	x.paused.heard(how)
-	if how == refused && was == "" && !x.deleting.is && !s.isFull() {
+	s.learn(x)
+	if how == refused && x.ended == "" && !x.deleting.is && !s.isFull() {
 		s.broken("%s: resume is refused, though it has not ended", x.key)
 	}
-	s.learn(x)
 }
 
 // stop ends an experiment, at once or when its trials have ended.
