@@ -53,6 +53,7 @@ func (user) RequireTransportSecurity() bool { return false }
 type life struct {
 	sim    *sim
 	dead   atomic.Bool
+	died   time.Time // once dead
 	store  *gate
 	runner *handle
 	tuner  *tuner.Tuner
@@ -114,7 +115,8 @@ func (l *life) kill() {
 	if l.dead.Swap(true) {
 		return
 	}
-	l.sim.forget(time.Now())
+	l.died = time.Now()
+	l.sim.forget(l.died)
 	if err := l.sim.disk.crash(); err != nil {
 		panic(err)
 	}
@@ -131,7 +133,8 @@ func (l *life) stop() {
 	if err := l.store.Close(); err != nil {
 		l.sim.broken("close: %v", err)
 	}
-	l.sim.forget(time.Now())
+	l.died = time.Now()
+	l.sim.forget(l.died)
 	l.dead.Store(true)
 }
 
@@ -182,6 +185,11 @@ func (s *sim) forget(died time.Time) {
 	if s.fullSince.Before(died) && s.full.After(s.fullSince) {
 		lost += died.Sub(s.fullSince)
 	}
+	s.stood(lost)
+}
+
+// stood notes that for some time nothing may have been counted.
+func (s *sim) stood(lost time.Duration) {
 	for _, x := range s.experiments {
 		x.clock.forgot += lost
 	}

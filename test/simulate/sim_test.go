@@ -164,6 +164,9 @@ func (s *sim) revive() {
 			if s.life.store.broken.Load() {
 				s.forget(s.diskFailed)
 			}
+			if died := s.life.died; !died.IsZero() {
+				s.stood(time.Since(died)) // who submits on a full disk does not look for minutes
+			}
 			s.life.bury()
 			s.restarts++
 		}
