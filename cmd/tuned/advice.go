@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
+
+	"google.golang.org/grpc/status"
 
 	"github.com/tuned-hpo/tuned/internal/elementary"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -33,9 +37,9 @@ func adviceFor(p *place, w *whole) []string {
 func adviceOnState(p *place, w *whole) string {
 	m, b := w.message, w.message.GetBudget()
 	key := experiment.Key{Namespace: m.GetNamespace(), Name: w.Metadata.Name}
-	do := func(verb string, words ...string) string { return p.hintOn(key, verb, words...) }
+	do := func(verb string, words ...string) string { return p.hintDriven(w.driven, key, verb, words...) }
 	if !w.driven && !m.GetCompleted() && m.GetState() != statePaused {
-		return "no daemon drives it: " + hint(append([]string{"serve"}, p.whereData()...)...) + ", or the tuned run that began it, goes on"
+		return "no daemon drives it: " + p.hintServe() + ", or the tuned run that began it, goes on"
 	}
 	failures := int(m.GetCounts().GetFailed() + m.GetCounts().GetMetricsUnavailable())
 	switch {
@@ -57,9 +61,30 @@ func adviceOnState(p *place, w *whole) string {
 	case m.GetReason() == "ExperimentMaxCostReached":
 		return "its cost is used up: " + do("extend", "--max-cost", exact(2*b.GetMaxCost())) + " gives as much again"
 	case m.GetReason() == "ExperimentGoalReached":
-		return "the goal is reached: " + do("best") + " shows where; " + do("resume") + " looks for better"
+		return "the goal is reached: " + p.hintOn(key, "best") + " shows where; " + do("resume") + " looks for better"
 	}
 	return ""
+}
+
+// extendInstead adds to the refusal to give the experiment e of a file more trials by an edit of that file the command that
+// does, whatever its resumePolicy.
+func (p *place) extendInstead(driven bool, e *experiment.Experiment, err error) error {
+	limit := e.Spec.MaxTrialCount
+	if err == nil || limit == nil || !editsBudget(err) {
+		return err
+	}
+	do := p.hintDriven(driven, e.Key(), "extend", "--max-trials", fmt.Sprint(*limit))
+	return fmt.Errorf("%s; %s goes on with %d trials in all", plainText(err), do, *limit)
+}
+
+// editsBudget reports whether a file was refused because it changes the budget of an experiment that there is: here, or
+// by a daemon, which takes no edits of files.
+func editsBudget(err error) bool {
+	var faults experiment.Faults
+	if errors.As(err, &faults) {
+		return slices.ContainsFunc(faults, func(f experiment.Fault) bool { return f.Path == experiment.PathResumePolicy })
+	}
+	return reasonOf(status.Convert(err)) == "EXPERIMENT_EXISTS" && strings.Contains(err.Error(), ": spec.maxTrialCount was ")
 }
 
 // adviceOnFailures points to what went wrong in trials.

@@ -183,7 +183,7 @@ func (p *place) dir() (dataDir, error) {
 		return "", fmt.Errorf("open data directory: %w; give another --data-dir", err)
 	case err != nil:
 		return "", fmt.Errorf("open data directory %s: nothing has been run there; give the --data-dir of the run, or begin with %s",
-			d, hint(append([]string{"serve"}, p.whereData()...)...))
+			d, p.hintServe())
 	}
 	return d, nil
 }

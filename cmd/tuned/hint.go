@@ -20,6 +20,17 @@ func (p *place) hintOn(key experiment.Key, verb string, words ...string) string 
 	return hint(p.on(key, verb, words...)...)
 }
 
+// hintDriven is hintOn of a command that only a daemon can carry out: where there is none, what begins one comes first.
+func (p *place) hintDriven(driven bool, key experiment.Key, verb string, words ...string) string {
+	if driven {
+		return p.hintOn(key, verb, words...)
+	}
+	return p.hintServe() + " and, beside it, " + p.hintOn(key, verb, words...)
+}
+
+// hintServe is the command that begins a daemon of the data directory.
+func (p *place) hintServe() string { return hint(append([]string{"serve"}, p.whereData()...)...) }
+
 // on is the words of a command about an experiment.
 func (p *place) on(key experiment.Key, verb string, words ...string) []string {
 	out := append([]string{verb, key.Name}, words...)
@@ -54,5 +65,5 @@ func (p *place) whereData() []string {
 
 // noDaemon says how there comes to be a daemon.
 func (p *place) noDaemon() error {
-	return fmt.Errorf("%w; start one with %s, or name one with --server", errNoDaemon, hint(append([]string{"serve"}, p.whereData()...)...))
+	return fmt.Errorf("%w; start one with %s, or name one with --server", errNoDaemon, p.hintServe())
 }

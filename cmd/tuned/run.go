@@ -117,7 +117,7 @@ func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experime
 	case status.Code(err) == codes.FailedPrecondition:
 		return fmt.Errorf("run experiment: %w", locked)
 	case err != nil:
-		return fmt.Errorf("run experiment: %w", err)
+		return fmt.Errorf("run experiment: %w", c.at.extendInstead(true, e, err))
 	}
 	a.sayWhatIsKnown(e, learnedIn(created))
 	fmt.Fprintf(a.stderr, "%s runs in the daemon of %s; Ctrl-C leaves it there\n", e.Metadata.Name, dir)
@@ -137,7 +137,7 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return fmt.Errorf("run experiment: %w", err)
+		return fmt.Errorf("run experiment: %w", a.placeOf(d.dir).extendInstead(false, e, err))
 	case e.External():
 		a.sayHowToAsk(e.Key(), d.dir)
 	}

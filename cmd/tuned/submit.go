@@ -97,7 +97,7 @@ func (a *app) create(ctx context.Context, c *client, f *submitFlags, e *experime
 	_, unknown := c.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
 	created, err := c.CreateExperiment(ctx, request)
 	if err != nil {
-		return rpcError(err)
+		return f.at.extendInstead(true, e, rpcError(err))
 	}
 	a.sayWhatIsKnown(e, learnedIn(created))
 	if f.wait {

@@ -123,3 +123,29 @@ func TestAdvice(t *testing.T) {
 		})
 	}
 }
+
+// TestAdviceAtRest: where no daemon is, advice that takes one begins with one.
+func TestAdviceAtRest(t *testing.T) {
+	const serve = "`tuned serve --data-dir d`"
+	for _, tt := range []struct {
+		name, want string
+		m          *tunedv1.Experiment
+	}{
+		{"paused", "it is paused: " + serve + " and, beside it, `tuned resume work --data-dir d` goes on", &tunedv1.Experiment{State: "Paused"}},
+		{"running", "no daemon drives it: " + serve + ", or the tuned run that began it, goes on", &tunedv1.Experiment{State: "Running"}},
+		{
+			"budget", "its budget is used up: " + serve + " and, beside it, `tuned extend work --max-trials +3 --data-dir d` tries 3 more",
+			&tunedv1.Experiment{Completed: true, Reason: "ExperimentMaxTrialsReached", Budget: &tunedv1.Budget{MaxTrials: new(int32(3))}},
+		},
+		{
+			"goal", "the goal is reached: `tuned best work --data-dir d` shows where; " + serve + " and, beside it, `tuned resume work --data-dir d` looks for better",
+			&tunedv1.Experiment{Completed: true, Reason: "ExperimentGoalReached"},
+		},
+	} {
+		tt.m.Namespace = defaultNamespace
+		w := whole{message: tt.m, Experiment: &experiment.Experiment{Metadata: experiment.Metadata{Name: "work"}}}
+		if got := adviceOnState(&place{dataDir: "d", getenv: noEnv}, &w); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -56,10 +56,16 @@ func ValidateUpdate(updated, old *Experiment, o Options) Faults {
 	return append(Validate(updated, o), v.faults...)
 }
 
+// PathResumePolicy is where a fault stands that says that an edit does not restart a completed experiment.
+const PathResumePolicy = "spec.resumePolicy"
+
 func (v *validator) restart(old *Experiment) {
-	if s := &old.Status; s.Completed() && !s.restartable(old.Spec.ResumePolicy) {
-		v.add("spec.resumePolicy", Invalid, "a completed experiment can be restarted only if it succeeded by reaching "+
-			"spec.maxTrialCount and spec.resumePolicy is LongRunning or FromVolume")
+	switch s := &old.Status; {
+	case !s.Completed() || s.restartable(old.Spec.ResumePolicy):
+	case s.Succeeded() && s.Reason() == reasonMaxTrials:
+		v.add(PathResumePolicy, Invalid, "an edit restarts a completed experiment only where this is LongRunning or FromVolume; extend its budget instead")
+	default:
+		v.add("spec", Forbidden, fmt.Sprintf("it has ended (%s), which no edit takes back; resume it instead, or extend its budget", s.Reason()))
 	}
 	if limit := v.e.Spec.MaxTrialCount; limit != nil && *limit <= old.Status.Trials {
 		v.add("spec.maxTrialCount", Invalid, fmt.Sprintf("must be greater than status.trials, which is %d", old.Status.Trials))

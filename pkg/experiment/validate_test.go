@@ -57,11 +57,11 @@ func TestValidateUpdate(t *testing.T) {
 		},
 		{
 			"restart after the goal", LongRunning, ended(Succeeded, "ExperimentGoalReached"), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
-			[]string{"spec.resumePolicy"},
+			[]string{"spec"},
 		},
 		{
 			"restart after a failure", FromVolume, ended(Failed, "ExperimentFailed"), func(s *Spec) { s.MaxTrialCount = new(int32(20)) },
-			[]string{"spec.resumePolicy"},
+			[]string{"spec"},
 		},
 		{"another algorithm", Never, Status{}, func(s *Spec) { s.Algorithm = &Algorithm{AlgorithmName: "tpe"} }, []string{"spec"}},
 		{"what is wrong by itself", Never, Status{}, func(s *Spec) { s.ParallelTrialCount = new(int32(0)) }, []string{"spec.parallelTrialCount"}},
