@@ -6,6 +6,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// bestAnswer is what tuned best prints for programs.
+type bestAnswer struct {
+	*bestTrial
+	Front []bestTrial `json:"front,omitempty"`
+	Kept  []kept      `json:"constraints,omitempty"`
+}
+
 func (a *app) bestCommand() *cobra.Command {
 	var p place
 	var format string
@@ -23,7 +30,7 @@ several objectives those of the trial that is the best by spec.objective.`,
 		},
 	}
 	p.flags(c, a.getenv)
-	formatFlag(c, &format, "text", "json", "yaml", "flags", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[bestAnswer]()), "text", "json", "yaml", "flags", jsonPath)
 	return c
 }
 
@@ -46,11 +53,7 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 		fmt.Fprintln(a.stdout, best.Best.Flags)
 		return nil
 	default:
-		return printAs(a.stdout, format, struct {
-			*bestTrial
-			Front []bestTrial `json:"front,omitempty"`
-			Kept  []kept      `json:"constraints,omitempty"`
-		}{best.Best, best.Front, best.Kept})
+		return printAs(a.stdout, format, bestAnswer{best.Best, best.Front, best.Kept})
 	}
 	best.columns = a.columns()
 	best.print(a.stdout)

@@ -48,7 +48,7 @@ to do; or all about one of its trials, by name or number. json, yaml and jsonpat
 		},
 	}
 	f.flags(c, a.getenv)
-	formatFlag(c, &f.format, "text", "json", "yaml", jsonPath)
+	formatFlag(c, &f.format, describedShape, "text", "json", "yaml", jsonPath)
 	return c
 }
 
@@ -158,6 +158,17 @@ func printDescribed(out io.Writer, format, what string, m proto.Message, events 
 	}
 	more[what], more["events"] = tree, list
 	return printAs(out, format, more)
+}
+
+// describedShape is the shape of what printDescribed writes of an experiment, or of one of its trials.
+func describedShape(args []string) *shape {
+	out := map[string]*shape{"events": {items: messageShape(&tunedv1.Event{})}}
+	if len(args) == 2 {
+		out["trial"], out["log"], out["latest"] = messageShape(&tunedv1.Trial{}), &shape{}, shapeOf[map[string]number]()
+	} else {
+		out["experiment"], out["advice"] = messageShape(&tunedv1.Experiment{}), shapeOf[[]string]()
+	}
+	return &shape{keys: out}
 }
 
 // describeState writes what an experiment is and how it stands.

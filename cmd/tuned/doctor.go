@@ -70,7 +70,7 @@ disturbed. tuned fsck checks what is stored.`,
 		},
 	}
 	d.connectionFlags(c, a.getenv)
-	formatFlag(c, &format, "text", "json", "yaml", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[[]finding]()), "text", "json", "yaml", jsonPath)
 	return c
 }
 

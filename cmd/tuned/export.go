@@ -30,7 +30,7 @@ and its dashboard open. "tuned import" reads all but parquet.`,
 		},
 	}
 	p.flags(c, a.getenv)
-	formatFlag(c, &format, exchange.Formats...)
+	formatFlag(c, &format, nil, exchange.Formats...)
 	check := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		format = exchange.Named(format)

@@ -49,7 +49,7 @@ the API: {"experiments": [...]} of a list, else the experiment with its object a
 	c.Flags().BoolVarP(&f.all, "all-namespaces", "A", false, "experiments of all namespaces")
 	c.Flags().StringVar(&f.filter, "filter", "", filterUsage)
 	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on and print what changes, until interrupted")
-	formatFlag(c, &f.format, "table", "json", "yaml", "csv", "name", jsonPath)
+	formatFlag(c, &f.format, f.printed, "table", "json", "yaml", "csv", "name", jsonPath)
 	return c
 }
 
@@ -81,6 +81,15 @@ func (a *app) get(ctx context.Context, f *getFlags, args []string) error {
 		}
 		return a.printExperiments(f, c.daemon, list, false)
 	})
+}
+
+// printed is the shape of what is printed for programs.
+func (f *getFlags) printed(args []string) *shape {
+	one := messageShape(&tunedv1.Experiment{})
+	if len(args) > 0 || f.watch {
+		return one
+	}
+	return &shape{keys: map[string]*shape{"experiments": {items: one}}}
 }
 
 // scope is the namespace to list; "" for all.

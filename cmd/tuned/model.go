@@ -43,7 +43,7 @@ of which it predicts trials no better than by chance, that is said instead.`,
 		},
 	}
 	p.flags(c, a.getenv)
-	formatFlag(c, &format, "text", "json", "yaml", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[tuner.Model]()), "text", "json", "yaml", jsonPath)
 	return c
 }
 

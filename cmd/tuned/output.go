@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"k8s.io/client-go/util/jsonpath"
 	"sigs.k8s.io/yaml"
 )
 
@@ -20,8 +19,8 @@ import (
 const jsonPath = "jsonpath="
 
 // formatFlag adds -o with the given formats, the first being the default. A format that ends in = takes
-// a text.
-func formatFlag(c *cobra.Command, format *string, formats ...string) {
+// a text. Printed says what -o json prints, by which the keys of a jsonpath are checked; nil where there is no such format.
+func formatFlag(c *cobra.Command, format *string, printed func(args []string) *shape, formats ...string) {
 	shown := strings.ReplaceAll(strings.Join(formats, ", "), "=", "=TEMPLATE")
 	c.Flags().StringVarP(format, "output", "o", formats[0], "output format: "+shown)
 	previous := c.PreRunE
@@ -33,7 +32,7 @@ func formatFlag(c *cobra.Command, format *string, formats ...string) {
 			return usage("-o %s: no such output format; want one of %s", *format, shown)
 		}
 		if template, ok := strings.CutPrefix(*format, jsonPath); ok {
-			if _, err := parsePath(template); err != nil {
+			if err := checkPath(template, printed(args)); err != nil {
 				return err
 			}
 		}
@@ -43,18 +42,6 @@ func formatFlag(c *cobra.Command, format *string, formats ...string) {
 		return nil
 	}
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // fails for unknown flags only
-}
-
-// parsePath reads a template of -o jsonpath=.
-func parsePath(template string) (*jsonpath.JSONPath, error) {
-	path := jsonpath.New("output").AllowMissingKeys(true)
-	if !strings.Contains(template, "{") {
-		template = "{" + template + "}" // .state is as good as {.state}
-	}
-	if err := path.Parse(template); err != nil {
-		return nil, usage("-o jsonpath=%s: %w", template, err)
-	}
-	return path, nil
 }
 
 // printAs writes a value as json or yaml, or what a jsonpath picks of it.
@@ -94,32 +81,6 @@ func quietJSON(text string) string {
 		}
 	}
 	return b.String()
-}
-
-// printPath writes what a jsonpath picks of a value as JSON has it, and a line break after it.
-func printPath(w io.Writer, template string, v any) error {
-	path, err := parsePath(template)
-	if err != nil {
-		return err
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	var tree any
-	if err := json.Unmarshal(text, &tree); err != nil {
-		return err
-	}
-	var out strings.Builder
-	if err := path.Execute(&out, tree); err != nil {
-		return usage("-o jsonpath=%s: %w", template, err)
-	}
-	line := escape(out.String(), func(r rune) bool { return r != '\n' && r != '\t' && drives(r) })
-	if !strings.HasSuffix(line, "\n") {
-		line += "\n"
-	}
-	_, err = io.WriteString(w, line)
-	return err
 }
 
 // treeOf is a message of the API as its JSON: what -o json prints, whose fields have no order of their own.

@@ -239,7 +239,7 @@ func (a *app) storeInfoCommand() *cobra.Command {
 		},
 	}
 	p.dataFlag(c, a.getenv)
-	formatFlag(c, &format, "text", "json", "yaml", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[storeInfo]()), "text", "json", "yaml", jsonPath)
 	return c
 }
 

@@ -44,7 +44,7 @@ is followed to its end, and exit codes are those of tuned run; Ctrl-C then leave
 	f.registerProgress(c)
 	c.Flags().BoolVar(&f.wait, "wait", false, "follow the experiment to its end")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "let the daemon check the experiment, and create nothing")
-	formatFlag(c, &f.format, "text", "name", "json", "yaml", jsonPath)
+	formatFlag(c, &f.format, printing(messageShape(&tunedv1.Experiment{})), "text", "name", "json", "yaml", jsonPath)
 	return c
 }
 

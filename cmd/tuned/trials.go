@@ -43,7 +43,7 @@ value, param.NAME and metric.NAME.`,
 	f.flags(c, a.getenv)
 	c.Flags().StringVar(&f.filter, "filter", "", filterUsage)
 	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on and print what changes, until the experiment has ended")
-	formatFlag(c, &f.format, "table", "json", "yaml", "csv", "name", jsonPath)
+	formatFlag(c, &f.format, printing(shapeOf[[]trialRecord]()), "table", "json", "yaml", "csv", "name", jsonPath)
 	return c
 }
 

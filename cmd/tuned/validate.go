@@ -46,7 +46,7 @@ nearest known name. - reads standard input. Exit code 2 when any file has a faul
 	c.Flags().BoolVar(&strict, "strict", false, "take unknown fields and aliases for faults")
 	c.Flags().BoolVar(&command, "command", false, "a command after -- will replace the trial template")
 	c.Flags().StringVar(&templates, "template-dir", "", "folder that stands in for ConfigMaps: `DIR`/NAMESPACE/NAME.yaml")
-	formatFlag(c, &format, "text", "json")
+	formatFlag(c, &format, nil, "text", "json")
 	return c
 }
 

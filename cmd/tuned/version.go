@@ -34,7 +34,7 @@ func (a *app) versionCommand() *cobra.Command {
 			return nil
 		},
 	}
-	formatFlag(c, &format, "text", "json", "yaml", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[build]()), "text", "json", "yaml", jsonPath)
 	return c
 }
 
