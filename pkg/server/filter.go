@@ -22,8 +22,9 @@ type term struct {
 var operators = []string{"!=", "<=", ">=", "=", "<", ">", ":"}
 
 // parseFilter reads terms joined by " AND ". Known says which operators a field may have, "" for no such
-// field. A value may stand in quotes, as Go and JSON have them, and then holds anything.
-func parseFilter(text string, known func(field string) string) (filter, error) {
+// field. A value may stand in quotes, as Go and JSON have them, and then holds anything. States are known
+// whatever the case they are written in.
+func parseFilter(text string, known func(field string) string, states []string) (filter, error) {
 	var out filter
 	for rest := strings.TrimSpace(text); rest != ""; {
 		var t term
@@ -40,9 +41,24 @@ func parseFilter(text string, known func(field string) string) (filter, error) {
 		if strings.ContainsAny(t.op, "<>") && math.IsNaN(t.number) {
 			return nil, fail(reasonFilter, "filter: %s%s%q: want a number", t.field, t.op, t.value)
 		}
+		if t.field == "state" && t.op != ":" {
+			if err := t.nameState(states); err != nil {
+				return nil, err
+			}
+		}
 		out = append(out, t)
 	}
 	return out, nil
+}
+
+// nameState makes the value the name of one of the states.
+func (t *term) nameState(states []string) error {
+	i := slices.IndexFunc(states, func(s string) bool { return strings.EqualFold(s, t.value) })
+	if i < 0 {
+		return fail(reasonFilter, "filter: no state %q; want one of %s", t.value, strings.Join(states, ", "))
+	}
+	t.value = states[i]
+	return nil
 }
 
 // parseTerm reads one term and what joins it to the next.
@@ -134,6 +150,12 @@ func experimentFields(field string) string {
 	return ""
 }
 
+// experimentStates are those of experiments.
+var experimentStates = []string{
+	string(experiment.Created), string(experiment.Running), string(experiment.Restarting), statePaused,
+	string(experiment.Succeeded), string(experiment.Failed),
+}
+
 // experiment reports whether all terms hold.
 func (f filter) experiment(e *experiment.Experiment) bool {
 	for i := range f {
@@ -172,6 +194,13 @@ func trialFields(field string) string {
 		return "= != < <= > >="
 	}
 	return ""
+}
+
+// trialStates are those of trials.
+var trialStates = []string{
+	string(experiment.TrialPending), string(experiment.TrialRunning), string(experiment.TrialSucceeded),
+	string(experiment.TrialKilled), string(experiment.TrialFailed), string(experiment.TrialMetricsUnavailable),
+	string(experiment.TrialEarlyStopped),
 }
 
 // trial reports whether all terms hold.

@@ -48,11 +48,11 @@ func TestLimiterForgets(t *testing.T) {
 }
 
 func FuzzParseFilter(f *testing.F) {
-	for _, seed := range []string{"state=Running", `tag="a b" AND value<=0.5`, "param.x:y AND ", "!", "a=\"\\", "=1", "x!=\xff"} {
+	for _, seed := range []string{"state=Running", "state!=running", "state=Walking", `tag="a b" AND value<=0.5`, "param.x:y AND ", "!", "a=\"\\", "=1", "x!=\xff"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		out, err := parseFilter(text, func(string) string { return "= != < <= > >= :" })
+		out, err := parseFilter(text, func(string) string { return "= != < <= > >= :" }, []string{"Running"})
 		if err != nil {
 			return
 		}

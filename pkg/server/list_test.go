@@ -65,6 +65,9 @@ func TestFiltersAndOrders(t *testing.T) {
 		{"", "finished desc", []uint64{5, 4, 3, 2, 1, 6}},
 		{"", "param.none", []uint64{1, 2, 3, 4, 5, 6}},
 		{"state=Running", "", []uint64{6}},
+		{"state=rUNNING", "", []uint64{6}},
+		{"state:run", "", []uint64{6}},
+		{"state!=running AND value>=0.5", "", []uint64{1, 4}},
 		{"state!=Running AND value>=0.5", "", []uint64{1, 4}},
 		{"value<0.5", "", []uint64{2, 5}},
 		{"value!=0.5", "", []uint64{2, 3, 4, 5, 6}}, // NaN is unequal to all
@@ -108,6 +111,8 @@ func TestListsRefuse(t *testing.T) {
 		"filter=" + url.QueryEscape("state"):            "FILTER_INVALID",
 		"filter=" + url.QueryEscape("staet=Running"):    "FILTER_INVALID",
 		"filter=" + url.QueryEscape("state<3"):          "FILTER_INVALID",
+		"filter=" + url.QueryEscape("state=Paused"):     "FILTER_INVALID", // no trial is
+		"filter=" + url.QueryEscape("state!=ended"):     "FILTER_INVALID",
 		"filter=" + url.QueryEscape("value>x"):          "FILTER_INVALID",
 		"filter=" + url.QueryEscape(`tag="a" b`):        "FILTER_INVALID",
 		"orderBy=price":                                 "ORDER_INVALID",
@@ -171,7 +176,7 @@ func TestExperimentsByPage(t *testing.T) {
 		t.Error("paused what does not exist")
 	}
 	slices.Sort(want)
-	for filter, wanted := range map[string][]string{"": want, "name:E3 AND algorithm=random": {"b/e3"}, "namespace=a AND name!=e0": {"a/e2", "a/e4", "a/e6"}, "state=Failed": nil} {
+	for filter, wanted := range map[string][]string{"": want, "name:E3 AND algorithm=random": {"b/e3"}, "namespace=a AND name!=e0": {"a/e2", "a/e4", "a/e6"}, "state=failed": nil, "state!=PAUSED": want} {
 		for _, size := range []int32{1, 3, 7, 0} {
 			var got []string
 			for request := (&tunedv1.ListExperimentsRequest{PageSize: size, Filter: filter}); ; {

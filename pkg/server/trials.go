@@ -92,7 +92,7 @@ func (f first) asked(r *tunedv1.ListTrialsRequest) (_ first, by filter, err erro
 	if f.size, err = pageSize(r.GetPageSize(), defaultPage, largestPage); err != nil {
 		return f, nil, err
 	}
-	if by, err = parseFilter(r.GetFilter(), trialFields); err != nil {
+	if by, err = parseFilter(r.GetFilter(), trialFields, trialStates); err != nil {
 		return f, nil, err
 	}
 	f.order, err = parseOrder(r.GetOrderBy())

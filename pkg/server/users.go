@@ -64,7 +64,7 @@ func (u *users) ListExperiments(ctx context.Context, r *tunedv1.ListExperimentsR
 	if err != nil {
 		return nil, err
 	}
-	f, err := parseFilter(r.GetFilter(), experimentFields)
+	f, err := parseFilter(r.GetFilter(), experimentFields, experimentStates)
 	if err != nil {
 		return nil, err
 	}
