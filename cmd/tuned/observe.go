@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/metrics"
 	"github.com/tuned-hpo/tuned/pkg/observe"
 	"github.com/tuned-hpo/tuned/pkg/store/badger"
@@ -71,6 +72,9 @@ func (d *daemon) openSender(c *config, st *badger.Store) (*webhook.Sender, error
 		Store: st, Dir: filepath.Join(string(d.dir), "webhooks"), Now: time.Now, Log: d.log,
 		Hooks: c.Webhooks.Hooks, Secrets: secrets, Getenv: d.getenv, Allow: c.Webhooks.Allow, Source: c.Webhooks.Source,
 		Delivered: func(outcome string) { d.observers.metrics.Delivered(outcome) },
+		Record: func(ctx context.Context, key experiment.Key, reason, message string, warning bool) error {
+			return d.tuner.Record(ctx, key, reason, message, warning)
+		},
 	})
 }
 

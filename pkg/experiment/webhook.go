@@ -54,6 +54,12 @@ var eventKinds = []EventKind{
 // ReasonCreated is the reason of the condition that an experiment begins with. There is no event of it.
 const ReasonCreated = reasonCreated
 
+// The reasons of the events about a webhook of an experiment. No webhook is told of them.
+const (
+	ReasonWebhookRefused   = "WebhookRefused"   // a warning: it takes no messages
+	ReasonWebhookRecovered = "WebhookRecovered" // it takes them again
+)
+
 // kinds are those of the events of an experiment that are no warnings.
 var kinds = map[string]EventKind{
 	reasonCreated:       EventCreated,
@@ -69,10 +75,12 @@ var kinds = map[string]EventKind{
 }
 
 // Kind returns what an event is about, "" when it is about nothing that a webhook is told of. A
-// warning about an experiment is that it has failed; one about a trial that it has, unless the trial
+// warning about an experiment is that it has failed, unless it is about a webhook; one about a trial that it has, unless the trial
 // starts anew or was stopped.
 func (e *Event) Kind() EventKind {
 	switch {
+	case e.Reason == ReasonWebhookRefused && e.Trial == "":
+		return ""
 	case e.Trial == "" && e.Warning:
 		return EventFailed
 	case e.Trial == "":

@@ -16,6 +16,8 @@ func TestKinds(t *testing.T) {
 		{Event{Reason: "ExperimentGoalReached"}, EventSucceeded},
 		{Event{Reason: "ExperimentFailed", Warning: true}, EventFailed},
 		{Event{Reason: "SuggestionFailed", Warning: true}, EventFailed},
+		{Event{Reason: ReasonWebhookRefused, Warning: true}, ""},
+		{Event{Reason: ReasonWebhookRecovered}, ""},
 		{Event{Reason: "ExperimentStopped"}, EventStopped},
 		{Event{Reason: "BudgetChanged"}, ""},
 		{Event{Reason: "TrialSucceeded", Trial: "t"}, ""},

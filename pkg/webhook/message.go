@@ -182,7 +182,7 @@ func (s *Sender) attempt(ctx context.Context, st *stream, m *message) error {
 	defer response.Body.Close()
 	_, _ = io.CopyN(io.Discard, response.Body, maxAnswer) // so that the connection can be used again
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return fmt.Errorf("%s answered %d %s", target.Hostname(), response.StatusCode, http.StatusText(response.StatusCode))
+		return &answered{target.Hostname(), response.StatusCode}
 	}
 	return nil
 }

@@ -23,8 +23,14 @@ type positions struct {
 	dir string
 
 	mu    sync.Mutex
-	hooks map[string]time.Time         // those of the daemon's configuration, and when each was first there
-	byUID map[string]map[string]uint64 // those that were looked up, by experiment and webhook
+	hooks map[string]time.Time           // those of the daemon's configuration, and when each was first there
+	byUID map[string]map[string]position // those that were looked up, by experiment and webhook
+}
+
+// position is how far a webhook of an experiment is.
+type position struct {
+	Seen    uint64 `json:"seen"`              // see stream.seen
+	Refused bool   `json:"refused,omitempty"` // it is an event of the experiment that it refuses messages
 }
 
 // hooksFile holds since when each webhook of the daemon's configuration is there.
@@ -35,7 +41,7 @@ func openPositions(dir string, ids []string, now time.Time) (*positions, error) 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	p := &positions{dir: dir, byUID: map[string]map[string]uint64{}}
+	p := &positions{dir: dir, byUID: map[string]map[string]position{}}
 	was := map[string]time.Time{}
 	intact, err := p.read(hooksFile, &was)
 	if err != nil {
@@ -63,8 +69,8 @@ func (p *positions) since(id string) time.Time { return p.hooks[id] }
 // file names the file of an experiment.
 func file(uid string) string { return hex.EncodeToString([]byte(uid)) + ".json" }
 
-// get returns how far a webhook of an experiment is, 0 for nothing.
-func (p *positions) get(uid, id string) (uint64, error) {
+// get returns how far a webhook of an experiment is.
+func (p *positions) get(uid, id string) (position, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of, err := p.of(uid)
@@ -72,11 +78,11 @@ func (p *positions) get(uid, id string) (uint64, error) {
 }
 
 // of returns how far the webhooks of an experiment are; p.mu is held.
-func (p *positions) of(uid string) (map[string]uint64, error) {
+func (p *positions) of(uid string) (map[string]position, error) {
 	if of := p.byUID[uid]; of != nil {
 		return of, nil
 	}
-	of := map[string]uint64{}
+	of := map[string]position{}
 	if _, err := p.read(file(uid), &of); err != nil {
 		return nil, err
 	}
@@ -85,14 +91,14 @@ func (p *positions) of(uid string) (map[string]uint64, error) {
 }
 
 // set makes durable how far a webhook of an experiment is.
-func (p *positions) set(uid, id string, seen uint64) error {
+func (p *positions) set(uid, id string, at position) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of, err := p.of(uid)
 	if err != nil {
 		return err
 	}
-	of[id] = seen
+	of[id] = at
 	return p.write(file(uid), of)
 }
 

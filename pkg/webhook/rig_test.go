@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,7 +28,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type receiver struct {
 	*httptest.Server
 	mu      sync.Mutex
-	down    int // answers 503 so often
+	down    int // answers so often that it does not take messages
+	code    int // that it does so with; 0 is 503
 	got     []received
 	refused int
 	arrived chan struct{}    // capacity 1
@@ -64,7 +66,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if r.down > 0 {
 		r.down--
 		r.refused++
-		w.WriteHeader(http.StatusServiceUnavailable)
+		w.WriteHeader(cmp.Or(r.code, http.StatusServiceUnavailable))
 		return
 	}
 	r.got = append(r.got, received{request.Header.Clone(), body})
@@ -130,6 +132,8 @@ type life struct {
 	store  store.Store
 	sender *Sender
 	stop   func()
+
+	committing sync.Mutex
 
 	mu      sync.Mutex
 	outcome map[string]int
@@ -224,9 +228,17 @@ func (l *life) create(name string, hooks ...experiment.Webhook) experiment.Key {
 	return e.Key()
 }
 
+// record stores an event as the tuner does.
+func (l *life) record(_ context.Context, key experiment.Key, reason, message string, warning bool) error {
+	l.happen(key, experiment.Event{Reason: reason, Message: message, Warning: warning})
+	return nil
+}
+
 // happen stores events in one commit.
 func (l *life) happen(key experiment.Key, events ...experiment.Event) {
 	l.t.Helper()
+	l.committing.Lock()
+	defer l.committing.Unlock()
 	e, err := l.store.Get(l.t.Context(), key)
 	if err != nil {
 		l.t.Fatal(err)

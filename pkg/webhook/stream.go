@@ -24,8 +24,11 @@ type stream struct {
 	opened bool
 	// seen counts what was told of or passed over: the creation of the experiment is the first, and
 	// event n is n+1.
-	seen uint64
+	seen    uint64
+	refused bool // it is an event of the experiment that the webhook refuses messages
 }
+
+func (st *stream) position() position { return position{Seen: st.seen, Refused: st.refused} }
 
 // occurrence is an event, and its place among those of its experiment: the creation is 0.
 type occurrence struct {
@@ -73,12 +76,13 @@ func (s *Sender) lookAgain(st *stream) {
 }
 
 // tell tells of what was not told yet. An error is of the store or of the disk.
-func (s *Sender) tell(ctx context.Context, st *stream) (err error) {
+func (s *Sender) tell(ctx context.Context, st *stream) error {
 	if !st.opened {
-		if st.seen, err = s.positions.get(st.uid, st.id); err != nil {
+		at, err := s.positions.get(st.uid, st.id)
+		if err != nil {
 			return err
 		}
-		st.opened = true
+		st.seen, st.refused, st.opened = at.Seen, at.Refused, true
 	}
 	if st.seen == 0 {
 		created := experiment.Event{Time: st.created, Reason: experiment.ReasonCreated, Message: "Experiment is created"}
@@ -125,7 +129,7 @@ func (s *Sender) pass(ctx context.Context, st *stream, o occurrence) error {
 		return st.ctx.Err() // its file is gone
 	}
 	st.seen++
-	return s.positions.set(st.uid, st.id, st.seen)
+	return s.positions.set(st.uid, st.id, st.position())
 }
 
 // deliver tries until the server has taken the event or the event is too old. It is tried once however
@@ -140,12 +144,16 @@ func (s *Sender) deliver(ctx context.Context, st *stream, o occurrence) error {
 		switch {
 		case err == nil:
 			s.outcome("delivered")
+			s.noteRecovery(ctx, st)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
 		log := s.Log.Debug()
 		expired := s.Now().Sub(o.Time) >= s.Expiry
+		if expired || refuses(attempt+1, err) {
+			s.noteRefusal(ctx, st, err)
+		}
 		if attempt == 0 || expired {
 			log = s.Log.Warn()
 		}

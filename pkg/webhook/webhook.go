@@ -48,6 +48,9 @@ type Config struct {
 	Source string
 	// Delivered is called after each attempt: "delivered", "failed" or "expired". Nil: nobody is told.
 	Delivered func(outcome string)
+	// Record makes it an event of an experiment that a webhook refuses messages, and that it takes them again, each
+	// once. Nil: the log alone says so.
+	Record func(ctx context.Context, key experiment.Key, reason, message string, warning bool) error
 
 	Resolver   Resolver      // of host names; nil for the system's
 	FirstRetry time.Duration // after an attempt that failed, doubled with each; 0 for 1 s
@@ -60,6 +63,7 @@ type Config struct {
 const (
 	maxAttempts = 16   // at the same time
 	batch       = 1000 // events that a stream keeps of those it has read
+	patience    = 5    // attempts to deliver an event after which its webhook is said to refuse it, if not before
 )
 
 // Sender is an observe.Observer that sends what was stored. Between New and Run it only takes note.
