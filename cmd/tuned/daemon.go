@@ -149,7 +149,9 @@ func (d *daemon) openStore(ctx context.Context, c *config, r role) (*badger.Stor
 	if r.also != nil {
 		to = zerolog.MultiLevelWriter(file, r.also)
 	}
-	d.log = zerolog.New(logline.Writer{To: to}).Level(level).With().Timestamp().Logger()
+	lines := &logline.Limit{To: logline.Writer{To: to}}
+	d.onClose(lines.Close)
+	d.log = zerolog.New(lines).Level(level).With().Timestamp().Logger()
 	st, err := openStore(ctx, d.dir, badger.Options{Log: d.log, OnFailure: d.fail, AllowRemote: c.AllowRemote})
 	if err != nil {
 		return nil, err
