@@ -2,9 +2,6 @@
 package api_test
 
 import (
-	"bufio"
-	"encoding/json"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,18 +29,15 @@ func TestSnippets(t *testing.T) {
 		t.Fatalf("%d snippets: too few to believe", len(found))
 	}
 	bin, dir := build(t), t.TempDir()
-	url := serve(t, bin, filepath.Join(dir, "data"))
-	token, err := os.ReadFile(filepath.Join(dir, "data", "token"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := testenv.Serve(t, bin, filepath.Join(dir, "data"), nil)
+	defer d.End(syscall.SIGTERM)
 	script := "set -euo pipefail\n"
 	for _, m := range found {
 		script += m[1]
 	}
 	shell := exec.CommandContext(t.Context(), "bash", "-x")
 	shell.Dir, shell.Stdin = dir, strings.NewReader(script)
-	shell.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TUNED_SERVER="+url, "TUNED_TOKEN="+strings.TrimSpace(string(token)))
+	shell.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TUNED_SERVER="+d.URL, "TUNED_TOKEN="+d.Token)
 	out, err := shell.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -70,39 +64,4 @@ func build(t *testing.T) string {
 		}
 	}
 	return dir
-}
-
-// serve starts a daemon and returns its URL once it is ready.
-func serve(t *testing.T, bin, data string) (url string) {
-	t.Helper()
-	c := exec.Command(filepath.Join(bin, "tuned"), "serve", "--data-dir", data, "--listen", "127.0.0.1:0")
-	log, err := c.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(log)
-	read := make(chan struct{})
-	t.Cleanup(func() {
-		_ = c.Process.Signal(syscall.SIGTERM)
-		<-read
-		if err := c.Wait(); err != nil {
-			t.Errorf("daemon: %v", err)
-		}
-	})
-	for lines.Scan() {
-		var event struct{ URL, Message string }
-		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
-			t.Errorf("%v in %q", err, lines.Text())
-		}
-		if event.Message == "ready" {
-			go func() { defer close(read); _, _ = io.Copy(io.Discard, log) }()
-			return event.URL
-		}
-	}
-	close(read)
-	t.Fatalf("the daemon is never ready: %v", lines.Err())
-	return ""
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/tuned-hpo/tuned/api/tuned/v1/openapi"
@@ -138,7 +139,7 @@ func TestCanaries(t *testing.T) {
 	write(t, config, fmt.Sprintf(settings, url))
 	write(t, filepath.Join(data, "secrets", "key"), "canary-key-1a2b")
 	d := serve(t, data, config, "HF_TOKEN=canary-environ-1a2b", "TUNED_WEBHOOK_KEY=canary-key-1a2b")
-	k.token = d.token
+	k.token = d.Token
 	for name, code := range map[string]int{"failing": 3, "fine": 0} {
 		file := filepath.Join(dir, name+".yaml")
 		write(t, file, fmt.Sprintf(secretive, name, code, url))
@@ -151,8 +152,8 @@ func TestCanaries(t *testing.T) {
 	k.refused(d, dir)
 	k.routes(d)
 	k.commands(d, dir)
-	d.end()
-	k.look("log of the daemon", d.log.Bytes())
+	d.End(syscall.SIGTERM)
+	k.look("log of the daemon", d.Log.Bytes())
 	text, err := os.ReadFile(filepath.Join(data, "tuned.log"))
 	if err != nil || len(text) < 1000 {
 		t.Errorf("tuned.log has %d bytes, %v", len(text), err)
@@ -204,7 +205,7 @@ func (k *keeper) routes(d *daemon) {
 			}
 			for _, name := range []string{"failing", "fine"} {
 				path := strings.NewReplacer("{namespace}", "default", "{experiment}", name, "{name}", name, "{trial}", "1").Replace(path)
-				body := d.get(method, path, d.token)
+				body := d.get(method, path, d.Token)
 				if !strings.HasSuffix(path, "/log") {
 					k.look(method+" "+path, body)
 					continue
@@ -217,7 +218,7 @@ func (k *keeper) routes(d *daemon) {
 			}
 		}
 	}
-	k.look("/", d.get(http.MethodGet, "/", d.token))
+	k.look("/", d.get(http.MethodGet, "/", d.Token))
 }
 
 // commands looks at what the command line prints and writes.

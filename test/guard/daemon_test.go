@@ -1,94 +1,45 @@
 package guard_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tuned-hpo/tuned/internal/testenv"
 )
 
 // daemon is the real program.
 type daemon struct {
-	t          *testing.T
-	data, url  string
-	token      string
-	cmd        *exec.Cmd
-	log        bytes.Buffer // read once it has ended
-	loggedDone chan struct{}
+	*testenv.Daemon
+	t *testing.T
 }
-
-var ready = regexp.MustCompile(`"url":"([^"]+)".*"message":"ready"`)
 
 // serve starts a daemon and returns once it is ready.
 func serve(t *testing.T, data, config string, env ...string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, data: data, loggedDone: make(chan struct{})}
-	d.cmd = exec.Command(filepath.Join(bin, "tuned"), "serve", "--data-dir", data, "--config", config, "--listen", "127.0.0.1:0")
-	d.cmd.Env = append(os.Environ(), env...)
-	stderr, err := d.cmd.StderrPipe()
-	if err == nil {
-		err = d.cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.cmd.Process.Kill() }) // unless it has ended
-	url := make(chan string, 1)
-	go func() {
-		defer close(d.loggedDone)
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			d.log.Write(append(lines.Bytes(), '\n'))
-			if found := ready.FindSubmatch(lines.Bytes()); found != nil {
-				url <- string(found[1])
-			}
-		}
-	}()
-	select {
-	case d.url = <-url:
-	case <-d.loggedDone:
-		t.Fatalf("the daemon does not start:\n%s", &d.log)
-	}
-	token, err := os.ReadFile(filepath.Join(data, "token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.token = strings.TrimSpace(string(token))
-	return d
-}
-
-// end ends it, which delivers what is to be sent.
-func (d *daemon) end() {
-	d.t.Helper()
-	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	<-d.loggedDone
-	if err := d.cmd.Wait(); err != nil {
-		d.t.Errorf("the daemon: %v\n%s", err, &d.log)
-	}
+	return &daemon{testenv.Serve(t, bin, data, env, "--config", config), t}
 }
 
 // run runs a command and returns all that it prints. The exit code must be as wanted; -1 is any.
 func (d *daemon) run(want int, args ...string) []byte {
 	d.t.Helper()
 	c := exec.CommandContext(d.t.Context(), filepath.Join(bin, "tuned"), args...)
-	c.Env = append(os.Environ(), "XDG_STATE_HOME="+d.data+"-elsewhere")
+	c.Env = append(os.Environ(), "XDG_STATE_HOME="+d.Data+"-elsewhere")
 	switch args[0] {
 	case "validate", "explain":
 	case "store":
-		c.Args = append(c.Args, "--data-dir", d.data)
+		c.Args = append(c.Args, "--data-dir", d.Data)
 		if args[1] == "verify" {
 			c.Args = c.Args[:len(c.Args)-2]
 		}
 	default:
-		c.Args = append(c.Args, "--data-dir", d.data)
+		c.Args = append(c.Args, "--data-dir", d.Data)
 	}
 	out, _ := c.CombinedOutput() // the exit code says it
 	if got := c.ProcessState.ExitCode(); want >= 0 && got != want {
@@ -113,7 +64,7 @@ func (d *daemon) get(method, path, token string) []byte {
 	if method == http.MethodPost {
 		body = strings.NewReader("{}")
 	}
-	request, err := http.NewRequestWithContext(ctx, method, d.url+path, body)
+	request, err := http.NewRequestWithContext(ctx, method, d.URL+path, body)
 	if err != nil {
 		d.t.Fatal(err)
 	}

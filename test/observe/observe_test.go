@@ -3,7 +3,6 @@
 package observe_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -133,65 +131,19 @@ func (o *outside) until(t *testing.T, what string, ok func() bool) {
 
 // daemon is one life of tuned serve.
 type daemon struct {
-	t      *testing.T
-	dir    string
-	cmd    *exec.Cmd
-	url    string
-	log    *bytes.Buffer
-	logged chan struct{} // closed when the log has ended
+	*testenv.Daemon
+	t *testing.T
 }
-
-var ready = regexp.MustCompile(`"url":"([^"]+)".*"message":"ready"`)
 
 func serve(t *testing.T, dir, config string, env ...string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, dir: dir, log: &bytes.Buffer{}, logged: make(chan struct{})}
-	d.cmd = exec.Command(filepath.Join(bin, "tuned"), "serve", "--data-dir", dir, "--config", config, "--listen", "127.0.0.1:0")
-	d.cmd.Env = append(os.Environ(), env...)
-	stderr, err := d.cmd.StderrPipe()
-	if err == nil {
-		err = d.cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.cmd.Process.Kill() }) // unless it has ended
-	url := make(chan string, 1)
-	go func() {
-		defer close(d.logged)
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			d.log.Write(append(lines.Bytes(), '\n'))
-			if found := ready.FindSubmatch(lines.Bytes()); found != nil {
-				url <- string(found[1])
-			}
-		}
-	}()
-	select {
-	case d.url = <-url:
-	case <-d.logged:
-		t.Fatalf("the daemon does not start:\n%s", d.log)
-	case <-time.After(60 * time.Second):
-		t.Fatal("the daemon is never ready")
-	}
-	return d
-}
-
-// end sends a signal and waits for the end.
-func (d *daemon) end(signal os.Signal) {
-	d.t.Helper()
-	if err := d.cmd.Process.Signal(signal); err != nil {
-		d.t.Fatal(err)
-	}
-	<-d.logged
-	if err := d.cmd.Wait(); err != nil && signal != os.Kill {
-		d.t.Errorf("the daemon: %v\n%s", err, d.log)
-	}
+	return &daemon{testenv.Serve(t, bin, dir, env, "--config", config), t}
 }
 
 // tuned runs a command and returns what it prints.
 func (d *daemon) tuned(args ...string) string {
 	d.t.Helper()
-	cmd := exec.CommandContext(d.t.Context(), filepath.Join(bin, "tuned"), append([]string{args[0], "--data-dir", d.dir}, args[1:]...)...)
+	cmd := exec.CommandContext(d.t.Context(), filepath.Join(bin, "tuned"), append([]string{args[0], "--data-dir", d.Data}, args[1:]...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -204,15 +156,11 @@ func (d *daemon) tuned(args ...string) string {
 // page returns what a Prometheus server reads.
 func (d *daemon) page() string {
 	d.t.Helper()
-	token, err := os.ReadFile(filepath.Join(d.dir, "token"))
+	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, d.URL+"/metrics", nil)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, d.url+"/metrics", nil)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	request.Header.Set("Authorization", "Bearer "+d.Token)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		d.t.Fatal(err)
@@ -268,7 +216,7 @@ webhooks:
 	o.set(func() { o.down = true })
 	d.tuned("extend", "seen", "--max-trials", "6")
 	d.tuned("wait", "seen", "--timeout", "1m")
-	d.end(os.Kill)
+	d.End(os.Kill)
 	o.set(func() { o.down = false })
 	d = serve(t, dir, config, "TUNED_WEBHOOK_KEY=canary")
 	wanted = append(wanted, "experiment.running", "experiment.succeeded")
@@ -281,14 +229,14 @@ webhooks:
 	}
 	wanted = append(wanted, "experiment.paused", "experiment.resumed", "experiment.stopped")
 	o.until(t, "all events", func() bool { return len(o.events) >= len(wanted) })
-	d.end(os.Interrupt)
+	d.End(os.Interrupt)
 	o.set(func() {
 		if got := strings.Join(o.events, " "); got != strings.Join(wanted, " ") || o.signed < len(wanted) {
 			t.Errorf("got events %s, %d of them signed; want %s", got, o.signed, strings.Join(wanted, " "))
 		}
 	})
-	if strings.Contains(d.log.String(), "canary") {
-		t.Errorf("the log has a secret:\n%s", d.log)
+	if strings.Contains(d.Log.String(), "canary") {
+		t.Errorf("the log has a secret:\n%s", &d.Log)
 	}
 }
 
@@ -333,7 +281,7 @@ func TestTraces(t *testing.T) {
 	t.Chdir(work)
 	d.tuned("submit", file, "--", "sh", "-c", script, "${trialParameters.x}")
 	d.tuned("wait", "seen", "--timeout", "1m")
-	d.end(os.Interrupt)
+	d.End(os.Interrupt)
 	o.set(func() {
 		for _, name := range []string{"trial", "suggest", "queue", "run", "first metric", "done"} {
 			if o.spans[name] != 4 {
