@@ -42,16 +42,13 @@ func TestLogWaitsForTheTrial(t *testing.T) {
 		}
 		return trialrunner.ErrBusy
 	}
-	r, stop, ended := startRig(t, storetest.NewMemory(), builtin.Registry())
+	r, stop, ended := startRigAs(t, storetest.NewMemory(), m.manual, m, builtin.Registry())
 	defer func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("run: %v", err)
 		}
 	}()
-	r.runner.startOf = m.startOf
-	r.Runner = m // it has the same workloads
-	m.manual = r.runner
 	r.submit(wanted(1, 1))
 	r.until("suggested", func(s Snapshot) bool { return len(s.Trials) == 1 })
 	if _, err := r.Log(t.Context(), r.key, "1", 0, false); !errors.Is(err, store.ErrNotFound) {

@@ -140,8 +140,14 @@ func startRig(t *testing.T, s store.Store, registry *algorithms.Registry) (r *ri
 // startRigOn is startRig with a runner of an earlier life.
 func startRigOn(t *testing.T, s store.Store, m *manual, registry *algorithms.Registry) (r *rig, stop func(), ended <-chan error) {
 	t.Helper()
+	return startRigAs(t, s, m, m, registry)
+}
+
+// startRigAs is startRigOn with what the tuner takes for the runner.
+func startRigAs(t *testing.T, s store.Store, m *manual, as trialrunner.Runner, registry *algorithms.Registry) (r *rig, stop func(), ended <-chan error) {
+	t.Helper()
 	r = &rig{t: t, runner: m, store: s, key: experiment.Key{Namespace: "default", Name: "sim"}}
-	tn, err := New(Config{Store: s, Runner: r.runner, Algorithms: registry, Pruners: builtin.Pruners(), Now: time.Now, Log: zerolog.Nop()})
+	tn, err := New(Config{Store: s, Runner: as, Algorithms: registry, Pruners: builtin.Pruners(), Now: time.Now, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

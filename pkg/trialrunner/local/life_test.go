@@ -240,7 +240,12 @@ func TestAgentThatComesLate(t *testing.T) {
 	t.Parallel()
 	folder, work := t.TempDir(), t.TempDir()
 	late := filepath.Join(work, "late-agent")
-	script := fmt.Sprintf("#!/bin/sh\nwhile [ ! -e %q ]; do sleep 0.01; done\nexec %q \"$@\"\n", filepath.Join(work, "go"), agentPath)
+	script := fmt.Sprintf(`#!/bin/sh
+work=%q
+while [ ! -e "$work/go" ]; do sleep 0.01; [ -d "$work" ] || exit; done
+%q "$@"
+echo $? >"$work/code" && mv "$work/code" "$work/left"
+`, work, agentPath)
 	if err := os.WriteFile(late, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -272,6 +277,7 @@ func TestAgentThatComesLate(t *testing.T) {
 	if w := h.End(t, spec); w.Exit.Code != 0 {
 		t.Errorf("got %+v, want exit code 0", w)
 	}
+	runnertest.AwaitFile(t, filepath.Join(work, "left")) // the late one has: it writes no more into the folder
 	if got := runnertest.AwaitFile(t, runs); got != "run" {
 		t.Errorf("got runs %q, want one", got)
 	}
