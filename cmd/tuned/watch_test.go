@@ -248,3 +248,54 @@ func TestLogsOutlastTheDaemon(t *testing.T) {
 	}
 	s.exits(exitOK, syscall.SIGTERM)
 }
+
+// TestLogOfTrialToCome follows the log of a trial that waits for the one slot of the machine: it is printed while the trial
+// runs, and the command ends with it.
+func TestLogOfTrialToCome(t *testing.T) {
+	const script = `echo began; until rm go 2>/dev/null; do sleep 0.02; done; echo loss=1`
+	dir := writeExperiment(t)
+	s := startServe(t, dir, "--cpus", "1")
+	next := func() { // lets the trial that runs end
+		if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "slot.yaml"), []byte(twoParameters+"  tuned: {cpus: 1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	call(t, dir, exitOK, "submit", "slot.yaml", "--data-dir", "d", "--max-trials", "2", "--", "sh", "-c", script, "${trialParameters.x}", "${trialParameters.opt}")
+	call(t, dir, exitOK, "wait", "work", "--for", "running", "--data-dir", "d")
+	eventually(t, func() bool {
+		out, _ := call(t, dir, exitOK, "get", "work", "-o", "jsonpath={.counts.running} {.counts.pending}", "--data-dir", "d")
+		return out == "1 1\n"
+	})
+	if _, refused := call(t, dir, exitError, "logs", "work", "2", "--data-dir", "d"); !strings.Contains(refused, "has printed nothing (Pending)") {
+		t.Errorf("without -f: %q", refused)
+	}
+	logs := program(t, dir, "logs", "work", "2", "-f", "--data-dir", "d")
+	out, err := logs.StdoutPipe()
+	if err == nil {
+		err = logs.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	call(t, dir, exitOK, "trials", "work", "--data-dir", "d") // asks later than logs
+	next()
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || lines.Text() != "began" {
+		t.Errorf("got %q, want what the trial prints when it begins", lines.Text())
+	}
+	if state, _ := call(t, dir, exitOK, "trials", "work", "-o", "jsonpath={[1].state}", "--data-dir", "d"); state != "Running\n" {
+		t.Errorf("the trial is %q when its log begins, want Running", state)
+	}
+	next()
+	if !lines.Scan() || lines.Text() != "loss=1" || lines.Scan() {
+		t.Errorf("got %q, want the last line", lines.Text())
+	}
+	if err := logs.Wait(); err != nil {
+		t.Errorf("the command ends with %v", err)
+	}
+	call(t, dir, exitOK, "wait", "work", "--data-dir", "d")
+	s.exits(exitOK, os.Interrupt)
+}
