@@ -120,6 +120,20 @@ type Advice struct {
 	Text    string // what happens, and what to do; for a person, in lower case
 }
 
+// Choice is the algorithm that suggests the next trial, where one chooses among others.
+type Choice struct {
+	Name   string // of the algorithm
+	Reason string // why it is the one; for a person, in lower case
+	Until  int    // number of finished trials from which on it is another one; 0: it stays
+}
+
+// Remaining is what a model expects of further trials.
+type Remaining struct {
+	Trials      int     // that were looked ahead
+	Improvement float64 // expected of them altogether: of the best loss, in the units of Trial.Losses; at least 0
+	Spread      float64 // interquartile range of the finite losses so far, above 0: what the improvement is held against
+}
+
 // Definition is all that the daemon, validation, docs, UI and bench know of an algorithm.
 type Definition struct {
 	Name      string
@@ -146,6 +160,13 @@ type Definition struct {
 	// a function of its arguments, may be called concurrently, and is an error where there is too
 	// little to make a model of. Nil means that there is no model to show.
 	Insight func(p Problem, v Values, finished []Trial) (Insight, error)
+	// Remaining says what the next trials are expected to improve, by a model of the finished ones in the order in which
+	// they finished, looking so many trials ahead. It is a function of its arguments, may be called concurrently, and is
+	// an error where there is too little to say. Nil means that the algorithm cannot say.
+	Remaining func(p Problem, v Values, finished []Trial, ahead int) (Remaining, error)
+	// Chooses says which algorithm suggests the next trial when so many have finished, those that failed among them. It
+	// is a function of its arguments. Nil means that the algorithm does not choose among others.
+	Chooses func(p Problem, v Values, finished int) Choice
 	// New makes a Suggester. Nil means that the name is known but the algorithm is not built yet.
 	New func(Problem, Values) (Suggester, error)
 }

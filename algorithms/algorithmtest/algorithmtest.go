@@ -44,6 +44,8 @@ var checks = []check{
 	{"objectives", checkObjectives},
 	{"priors", checkPriors},
 	{"fits", checkFits},
+	{"choices", checkChoices},
+	{"remaining", checkRemaining},
 	{"odd questions", checkOddQuestions},
 }
 

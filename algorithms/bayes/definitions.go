@@ -33,6 +33,9 @@ func GP() algorithms.Definition {
 		Insight: func(p algorithms.Problem, v algorithms.Values, finished []algorithms.Trial) (algorithms.Insight, error) {
 			return insight(p, read(p, v), finished)
 		},
+		Remaining: func(p algorithms.Problem, v algorithms.Values, finished []algorithms.Trial, ahead int) (algorithms.Remaining, error) {
+			return remaining(p, read(p, v), finished, ahead)
+		},
 		Advise: func(p algorithms.Problem, v algorithms.Values) []algorithms.Advice {
 			return adviseInitial(p, "initial_points", read(p, v))
 		},
@@ -59,6 +62,9 @@ func BayesianOptimization() algorithms.Definition {
 		},
 		Insight: func(p algorithms.Problem, v algorithms.Values, finished []algorithms.Trial) (algorithms.Insight, error) {
 			return insight(p, readKatib(p, v), finished)
+		},
+		Remaining: func(p algorithms.Problem, v algorithms.Values, finished []algorithms.Trial, ahead int) (algorithms.Remaining, error) {
+			return remaining(p, readKatib(p, v), finished, ahead)
 		},
 		Advise: adviseKatib,
 	}
