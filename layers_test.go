@@ -50,9 +50,10 @@ var layers = []layer{
 	{"algorithms/evolution", "methods share the contract, never each other", []string{"internal/elementary", "algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/multifidelity", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/earlystop", "methods share the contract, never each other", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
+	{"algorithms/auto", "it chooses among algorithms that it is given, and knows none", []string{"algorithms", "algorithms/sampling", "pkg/searchspace"}},
 	{"algorithms/algorithmtest", "the suite knows the contract, not who keeps it", []string{"algorithms", "pkg/searchspace"}},
 	{"algorithms/builtin", "it is the list of what is built in, and no more", []string{
-		"pkg/searchspace", "algorithms", "algorithms/sampling", "algorithms/random", "algorithms/bayes", "algorithms/evolution", "algorithms/multifidelity", "algorithms/earlystop",
+		"pkg/searchspace", "algorithms", "algorithms/sampling", "algorithms/random", "algorithms/bayes", "algorithms/evolution", "algorithms/multifidelity", "algorithms/earlystop", "algorithms/auto",
 	}},
 
 	{"pkg/collector", "text in, observations out", []string{"pkg/experiment"}},

@@ -3,6 +3,7 @@ package builtin
 
 import (
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/auto"
 	"github.com/tuned-hpo/tuned/algorithms/bayes"
 	"github.com/tuned-hpo/tuned/algorithms/earlystop"
 	"github.com/tuned-hpo/tuned/algorithms/evolution"
@@ -13,6 +14,7 @@ import (
 // Registry returns the built-in algorithms, and those of Katib that are known by name only.
 func Registry() *algorithms.Registry {
 	r, err := algorithms.NewRegistry(
+		auto.Auto(auto.Among{GP: bayes.GP(), TPE: bayes.TPE(), CMAES: evolution.CMAES(), Sobol: random.Sobol()}),
 		random.Random(),
 		random.Sobol(),
 		random.Grid(),

@@ -228,7 +228,7 @@ var makeCases = []struct {
 	{"pbt", append(pbtSettings("5"), algorithms.RawSetting{Name: "resample_probability", Value: "0.3"}), 3, "", "not built yet"},
 	{"enas", nil, 3, "", "spec.nasConfig: neural architecture search needs an external service"},
 	{"darts", nil, 3, "", "spec.nasConfig: neural architecture search needs an external service"},
-	{"bayesian", nil, 3, "", `unknown algorithm "bayesian", known are random, sobol, grid, bayesianoptimization`},
+	{"bayesian", nil, 3, "", `unknown algorithm "bayesian", known are auto, random, sobol, grid, bayesianoptimization`},
 	{"sobel", nil, 3, "", `unknown algorithm "sobel", did you mean "sobol"?`},
 }
 
