@@ -207,7 +207,7 @@ func (v *validator) algorithm() {
 		}
 	}
 	if s.NasConfig != nil && !v.o.Katib {
-		v.add("spec.nasConfig", NotSupported, "neural architecture search is not supported; tune parameters with spec.parameters")
+		v.add("spec.nasConfig", NotSupported, "neural architecture search is not run here: leave it to Katib, or list what is to be searched in spec.parameters")
 		return
 	}
 	if complete && v.o.CheckAlgorithm != nil {
