@@ -649,7 +649,7 @@ def _objectives(name, objective):
 
 
 def study(name: str, space: Mapping[str, Parameter] | None = None, objective: Any = None,
-          algorithm: str = "bayesianoptimization", max_trials: int | None = None, seed: int | None = None,
+          algorithm: str = "auto", max_trials: int | None = None, seed: int | None = None,
           goal: float | None = None, settings: Mapping[str, Any] | None = None, parallel: int = 64,
           spec: Mapping[str, Any] | None = None, namespace: str = "default", **where: Any) -> Study:
     """Creates a study, or joins the one of this name.

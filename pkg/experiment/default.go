@@ -56,6 +56,20 @@ func SetDefaults(e *Experiment) []Default {
 	return d.applied
 }
 
+// DefaultAlgorithm is that of an experiment which names none. Katib refuses such a one.
+const DefaultAlgorithm = "auto"
+
+// setAlgorithm names an algorithm where none is named. Settings alone are those of an algorithm that was forgotten.
+func setAlgorithm(s *Spec) []Default {
+	if a := s.Algorithm; a != nil && (a.AlgorithmName != "" || len(a.AlgorithmSettings) > 0) {
+		return nil
+	}
+	var d defaulter
+	s.Algorithm = &Algorithm{}
+	d.text(&s.Algorithm.AlgorithmName, "spec.algorithm.algorithmName", DefaultAlgorithm, "no algorithm is named: one is chosen")
+	return d.applied
+}
+
 type defaulter struct{ applied []Default }
 
 func (d *defaulter) note(path, value, reason string) {

@@ -73,6 +73,9 @@ func Read(file string, text []byte, o Options) Result {
 	}
 	misspelt := metricWarnings(e)
 	r.Defaults = SetDefaults(e)
+	if !o.Katib {
+		r.Defaults = append(r.Defaults, setAlgorithm(&e.Spec)...)
+	}
 	// A value that could not be read is not missing as well.
 	r.Faults = append(r.Faults, d.faults.uncovered(Validate(e, o))...)
 	keepTemplate(e, o)
