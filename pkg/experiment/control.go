@@ -17,6 +17,8 @@ type Control struct {
 	OnCompletion OnCompletion `json:"onCompletion,omitempty"`
 	// PastGoal is set when an experiment goes on after its goal was reached: the goal ends it no more.
 	PastGoal bool `json:"pastGoal,omitempty"`
+	// PastTermination is set when an experiment goes on after spec.tuned.termination: that ends it no more.
+	PastTermination bool `json:"pastTermination,omitempty"`
 	// Forgiven counts the failed trials that maxFailedTrialCount leaves out since it was resumed.
 	Forgiven int32 `json:"forgiven,omitempty"`
 	// TrialsThen and ActiveThen are how many trials there were, and how many of them not final, when the

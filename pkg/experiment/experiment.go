@@ -103,6 +103,8 @@ type Extension struct {
 
 	EarlyStopping []Algorithm `json:"earlyStopping,omitempty"` // rules beside spec.earlyStopping; one is enough to stop a trial
 
+	Termination *Termination `json:"termination,omitempty"` // of the experiment, once further trials are not worth it
+
 	Webhooks []Webhook `json:"webhooks,omitempty"` // told of changes
 }
 

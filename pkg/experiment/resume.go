@@ -23,7 +23,7 @@ func Stop(e *Experiment, now time.Time) Status {
 	return s
 }
 
-// Resume changes a completed experiment to one that goes on: after a stop, a failure, or its goal,
+// Resume changes a completed experiment to one that goes on: after a stop, a failure, its goal or its termination,
 // which ends it no more then. Failed trials up to now no longer count by maxFailedTrialCount. The
 // error says what to do where its budget leaves no room.
 func Resume(e *Experiment, y *Tally, now time.Time) error {
@@ -34,6 +34,7 @@ func Resume(e *Experiment, y *Tally, now time.Time) error {
 		return errors.New("the algorithm has no more suggestions: all combinations were tried; create another experiment")
 	}
 	e.Control.PastGoal = e.Control.PastGoal || y.goalReached(&e.Spec)
+	e.Control.PastTermination = e.Control.PastTermination || e.Status.Reason() == ReasonConverged
 	e.Control.Forgiven = e.Status.failures()
 	e.Control.OnCompletion, e.Control.Paused = "", false
 	e.Status.restart(reasonResumed, "Experiment is resumed", now)

@@ -22,6 +22,7 @@ const (
 	ReasonStopped     = "ExperimentStopped"
 	reasonMaxDuration = "ExperimentMaxDurationReached"
 	reasonMaxCost     = "ExperimentMaxCostReached"
+	ReasonConverged   = "ExperimentConverged"
 	reasonResumed     = "ExperimentResumed"
 )
 

@@ -15,9 +15,10 @@ type Trial struct {
 	Name       string                 `json:"name"`   // <experiment>-<8 characters>, a function of the experiment's UID and Number
 	Attempt    int                    `json:"attempt"`
 	Assignment searchspace.Assignment `json:"assignment"`
-	Memo       []byte                 `json:"memo,omitempty"`    // the algorithm's, see algorithms.Suggestion
-	Parent     uint64                 `json:"parent,omitempty"`  // number of the trial whose checkpoint it goes on from; 0: none
-	Request    string                 `json:"request,omitempty"` // of the client that asked for it; "" when the daemon runs it
+	Memo       []byte                 `json:"memo,omitempty"`      // the algorithm's, see algorithms.Suggestion
+	Parent     uint64                 `json:"parent,omitempty"`    // number of the trial whose checkpoint it goes on from; 0: none
+	Algorithm  string                 `json:"algorithm,omitempty"` // that suggested it, where the experiment's chooses among others
+	Request    string                 `json:"request,omitempty"`   // of the client that asked for it; "" when the daemon runs it
 
 	Origin   Origin `json:"origin,omitempty"`   // where the assignment comes from
 	GivenAs  string `json:"givenAs,omitempty"`  // request that enqueued or told it

@@ -28,6 +28,7 @@ func (v *validator) extension() {
 	v.furtherObjectives(x.Objectives)
 	v.constraints(x.Constraints)
 	v.warmStart(x.WarmStart)
+	v.termination(x.Termination)
 	if x.OnCompletion != "" && x.OnCompletion != Drain && x.OnCompletion != Kill {
 		v.addValue("spec.tuned.onCompletion", "want Drain or Kill", string(x.OnCompletion), string(Drain), string(Kill))
 	}

@@ -72,6 +72,7 @@ var kinds = map[string]EventKind{
 	reasonMaxDuration:   EventSucceeded,
 	reasonMaxCost:       EventSucceeded,
 	reasonSuggestionEnd: EventSucceeded,
+	ReasonConverged:     EventSucceeded,
 }
 
 // Kind returns what an event is about, "" when it is about nothing that a webhook is told of. A
