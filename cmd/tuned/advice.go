@@ -25,6 +25,9 @@ func adviceFor(p *place, w *whole) []string {
 	if text := adviceOnState(p, w); text != "" {
 		out = append(out, text)
 	}
+	if text := outlookText(w.Experiment, w.trials); text != "" {
+		out = append(out, text)
+	}
 	out = append(out, adviceOnFailures(p, w)...)
 	out = append(out, adviceOnEdges(w)...)
 	for _, f := range advise(&w.Spec) {
@@ -60,6 +63,8 @@ func adviceOnState(p *place, w *whole) string {
 		return "its time is used up: " + do("extend", "--max-duration", (2*b.GetMaxDuration().AsDuration()).String()) + " gives as much again"
 	case m.GetReason() == "ExperimentMaxCostReached":
 		return "its cost is used up: " + do("extend", "--max-cost", exact(2*b.GetMaxCost())) + " gives as much again"
+	case m.GetReason() == experiment.ReasonConverged:
+		return "further trials were not worth it: " + do("best") + " shows what was found; " + do("resume") + " goes on until its budget is used up"
 	case m.GetReason() == "ExperimentGoalReached":
 		return "the goal is reached: " + p.hintOn(key, "best") + " shows where; " + do("resume") + " looks for better"
 	}

@@ -118,6 +118,10 @@ func checkAlgorithm(s *experiment.Spec) experiment.Faults {
 	if p, err := tuner.Problem(s); ok && err == nil { // a space with faults is reported as such
 		add("spec.algorithm", algorithms.Check(def, p, values))
 	}
+	if s.Tuned != nil && s.Tuned.Termination != nil && def.Remaining == nil {
+		add("spec.tuned.termination", fmt.Errorf("algorithm %s cannot tell what further trials would improve; use %s, or leave it out",
+			def.Name, experiment.DefaultAlgorithm))
+	}
 	return faults
 }
 

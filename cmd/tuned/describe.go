@@ -183,6 +183,7 @@ func describeState(out io.Writer, w *whole, now time.Time) {
 		{"Message", messageText(m)},
 		{"Trouble", m.GetTrouble()},
 		{"Algorithm", algorithmText(&w.Spec)},
+		{"Chosen", choiceText(&w.Spec, finishedIn(w.trials))},
 		{"Created", when(instant(m.GetCreated()), now)},
 		{"Finished", when(instant(m.GetFinished()), now)},
 		{"Tags", strings.Join(m.GetTags(), ", ")},

@@ -152,6 +152,10 @@ func explainBudget(w io.Writer, s *experiment.Spec) {
 		fmt.Fprintf(w, "  the experiment fails once %s failed\n", plural(max(1, int(*s.MaxFailedTrialCount)), "trial"))
 	}
 	if x := s.Tuned; x != nil {
+		if t := x.Termination; t != nil {
+			fmt.Fprintf(w, "  the experiment ends once %d trials have ended and the next %d are expected to improve %s by less than %s %% of the interquartile range of its values\n",
+				t.Least(), t.Ahead(), s.Objective.ObjectiveMetricName, exact(100**t.MinImprovement))
+		}
 		for _, limit := range []struct {
 			text  string
 			value *experiment.Duration
@@ -181,6 +185,7 @@ func explainAlgorithm(w io.Writer, s *experiment.Spec) error {
 	if def.Reference != "" {
 		fmt.Fprintf(w, "  %s\n", def.Reference)
 	}
+	explainChoices(w, def, p, values)
 	fmt.Fprintf(w, "  seed %d: the same experiment with the same seed tries the same points\n", p.Seed)
 	if x := s.Tuned; x != nil && len(x.WarmStart) > 0 {
 		fmt.Fprintf(w, "  it begins with what is known when the experiment is created from %s\n", strings.Join(x.WarmStart, ", "))
@@ -189,6 +194,24 @@ func explainAlgorithm(w io.Writer, s *experiment.Spec) error {
 		explainSettings(w, def.Settings, values, s.Algorithm.AlgorithmSettings)
 	}
 	return nil
+}
+
+// explainChoices says which algorithms are chosen, and from which trial on.
+func explainChoices(w io.Writer, def algorithms.Definition, p algorithms.Problem, v algorithms.Values) {
+	if def.Chooses == nil {
+		return
+	}
+	for from := 0; ; {
+		c := def.Chooses(p, v, from)
+		when := "from the first trial on"
+		if from > 0 {
+			when = fmt.Sprintf("once %d trials have ended", from)
+		}
+		fmt.Fprintf(w, "  %s %s: %s\n", when, c.Name, c.Reason)
+		if from = c.Until; from == 0 || p.MaxTrials > 0 && from >= p.MaxTrials {
+			return
+		}
+	}
 }
 
 func explainEarlyStopping(w io.Writer, s *experiment.Spec) error {

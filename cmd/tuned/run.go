@@ -120,6 +120,7 @@ func (a *app) runBeside(ctx context.Context, dir dataDir, e *experiment.Experime
 		return fmt.Errorf("run experiment: %w", c.at.extendInstead(true, e, err))
 	}
 	a.sayWhatIsKnown(e, learnedIn(created))
+	a.sayWhatIsChosen(&e.Spec)
 	fmt.Fprintf(a.stderr, "%s runs in the daemon of %s; Ctrl-C leaves it there\n", e.Metadata.Name, dir)
 	if e.External() {
 		a.sayHowToAsk(e.Key(), dir)
@@ -142,6 +143,7 @@ func (a *app) tune(ctx context.Context, d *daemon, e *experiment.Experiment, mod
 		a.sayHowToAsk(e.Key(), d.dir)
 	}
 	a.sayWhatIsKnown(e, learnedBy(submitted))
+	a.sayWhatIsChosen(&e.Spec)
 	look := func() (tuner.Snapshot, error) { return d.tuner.Snapshot(e.Key()) } //nolint:contextcheck // a snapshot is read from memory
 	if mode == "none" {
 		look = func() (tuner.Snapshot, error) { return d.end(ctx, e.Key()) }
@@ -183,6 +185,9 @@ func (a *app) conclude(s tuner.Snapshot, dir dataDir, mode string) error {
 		writeJSON(a.stdout, r)
 	} else {
 		r.print(a.text())
+		if text := outlookText(s.Experiment, s.Trials); text != "" {
+			fmt.Fprintf(a.text(), "Outlook:     %s\n", visible(text))
+		}
 	}
 	if r.ExitCode == exitOK {
 		return nil

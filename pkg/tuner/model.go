@@ -170,13 +170,9 @@ func NewModel(e *experiment.Experiment, trials []experiment.Trial, registry *alg
 	if def.Insight == nil {
 		return Model{}, fmt.Errorf("algorithm %s has no model to show: %w", def.Name, store.ErrInvalid)
 	}
-	var finished []algorithms.Trial
-	for _, t := range finishedSince(each(trials), 0) {
-		converted, err := convert(t, &e.Spec, problem.Space)
-		if err != nil {
-			return Model{}, err
-		}
-		finished = append(finished, converted)
+	finished, err := convertAll(finishedSince(each(trials), 0), &e.Spec, problem)
+	if err != nil {
+		return Model{}, err
 	}
 	insight, err := insightOf(def, problem, values, finished)
 	if err != nil {

@@ -42,7 +42,8 @@ func (d *driver) suggested(th *thought, created []*experiment.Trial) {
 
 // failure reports whether an answer is none of those that an algorithm may give.
 func failure(err error) bool {
-	return err != nil && !errors.Is(err, algorithms.ErrExhausted) && !errors.Is(err, algorithms.ErrWait)
+	var c *converged
+	return err != nil && !errors.Is(err, algorithms.ErrExhausted) && !errors.Is(err, algorithms.ErrWait) && !errors.As(err, &c)
 }
 
 // points is the set of the assignments of an experiment's trials, by hash. The zero value is empty.

@@ -18,6 +18,7 @@ import (
 type suggestions struct {
 	def       algorithms.Definition
 	problem   algorithms.Problem
+	values    algorithms.Values
 	suggester algorithms.Suggester
 	told      uint64 // FinishNo of the last trial told
 	fits      fits   // of the question at hand
@@ -49,6 +50,9 @@ type question struct {
 	finished []experiment.Trial // parallel to news, for an algorithm that wants curves; else empty
 	pending  []algorithms.Trial
 	spec     *experiment.Spec
+
+	history     []algorithms.Trial // all that have finished, where termination is to be looked at; else nil
+	termination experiment.Termination
 }
 
 // question returns the one for n more trials. The algorithm is built first where there is none.
@@ -75,6 +79,12 @@ func (d *driver) question(n int) (q question, err error) {
 		}
 		q.told = t.FinishNo
 	}
+	if t := d.e.Termination(); t != nil && s.def.Remaining != nil && int(d.finishNo) >= t.Least() {
+		q.termination = *t
+		if q.history, err = convertAll(finishedSince(slices.Values(d.trials), 0), &spec, s.problem); err != nil {
+			return q, err
+		}
+	}
 	for _, t := range d.trials {
 		if t.State.Final() {
 			continue
@@ -98,7 +108,7 @@ func newSuggestions(e *experiment.Experiment, registry *algorithms.Registry, upt
 	if err != nil {
 		return nil, err
 	}
-	s := &suggestions{def: def, problem: problem, suggester: suggester}
+	s := &suggestions{def: def, problem: problem, values: values, suggester: suggester}
 	s.fits.on(suggester, uptime)
 	return s, nil
 }
@@ -172,8 +182,8 @@ func (s *suggestions) tell(ctx context.Context, d *driver, q *question) (err err
 // ask returns points for the trials in question. It runs beside the driver's goroutine, of which it uses
 // what never changes.
 //
-// The error is algorithms.ErrExhausted or ErrWait when fewer suggestions come, anything else when
-// the algorithm is at fault.
+// The error is algorithms.ErrExhausted or ErrWait when fewer suggestions come, a converged where
+// spec.tuned.termination wants no more, anything else when the algorithm is at fault.
 func (s *suggestions) ask(ctx context.Context, d *driver, q question) (out []algorithms.Suggestion, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -182,6 +192,9 @@ func (s *suggestions) ask(ctx context.Context, d *driver, q question) (out []alg
 	}()
 	s.fits = fits{}
 	if err := s.tell(ctx, d, &q); err != nil {
+		return nil, err
+	}
+	if err := s.errConverged(&q); err != nil {
 		return nil, err
 	}
 	ids := q.ids
@@ -217,6 +230,26 @@ func (s *suggestions) check(out []algorithms.Suggestion, ids []uint64) error {
 		}
 	}
 	return nil
+}
+
+// choice is the algorithm that answers the next question, where one chooses among others; else it has no name.
+func (s *suggestions) choice() (c algorithms.Choice) {
+	if s.def.Chooses != nil {
+		c = s.def.Chooses(s.problem, s.values, int(s.told))
+	}
+	return c
+}
+
+// convertAll turns the texts of trials into numbers for the algorithm.
+func convertAll(trials []*experiment.Trial, spec *experiment.Spec, p algorithms.Problem) ([]algorithms.Trial, error) {
+	out := make([]algorithms.Trial, len(trials))
+	for i, t := range trials {
+		var err error
+		if out[i], err = convert(t, spec, p.Space); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // convert turns a trial's text into numbers for the algorithm. A trial that did not come to an end of

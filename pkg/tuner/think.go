@@ -3,6 +3,7 @@ package tuner
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tuned-hpo/tuned/algorithms"
@@ -21,6 +22,7 @@ type thought struct {
 	finishNo uint64
 	done     chan struct{} // closed when the answer is there
 	out      []algorithms.Suggestion
+	choice   algorithms.Choice // of who answered
 	err      error
 	began    time.Time
 	took     time.Duration
@@ -51,6 +53,7 @@ func (d *driver) think(ctx context.Context, n int, j *job) error {
 	go func() {
 		defer close(th.done)
 		th.out, th.err = th.of.ask(ctx, d, q)
+		th.choice = th.of.choice()
 		th.took, th.fits = d.Uptime()-begin, th.of.fits // whatever becomes of the clock
 	}()
 	return nil
@@ -95,6 +98,8 @@ func (d *draft) conclude(th *thought) {
 	switch {
 	case d.e.Status.Completed():
 		return
+	case d.converge(th.err, unchanged):
+		return
 	case failure(th.err):
 		if unchanged || !errors.Is(th.err, errNobodyToWaitFor) {
 			d.fail("SuggestionFailed", th.err.Error())
@@ -113,10 +118,26 @@ func (d *draft) conclude(th *thought) {
 		return
 	}
 	for _, s := range th.out[:min(len(th.out), room(d.e, len(d.trials), d.tally.Active()))] {
+		d.choose(th.choice)
 		d.add(experiment.Trial{
-			Number: s.ID, State: state, Memo: s.Memo, Parent: s.Parent, Request: request,
+			Number: s.ID, State: state, Memo: s.Memo, Parent: s.Parent, Request: request, Algorithm: th.choice.Name,
 			Assignment: th.of.problem.Space.Format(s.Point),
 		})
+	}
+}
+
+// choose tells of the algorithm that was chosen, if the trials that were suggested before are of another one.
+func (d *draft) choose(c algorithms.Choice) {
+	for _, t := range slices.Backward(d.trials) {
+		if t.Origin == "" {
+			if t.Algorithm == c.Name {
+				return
+			}
+			break
+		}
+	}
+	if c.Name != "" {
+		d.event("", "AlgorithmChosen", c.Name+": "+c.Reason, false)
 	}
 }
 
