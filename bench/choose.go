@@ -86,7 +86,7 @@ func findSuites(name string) ([]problem.Suite, error) {
 	case len(named) > 1:
 		return nil, fmt.Errorf("suite %s is in several sets; write %s or %s", name, fullName(named[0]), fullName(named[1]))
 	}
-	return nil, fmt.Errorf("no suite or set %q; there are quick, full, slow, claim and of these %s", name, strings.Join(known, ", "))
+	return nil, fmt.Errorf("no suite or set %q; there are quick, full, slow, long, claim and of these %s", name, strings.Join(known, ", "))
 }
 
 // tasks returns the runs of the suites. A suite that cannot be had is a failure, and left out.

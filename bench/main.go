@@ -33,6 +33,7 @@ var commands = []struct {
 	{"report", "report once more what a run left in a folder", reportCommand},
 	{"goals", "compare the figures of folders with the goals", goalsCommand},
 	{"readme", "write the figures of bench/results into README.md", readmeCommand},
+	{"termination", "replay runs, and end them where the model expects too little", terminationCommand},
 	{"latency", "measure what a suggestion takes, and memory", latencyCommand},
 	{"list", "list suites, algorithms and peers", listCommand},
 }
@@ -49,7 +50,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 			return c.run(ctx, args[1:], stdout, stderr)
 		}
 		names = append(names, c.name)
-		usage += fmt.Sprintf("  %-8s %s\n", c.name, c.does)
+		usage += fmt.Sprintf("  %-11s %s\n", c.name, c.does)
 	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		fmt.Fprint(stderr, usage)

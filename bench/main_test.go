@@ -15,8 +15,8 @@ import (
 func TestWrongInput(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	tests := []struct{ args, want string }{
-		{"walk", `no command "walk"; want one of run, report, goals, readme, latency, list`},
-		{"run -suite nowhere -peers none", `no suite or set "nowhere"; there are quick, full, slow, claim and of these quick/bbob24-d5`},
+		{"walk", `no command "walk"; want one of run, report, goals, readme, termination, latency, list`},
+		{"run -suite nowhere -peers none", `no suite or set "nowhere"; there are quick, full, slow, long, claim and of these quick/bbob24-d5`},
 		{"run -suite bbob24-d5 -peers none", "suite bbob24-d5 is in several sets; write quick/bbob24-d5 or full/bbob24-d5"},
 		{"run -suite quick/bbob24-d5@0 -peers none", `the number of workers after @ must be at least 1, got "0"`},
 		{"run -suite none -peers none", "no suite is chosen"},

@@ -14,7 +14,7 @@ var suitesFile []byte
 
 // Suite is one row of suites.json: problems of a family, and how often each is run.
 type Suite struct {
-	Set       string    `json:"set"`                 // "quick", "full", "slow" or "claim"
+	Set       string    `json:"set"`                 // "quick", "full", "slow", "long" or "claim"
 	Name      string    `json:"name"`                // unique within the set
 	Family    string    `json:"family"`              // one of Families
 	Members   []string  `json:"members,omitempty"`   // of the family; nil means all
