@@ -348,6 +348,7 @@ func (a *app) printTrial(t *tunedv1.Trial, known *experiment.Trial, log string) 
 		{"Message", t.GetMessage()},
 		{"Value", value},
 		{"Attempt", fmt.Sprint(t.GetAttempt())},
+		{"Algorithm", t.GetAlgorithm()},
 		{"Created", when(known.Created, now)},
 		{"Started", when(known.Started, now)},
 		{"Finished", when(known.Finished, now)},
