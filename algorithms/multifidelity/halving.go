@@ -12,12 +12,13 @@ type plan struct {
 	sizes []int // trials per rung
 }
 
-// hyperbandPlans returns the brackets of Hyperband, the one with the least resource first (Li et al. 2018, algorithm 1).
+// hyperbandPlans returns the brackets of Hyperband, the one with the least resource first, as they stand in Li et al. 2018, table 1.
+// Algorithm 1 there rounds otherwise, n = ceil(B/R * eta^s / (s+1)), so that 34 configurations begin where the table has 27 and no more than 9 are
+// of use to what follows.
 func (f *fidelity) hyperbandPlans() []plan {
 	var out []plan
 	for s := f.top(); s >= 0; s-- { // s is the paper's
-		// n = ceil(B/R * eta^s / (s+1)), B = (smax+1) R
-		n := math.Ceil(float64(f.top()+1) * f.power(s) / float64(s+1))
+		n := math.Floor(float64(f.top()+1)/float64(s+1)) * f.power(s) // B/R = smax + 1
 		out = append(out, f.newPlan(f.top()-s, n))
 	}
 	return out

@@ -105,7 +105,15 @@ func TestResourceFaults(t *testing.T) {
 	}
 }
 
-// TestBracketsOfHyperband wants those of Li et al. 2018 for R = 81 and eta = 3, and others by the same formulas.
+// TestBracketsOfHyperband wants those of Li et al. 2018, table 1, for R = 81 and eta = 3, and others by the same formula:
+//
+//	     s = 4      s = 3      s = 2      s = 1      s = 0
+//	i  n_i  r_i   n_i  r_i   n_i  r_i   n_i  r_i   n_i  r_i
+//	0   81    1    27    3     9    9     6   27     5   81
+//	1   27    3     9    9     3   27     2   81
+//	2    9    9     3   27     1   81
+//	3    3   27     1   81
+//	4    1   81
 func TestBracketsOfHyperband(t *testing.T) {
 	coarse := searchspace.Parameter{Name: "lr", Kind: searchspace.Double, Min: 1, Max: 10, Step: 1}
 	for _, tt := range []struct {
@@ -115,14 +123,14 @@ func TestBracketsOfHyperband(t *testing.T) {
 		want      []plan
 	}{
 		{"the paper's", lr, 81, 3, []plan{
-			{0, []int{81, 27, 9, 3, 1}}, {1, []int{34, 11, 3, 1}}, {2, []int{15, 5, 1}}, {3, []int{8, 2}}, {4, []int{5}},
+			{0, []int{81, 27, 9, 3, 1}}, {1, []int{27, 9, 3, 1}}, {2, []int{9, 3, 1}}, {3, []int{6, 2}}, {4, []int{5}},
 		}},
 		{"of whole resources alone", lr, 100, 3, []plan{
-			{0, []int{81, 27, 9, 3, 1}}, {1, []int{34, 11, 3, 1}}, {2, []int{15, 5, 1}}, {3, []int{8, 2}}, {4, []int{5}},
+			{0, []int{81, 27, 9, 3, 1}}, {1, []int{27, 9, 3, 1}}, {2, []int{9, 3, 1}}, {3, []int{6, 2}}, {4, []int{5}},
 		}},
-		{"halves", lr, 8, 2, []plan{{0, []int{8, 4, 2, 1}}, {1, []int{6, 3, 1}}, {2, []int{4, 2}}, {3, []int{4}}}},
+		{"halves", lr, 8, 2, []plan{{0, []int{8, 4, 2, 1}}, {1, []int{4, 2, 1}}, {2, []int{4, 2}}, {3, []int{4}}}},
 		{"one level", lr, 1, 3, []plan{{0, []int{1}}}},
-		{"ten configurations", coarse, 27, 3, []plan{{0, []int{10, 3, 1, 1}}, {1, []int{10, 3, 1}}, {2, []int{6, 2}}, {3, []int{4}}}},
+		{"ten configurations", coarse, 27, 3, []plan{{0, []int{10, 3, 1, 1}}, {1, []int{9, 3, 1}}, {2, []int{6, 2}}, {3, []int{4}}}},
 	} {
 		f, err := newFidelity(problemOf(t, tt.other, number), algorithms.Values{"resource_name": "r", "r_l": tt.most, "eta": tt.eta})
 		if err != nil {

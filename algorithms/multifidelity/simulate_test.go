@@ -230,7 +230,7 @@ func (w *world) checkChild(r run, base int) {
 }
 
 // sizes are the brackets of Hyperband for a resource of 27 and eta = 3.
-var sizes = [][]int{{27, 9, 3, 1}, {12, 4, 1}, {6, 2}, {4}}
+var sizes = [][]int{{27, 9, 3, 1}, {9, 3, 1}, {6, 2}, {4}}
 
 // checkRung wants a rung to open when the one below is complete, for the best of it, and to be no larger than the table says.
 func (w *world) checkRung(r run) {
