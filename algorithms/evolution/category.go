@@ -42,7 +42,7 @@ func newCategories(counts []int) *categories {
 }
 
 // leastProbability is such that all parameters keep the label that is certain but for the margin with
-// probability 0.73 (CatCMA, section 4.3).
+// probability 0.73, which is CatCMA's margin.
 func leastProbability(labels, parameters int) float64 {
 	if labels < 2 {
 		return 0

@@ -38,6 +38,10 @@ func CMAES() algorithms.Definition {
 				Name: "refine", Type: algorithms.BoolSetting, Default: "true",
 				Help: "whether one trial in ten, and the last third of a budget that is known, are steps from the best trial along few parameters",
 			},
+			{
+				Name: "lr_adapt", Type: algorithms.BoolSetting, Default: "false",
+				Help: "whether steps become shorter while results contradict each other, as of noise and of many local optima, which takes many more trials",
+			},
 			sampling.SeedSetting(),
 		},
 		Constraints: true, Priors: true,
@@ -77,6 +81,7 @@ type settings struct {
 	lambda    int     // of the first run
 	separable bool
 	refine    bool
+	lrAdapt   bool
 }
 
 func readSettings(space *searchspace.Space, v algorithms.Values) settings {
@@ -85,7 +90,7 @@ func readSettings(space *searchspace.Space, v algorithms.Values) settings {
 		leastLambda = 4
 		largeSpace  = 100
 	)
-	s := settings{restarts: v.Text("restart_strategy", "none"), sigma: min(v.Float("sigma", 0), 1), lambda: int(v.Int("popsize", 0)), refine: v["refine"] != false}
+	s := settings{restarts: v.Text("restart_strategy", "none"), sigma: min(v.Float("sigma", 0), 1), lambda: int(v.Int("popsize", 0)), refine: v["refine"] != false, lrAdapt: v["lr_adapt"] == true}
 	if s.sigma == 0 {
 		s.sigma = firstSigma
 	}

@@ -12,6 +12,7 @@ func TestConformance(t *testing.T) {
 		nil,
 		{{Name: "popsize", Value: "4"}, {Name: "restart_strategy", Value: "bipop"}, {Name: "separable", Value: "true"}},
 		{{Name: "popsize", Value: "5"}, {Name: "restart_strategy", Value: "ipop"}, {Name: "sigma", Value: "1"}},
+		{{Name: "popsize", Value: "4"}, {Name: "lr_adapt", Value: "true"}, {Name: "restart_strategy", Value: "ipop"}},
 	} {
 		algorithmtest.Run(t, CMAES(), settings...)
 	}

@@ -35,10 +35,10 @@ func newConstants(n, lambda int, diagonal bool) constants {
 	k.dSigma = 1 + float64(2*max(0, math.Sqrt((k.muEff-1)/(d+1))-1)) + k.cSigma     // eq. 55
 	k.cC = (4 + k.muEff/d) / (d + 4 + float64(2*k.muEff/d))                         // eq. 56
 	k.c1 = 2 / (float64((d+1.3)*(d+1.3)) + k.muEff)                                 // eq. 57
-	k.cMu = 2 * (0.25 + k.muEff + 1/k.muEff - 2) / (float64((d+2)*(d+2)) + k.muEff) // eq. 58
+	k.cMu = 2 * (0.25 + k.muEff + 1/k.muEff - 2) / (float64((d+2)*(d+2)) + k.muEff) // eq. 58, with the 1/4 of pycma
 	k.chiN = math.Sqrt(d) * (1 - 1/float64(4*d) + 1/float64(21*d*d))                // Hansen 2016, p. 28
 	if diagonal {
-		k.c1, k.cMu = k.c1*(d+2)/3, k.cMu*(d+2)/3 // Ros and Hansen 2008, section 3: n parameters instead of n(n+1)/2
+		k.c1, k.cMu = k.c1*(d+2)/3, k.cMu*(d+2)/3 // Ros and Hansen 2008: n parameters instead of n(n+1)/2
 	}
 	k.c1 = min(k.c1, 0.5)
 	k.cMu = min(k.cMu, 1-k.c1)

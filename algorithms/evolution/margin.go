@@ -14,7 +14,7 @@ func below(x float64) float64 { return float64(elementary.Erfc(-x/math.Sqrt2) / 
 
 // keepMargin sees to it that coordinate j, whose mean is in the step from low to high, leaves it with
 // probability alpha at least: once all trials were in one step, none would ever leave it again (Hamano,
-// Saito, Nomura and Shirakawa 2022, CMA-ES with margin, arXiv:2205.13482, section 4). The first step has
+// Saito, Nomura and Shirakawa 2022, CMA-ES with margin, arXiv:2205.13482). The first step has
 // no low end, -Inf, and the last no high one.
 func (s *strategy) keepMargin(j int, low, high, alpha float64) {
 	deviation := s.deviation(j)

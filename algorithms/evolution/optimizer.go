@@ -176,6 +176,9 @@ func (o *optimizer) breed(last *member) {
 // start makes a strategy the present one.
 func (o *optimizer) start(s *strategy) {
 	o.strategy = s
+	if o.runs.lrAdapt {
+		s.learning = newLearning(s.n, s.shape)
+	}
 	if cap(o.generation) < s.lambda {
 		o.generation = make([]member, s.lambda)
 		for i := range o.generation {

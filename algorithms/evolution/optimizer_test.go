@@ -95,6 +95,7 @@ func TestRecommendationsOnRecord(t *testing.T) {
 		{"doubles", doubles(t, 3), nil},
 		{"doubles, as published", doubles(t, 3), []algorithms.RawSetting{{Name: "refine", Value: "false"}}},
 		{"separable", doubles(t, 3), []algorithms.RawSetting{{Name: "separable", Value: "true"}}},
+		{"learning rates", doubles(t, 3), []algorithms.RawSetting{{Name: "lr_adapt", Value: "true"}}},
 		{"bipop", doubles(t, 2), []algorithms.RawSetting{{Name: "restart_strategy", Value: "bipop"}, {Name: "popsize", Value: "4"}}},
 		{"mixed", mixed(t), nil},
 	} {

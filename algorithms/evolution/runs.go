@@ -24,7 +24,7 @@ type runs struct {
 
 func newRuns(s settings, seed uint64) runs { return runs{settings: s, seed: seed, large: s.lambda} }
 
-// over tells whether the run has converged, or can do no more (Hansen 2016, section B.3).
+// over tells whether the run has converged, or can do no more (Hansen 2016, appendix B).
 func (r *runs) over(s *strategy, c *coding, best, worst standing) bool {
 	if r.restarts != "ipop" && r.restarts != "bipop" {
 		return false
@@ -103,6 +103,6 @@ func (r *runs) size(source rand.Source) (lambda int, sigma float64) {
 	}
 	u, w := sampling.Unit(source.Uint64()), sampling.Unit(source.Uint64())
 	ratio := float64(r.large) / float64(2*r.lambda)
-	lambda = int(float64(r.lambda) * elementary.Exp(elementary.Log(ratio)*u*u)) // Hansen 2009, section 2
+	lambda = int(float64(r.lambda) * elementary.Exp(elementary.Log(ratio)*u*u)) // Hansen 2009
 	return max(lambda, r.lambda), r.sigma * elementary.Exp(-2*math.Ln10*w)
 }

@@ -18,6 +18,10 @@ type shape interface {
 	update(keep, rank1 float64, p, weights []float64, ys [][]float64) bool
 	// logDet is the logarithm of the determinant of C.
 	logDet() float64
+	// local writes to step what is added to C, in the coordinates in which C is the identity: the sum of
+	// add I, rank1 p p^T and all scale weights[i] z_i z_i^T, as a vector of its Frobenius norm, localSize long.
+	local(step []float64, add, rank1 float64, p []float64, scale float64, weights []float64, zs [][]float64)
+	localSize() int
 	// condition is an estimate of the condition number of C, from below.
 	condition() float64
 }
@@ -105,6 +109,29 @@ func (f *full) logDet() float64 {
 	return 2 * sum
 }
 
+func (f *full) localSize() int { return f.n * (f.n + 1) / 2 }
+
+func (f *full) local(step []float64, add, rank1 float64, p []float64, scale float64, weights []float64, zs [][]float64) {
+	at := 0
+	for i := range f.n {
+		row := step[at : at+i+1]
+		at += i + 1
+		for j := range row {
+			row[j] = float64(rank1 * p[i] * p[j])
+		}
+		for k, z := range zs {
+			w := scale * weights[k] * z[i]
+			for j := range row {
+				row[j] += float64(w * z[j])
+			}
+		}
+		row[i] += add
+		for j := range i {
+			row[j] *= math.Sqrt2 // for it stands twice in the matrix
+		}
+	}
+}
+
 func (f *full) condition() float64 {
 	least, most := math.Inf(1), 0.0
 	for j := range f.n {
@@ -177,6 +204,17 @@ func (d *diagonal) logDet() float64 {
 		sum += elementary.Log(v)
 	}
 	return sum
+}
+
+func (d *diagonal) localSize() int { return len(d.c) }
+
+func (d *diagonal) local(step []float64, add, rank1 float64, p []float64, scale float64, weights []float64, zs [][]float64) {
+	for j := range step {
+		step[j] = add + float64(rank1*p[j]*p[j])
+		for k, z := range zs {
+			step[j] += float64(scale * weights[k] * z[j] * z[j])
+		}
+	}
 }
 
 func (d *diagonal) condition() float64 {

@@ -23,7 +23,7 @@ func (o *optimizer) example(t *algorithms.Trial) example {
 
 // begin makes the first distributions: about the middle of the space, or, where there are trials of earlier
 // experiments or of another algorithm, about the best tenth of each (Nomura, Watanabe, Akimoto, Ozaki and
-// Onishi 2021, Warm starting CMA-ES for hyperparameter optimization, arXiv:2012.06932, section 4).
+// Onishi 2021, Warm starting CMA-ES for hyperparameter optimization, arXiv:2012.06932).
 func (o *optimizer) begin() {
 	n := len(o.coding.numbers)
 	mean := make([]float64, n)

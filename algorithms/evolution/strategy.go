@@ -23,6 +23,7 @@ type strategy struct {
 	pC         []float64 // path of the steps
 	fade       float64   // (1-cSigma)^(2 generation)
 	generation uint64
+	learning   *learning // nil: all of a generation's change is made
 
 	y, z   [][]float64 // lambda by n, steps of a generation, the best first
 	scaled []float64   // lambda, weights of the rank-mu update
@@ -98,14 +99,21 @@ func (s *strategy) place(k int, v []float64, drawn uint64) {
 func (s *strategy) adapt() {
 	s.recombine()
 	s.adaptPaths()
-	s.adaptShape()
+	keep := s.weigh()
 	change := s.cSigma / s.dSigma * (math.Sqrt(dot(s.pSigma, s.pSigma))/s.chiN - 1)
-	s.sigma *= elementary.Exp(min(1, change)) // eq. 44
+	growth := elementary.Exp(min(1, change)) // eq. 44
+	if s.learning != nil {
+		s.learn(growth, keep)
+	} else {
+		s.moveMean(1)
+		s.updateShape(keep, s.c1)
+		s.sigma *= growth
+	}
 	s.sigma = max(leastSigma, min(s.sigma, mostSigma))
 	s.generation++
 }
 
-// recombine moves the mean (eqs. 41 and 42).
+// recombine averages the steps (eq. 41).
 func (s *strategy) recombine() {
 	clear(s.yW)
 	clear(s.zW)
@@ -115,8 +123,12 @@ func (s *strategy) recombine() {
 			s.zW[j] += float64(s.weights[k] * s.z[k][j])
 		}
 	}
+}
+
+// moveMean moves the mean by a part of the averaged step (eq. 42).
+func (s *strategy) moveMean(eta float64) {
 	for j := range s.mean {
-		s.mean[j] += float64(s.cM * s.sigma * s.yW[j])
+		s.mean[j] += float64(eta * s.cM * s.sigma * s.yW[j])
 	}
 }
 
@@ -143,8 +155,8 @@ func (s *strategy) adaptPaths() {
 	}
 }
 
-// adaptShape moves C (eqs. 46 and 47).
-func (s *strategy) adaptShape() {
+// weigh computes the weights of the rank-mu update (eq. 46), and returns how much C keeps of itself.
+func (s *strategy) weigh() (keep float64) {
 	sum := 0.0
 	for k, w := range s.weights {
 		sum += w
@@ -153,11 +165,16 @@ func (s *strategy) adaptShape() {
 		}
 		s.scaled[k] = s.cMu * w
 	}
-	keep := 1 - s.c1 - float64(s.cMu*sum)
+	keep = 1 - s.c1 - float64(s.cMu*sum)
 	if s.stalled() {
 		keep += float64(s.c1 * s.cC * (2 - s.cC))
 	}
-	if !s.shape.update(keep, s.c1, s.pC, s.scaled, s.y) {
+	return keep
+}
+
+// updateShape moves C (eq. 47).
+func (s *strategy) updateShape(keep, rank1 float64) {
+	if !s.shape.update(keep, rank1, s.pC, s.scaled, s.y) {
 		clear(s.pC)
 	}
 }

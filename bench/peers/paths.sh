@@ -4,7 +4,7 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tuned-hpo/bench
 
-families="optuna rustuna hyperopt nevergrad skopt smac vizier hebo ax goptuna"
+families="optuna rustuna hyperopt nevergrad skopt smac vizier hebo ax goptuna cma"
 
 # methods FAMILY prints the methods of a family; "-" is one without a name.
 methods() {
@@ -17,6 +17,7 @@ methods() {
 	hebo) echo - ;;
 	ax) echo fast ;;
 	goptuna) echo tpe cmaes sobol ;;
+	cma) echo pycma ;;
 	*) return 1 ;;
 	esac
 }

@@ -54,6 +54,7 @@ var families = []struct {
 	{"vizier", false, true},
 	{"hebo", true, true},
 	{"ax", true, true},
+	{"cma", true, false},
 }
 
 func TestPeers(t *testing.T) {
