@@ -145,8 +145,9 @@ bench-quick: ## optimizers side by side, within ten minutes on two cores, see be
 bench: ## optimizers side by side, the full suites, all peers and all figures: hours
 	@bench/problem/install && bench/peers/install
 	@go run ./bench run -suite full,full/bbob24-d5@8,full/hpotab15-open@8 -peers installed $(BENCHFLAGS)
+	@go run ./bench run -suite fronts -ours nsga2,nsga3 -peers optuna-nsga2,optuna-nsga3,pymoo-nsga2,pymoo-nsga3 -baseline pymoo-nsga2 -out build/bench-fronts $(BENCHFLAGS)
 	@go run ./bench latency
-	@go run ./bench goals
+	@go run ./bench goals build/bench build/bench-fronts
 
 .PHONY: bench-latency
 bench-latency: ## what a suggestion takes, and memory; BENCHFLAGS as in bench

@@ -160,6 +160,9 @@ func startPeers(ctx context.Context, peers []string, stderr io.Writer) ([]run.En
 		if name == "optuna-tpe-group" && slices.Contains(peers, "optuna-tpe") {
 			e.Takes = groupsMatter
 		}
+		if strings.Contains(name, "-nsga") {
+			e.Takes = func(t run.Task) bool { return t.Problem.Objectives > 1 }
+		}
 		out = append(out, e)
 	}
 	return out, nil

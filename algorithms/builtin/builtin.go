@@ -23,6 +23,8 @@ func Registry() *algorithms.Registry {
 		bayes.TPE(),
 		bayes.MultivariateTPE(),
 		evolution.CMAES(),
+		evolution.NSGA2(),
+		evolution.NSGA3(),
 		multifidelity.Hyperband(),
 		multifidelity.ASHA(),
 		multifidelity.BOHB(tpe),

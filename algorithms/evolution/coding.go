@@ -18,6 +18,7 @@ type coding struct {
 	edges   [][]float64 // parallel to numbers: ends of steps, one more than steps; nil when continuous
 	lists   []int       // positions of the categorical parameters
 	counts  []int       // parallel to lists: number of labels
+	nowhere []float64   // parallel to numbers: NaN
 	u       []float64   // scratch
 }
 
@@ -31,6 +32,7 @@ func newCoding(space *searchspace.Space) *coding {
 		}
 		c.numbers = append(c.numbers, i)
 		c.edges = append(c.edges, edgesOf(space, i, p))
+		c.nowhere = append(c.nowhere, math.NaN())
 	}
 	return c
 }
@@ -70,6 +72,26 @@ func (c *coding) step(j int, v float64) (low, high float64) {
 		high = math.Inf(1)
 	}
 	return low, high
+}
+
+// move returns coordinate j after a move from x to y, which leaves the step that x is in: a move that is too
+// short for it ends in the middle of the next one on its side, or at an end of the axis on the other.
+func (c *coding) move(j int, x, y float64) float64 {
+	edges := c.edges[j]
+	if len(edges) < 3 {
+		return y
+	}
+	low, high := c.step(j, x)
+	if y < low || y >= high {
+		return y
+	}
+	up := y > x && !math.IsInf(high, 1) || math.IsInf(low, -1)
+	if up {
+		k, _ := slices.BinarySearch(edges, high)
+		return (edges[k] + edges[k+1]) / 2
+	}
+	k, _ := slices.BinarySearch(edges, low)
+	return (edges[k-1] + edges[k]) / 2
 }
 
 // clip moves the continuous coordinates of v into the unit cube: optima at an end of a range are common. In

@@ -46,7 +46,7 @@ type Row struct {
 
 // Rows compares the figures with all goals.
 func Rows(f Figures) []Row {
-	return slices.Concat(f.continuous(), f.others(), f.tables(), f.mixed(), f.conditional(), f.async(), f.auto(), f.suggestions(), f.tpe())
+	return slices.Concat(f.continuous(), f.others(), f.tables(), f.mixed(), f.conditional(), f.async(), f.auto(), f.suggestions(), f.tpe(), f.fronts())
 }
 
 // Table is the rows as a table.

@@ -1,4 +1,4 @@
-"""Optuna: python drive_optuna.py gp|tpe|tpe-group|cmaes|random|auto
+"""Optuna: python drive_optuna.py gp|tpe|tpe-group|cmaes|nsga2|nsga3|random|auto
 
 Parameters are suggested define-by-run, as Optuna's users do: those that are not active are not
 suggested. Numbers on a grid are ints 0 to n-1. A failed trial is told as failed. Constraints are
@@ -25,6 +25,8 @@ SAMPLERS = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
     "tpe-group": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True),
     "cmaes": lambda seed: optuna.samplers.CmaEsSampler(seed=seed, with_margin=True),
+    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
+    "nsga3": lambda seed: optuna.samplers.NSGAIIISampler(seed=seed),
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     "auto": auto,
 }

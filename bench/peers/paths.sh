@@ -4,14 +4,15 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tuned-hpo/bench
 
-families="optuna rustuna hyperopt nevergrad skopt smac vizier hebo ax goptuna cma"
+families="optuna rustuna hyperopt nevergrad pymoo skopt smac vizier hebo ax goptuna cma"
 
 # methods FAMILY prints the methods of a family; "-" is one without a name.
 methods() {
 	case $1 in
-	optuna) echo gp tpe tpe-group cmaes random auto ;;
+	optuna) echo gp tpe tpe-group cmaes nsga2 nsga3 random auto ;;
 	rustuna | hyperopt) echo tpe ;;
 	nevergrad) echo ngopt ;;
+	pymoo) echo nsga2 nsga3 ;;
 	skopt | vizier) echo gp ;;
 	smac) echo hpo blackbox ;;
 	hebo) echo - ;;

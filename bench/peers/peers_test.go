@@ -48,6 +48,7 @@ var families = []struct {
 	{"rustuna", true, false},
 	{"hyperopt", true, false},
 	{"nevergrad", true, false},
+	{"pymoo", true, false},
 	{"goptuna", false, false},
 	{"skopt", true, true},
 	{"smac", true, true},

@@ -29,6 +29,7 @@ var multis = map[string]multi{
 	"zdt3":    {2, zdt3, 0, 1, fixed(1.1, 11), zdt3Best},
 	"zdt4":    {2, zdt4, -5, 5, zdt4Reference, func(r []float64) float64 { return r[0]*r[1] - 1./3 }},
 	"zdt6":    {2, zdt6, 0, 1, fixed(1.1, 11), zdt6Best},
+	"dtlz1-3": {3, dtlz1, 0, 1, dtlz1Reference, func(r []float64) float64 { return r[0]*r[1]*r[2] - 1./48 }},
 	"dtlz2-2": {2, dtlz2(2), 0, 1, dtlz2Reference(2), func(r []float64) float64 { return r[0]*r[1] - math.Pi/4 }},
 	"dtlz2-3": {3, dtlz2(3), 0, 1, dtlz2Reference(3), func(r []float64) float64 { return r[0]*r[1]*r[2] - math.Pi/6 }},
 	"dtlz7-2": {2, dtlz7(2), 0, 1, fixed(1.1, 24), dtlz7Best},
@@ -119,6 +120,21 @@ func zdt6Best(r []float64) float64 {
 	left := zdt6First(math.Atan(9*math.Pi) / (6 * math.Pi))
 	integral := func(t float64) float64 { return t - t*t*t/3 } // of the front, 1 - t^2
 	return (r[0]-left)*r[1] - (integral(1) - integral(left))
+}
+
+// dtlz1 has a plane, on which the three losses sum to 1/2, behind many local fronts.
+func dtlz1(x []float64) []float64 {
+	g := 0.0
+	for _, v := range x[2:] {
+		g += 1 + (v-0.5)*(v-0.5) - math.Cos(20*math.Pi*(v-0.5))
+	}
+	scale := (1 + 100*g) / 2
+	return []float64{scale * x[0] * x[1], scale * x[0] * (1 - x[1]), scale * (1 - x[0])}
+}
+
+func dtlz1Reference(d int) []float64 {
+	worst := 1.1 * (1 + 225*float64(d-2)) / 2 // each term of g is below 2.25
+	return []float64{worst, worst, worst}
 }
 
 // dtlz2 is a sphere.

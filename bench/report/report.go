@@ -32,6 +32,8 @@ type Section struct {
 	Runs    int     `json:"runs"`   // pairs of problem and seed
 	Scores  []Score `json:"scores"`
 	Pairs   []Pair  `json:"pairs"`
+	// Volumes are of the problems with several objectives.
+	Volumes []Volume `json:"volumes,omitempty"`
 }
 
 // Checkpoints are the figures after N/4, N/2 and N trials.
@@ -165,6 +167,7 @@ func (g *runGroup) section() Section {
 			}
 		}
 	}
+	s.Volumes = g.volumes()
 	slices.SortStableFunc(s.Scores, func(a, b Score) int {
 		if an, bn := math.IsNaN(float64(a.LogRegret[2])), math.IsNaN(float64(b.LogRegret[2])); an != bn {
 			if an {

@@ -121,7 +121,13 @@ func (s Section) title() string {
 	return s.Suite
 }
 
-func (s Section) tables() []*Table { return []*Table{s.scoreTable(), s.pairTable()} }
+func (s Section) tables() []*Table {
+	out := []*Table{s.scoreTable(), s.pairTable()}
+	if len(s.Volumes) > 0 {
+		out = append(out, s.volumeTable())
+	}
+	return out
+}
 
 func (s Section) scoreTable() *Table {
 	t := &Table{
