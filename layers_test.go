@@ -60,7 +60,8 @@ var layers = []layer{
 	{"pkg/exchange", "it turns experiments into files and back, and knows nobody who stores or serves them", []string{"pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner", "the contract must not know its implementations or who plans", []string{"pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner/trialdir", "the agent reads it too, inside the containers of trials", []string{"internal/failpoint"}},
-	{"pkg/trialrunner/local", "a runner starts what it is told to and knows no other runner", []string{"internal/failpoint", "pkg/trialrunner", "pkg/trialrunner/trialdir", "pkg/experiment", "pkg/searchspace"}},
+	{"pkg/trialrunner/checkpoint", "the agent makes it, inside the containers of trials", []string{"internal/failpoint"}},
+	{"pkg/trialrunner/local", "a runner starts what it is told to and knows no other runner", []string{"internal/failpoint", "pkg/trialrunner", "pkg/trialrunner/trialdir", "pkg/trialrunner/checkpoint", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner/kube", "a runner starts what it is told to and knows no other runner", []string{"pkg/trialrunner", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/trialrunner/runnertest", "the suite knows the contract, not who keeps it", []string{"pkg/trialrunner", "pkg/experiment", "pkg/searchspace"}},
 	{"pkg/store", "the contract must not know its implementations or who plans", []string{"pkg/experiment", "pkg/searchspace"}},
@@ -86,7 +87,7 @@ var layers = []layer{
 	{"plugins/host", "it stands in for algorithms and knows nothing of experiments", []string{"plugins", "api", "algorithms", "pkg/searchspace"}},
 
 	{"cmd/tuned", "it alone joins everything", []string{"*"}},
-	{"cmd/trial-agent", "it is copied into the containers of trials: small, static, no daemon inside", []string{"internal/failpoint", "api", "pkg/collector", "pkg/trialrunner/trialdir"}},
+	{"cmd/trial-agent", "it is copied into the containers of trials: small, static, no daemon inside", []string{"internal/failpoint", "api", "pkg/collector", "pkg/trialrunner/trialdir", "pkg/trialrunner/checkpoint"}},
 
 	{"bench", "benchmarks measure algorithms without the daemon", []string{"algorithms", "algorithms/builtin", "pkg/searchspace"}},
 	{"bench/engine", "it measures the daemon from outside, and the store below it", []string{

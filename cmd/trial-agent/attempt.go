@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tuned-hpo/tuned/internal/failpoint"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/checkpoint"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
 )
 
@@ -78,6 +79,9 @@ func newAttempt(root *os.Root, dir string, spec *trialdir.Spec, self trialdir.Pr
 // run starts the command, sees it to its end and leaves the result.
 func (a *attempt) run() error {
 	a.started = now()
+	if err := a.prepare(); err != nil {
+		return a.finish(a.notPrepared(err))
+	}
 	out, err := a.start()
 	if err != nil {
 		return a.finish(trialdir.Exit{Code: -1, Reason: "CannotStart", Message: a.cannotStart(err)})
@@ -96,6 +100,27 @@ func (a *attempt) run() error {
 	exit := a.verdict()
 	a.report.end()
 	return a.finish(exit)
+}
+
+// prepare makes the checkpoint directory.
+func (a *attempt) prepare() error {
+	c := a.spec.Checkpoint
+	if c.Dir == "" {
+		return nil
+	}
+	skipped, err := checkpoint.Prepare(c.Dir, c.Parent, func() bool { return len(a.term) > 0 })
+	for _, path := range skipped {
+		a.notes.add("%s of the parent's checkpoint is no file, directory or link, and is left out", path)
+	}
+	return err
+}
+
+// notPrepared is the result of an attempt whose command was not started.
+func (a *attempt) notPrepared(err error) trialdir.Exit {
+	if errors.Is(err, checkpoint.ErrStopped) {
+		return trialdir.Exit{Code: -1, Reason: trialdir.ReasonStopped, Message: "it was told to stop before the command was started"}
+	}
+	return trialdir.Exit{Code: -1, Reason: "CannotStart", Message: printable(err.Error())}
 }
 
 // start starts the command and the collector's own command, if it has one.

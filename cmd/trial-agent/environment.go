@@ -30,6 +30,9 @@ func environment(spec *trialdir.Spec, dir string) []string {
 		set("TUNED_PARAMS", string(text))
 	}
 	set("TUNED_REPORT_FILE", filepath.Join(dir, trialdir.ReportFile))
+	if c := spec.Checkpoint; c.Dir != "" {
+		set("TUNED_CHECKPOINT_DIR", c.Dir)
+	}
 	set("TUNED_SERVER", serverURL(spec.Address))
 	set("TUNED_TOKEN", spec.Token)
 	set(trialdir.MarkName, spec.Mark())

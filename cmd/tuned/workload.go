@@ -116,6 +116,12 @@ func explainWorkload(w io.Writer, e *experiment.Experiment) error {
 	}
 	fmt.Fprintf(w, "  and runs %s\n", quoteWords(experiment.MaskWords(process.Command.Argv)))
 	fmt.Fprintf(w, "  program %s, in folder %s\n", process.Command.Path, process.Command.Dir)
+	if at := spec.Checkpoint.Path; at != "" {
+		fmt.Fprintf(w, "  where %s stands for its own checkpoint directory, which is in TUNED_CHECKPOINT_DIR too\n", at)
+	}
+	if folder := spec.Checkpoint.Folder; folder != "" {
+		fmt.Fprintf(w, "  checkpoint directories lie in %s\n", folder)
+	}
 	for _, variable := range process.Command.Env {
 		fmt.Fprintf(w, "  with %s\n", quoteWord(experiment.MaskWords([]string{variable})[0]))
 	}

@@ -36,7 +36,7 @@ func points(t *testing.T) (out []point) {
 			continue
 		}
 		field := strings.Fields(line)
-		if len(field) < 5 || !slices.Contains([]string{"trials", "stop", "tell", "delete", "control", "import", "webhook", "prune"}, field[1]) {
+		if len(field) < 5 || !slices.Contains([]string{"trials", "stop", "tell", "delete", "control", "import", "webhook", "prune", "handover"}, field[1]) {
 			t.Fatalf("points.txt: %q: want name, part, kinds and where it lies", line)
 		}
 		out = append(out, point{field[0], field[1], slices.Contains(strings.Split(field[2], ","), "error")})

@@ -3,7 +3,10 @@
 // the reading, defaulting and validating of their YAML.
 package experiment
 
-import "time"
+import (
+	"path"
+	"time"
+)
 
 // Key names an experiment.
 type Key struct {
@@ -104,6 +107,7 @@ type Extension struct {
 	EarlyStopping []Algorithm `json:"earlyStopping,omitempty"` // rules beside spec.earlyStopping; one is enough to stop a trial
 
 	Termination *Termination `json:"termination,omitempty"` // of the experiment, once further trials are not worth it
+	Checkpoints string `json:"checkpoints,omitempty"` // absolute path of a folder for the checkpoint directories of trials; default one beside the logs
 
 	Webhooks []Webhook `json:"webhooks,omitempty"` // told of changes
 }
@@ -159,6 +163,20 @@ type MetricStrategy struct {
 type Algorithm struct {
 	AlgorithmName     string    `json:"algorithmName,omitempty"`
 	AlgorithmSettings []Setting `json:"algorithmSettings,omitempty"`
+}
+
+// CheckpointPath returns where the template expects the checkpoint directory of a trial, by Katib's setting
+// of pbt: a clean absolute path; "" for none.
+func (a *Algorithm) CheckpointPath() string {
+	if a == nil {
+		return ""
+	}
+	for _, s := range a.AlgorithmSettings {
+		if s.Name == "suggestion_trial_dir" && path.IsAbs(s.Value) {
+			return path.Clean(s.Value)
+		}
+	}
+	return ""
 }
 
 // Setting is one setting as text.

@@ -82,6 +82,7 @@ func Read(file string, text []byte, o Options) Result {
 	r.Warnings = append(r.Warnings, misspelt...)
 	r.Warnings = append(r.Warnings, shellWarnings(e)...)
 	r.Warnings = append(r.Warnings, variableWarnings(e)...)
+	r.Warnings = append(r.Warnings, checkpointWarnings(e)...)
 	if o.Advise != nil {
 		r.Warnings = append(r.Warnings, o.Advise(&e.Spec)...)
 	}

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 )
@@ -24,6 +25,9 @@ func (v *validator) extension() {
 	}
 	if x.GPUs < 0 {
 		v.addValue("spec.tuned.gpus", "should not be less than 0", fmt.Sprint(x.GPUs))
+	}
+	if p := x.Checkpoints; p != "" && (!path.IsAbs(p) || path.Clean(p) != p || p == "/" || strings.IndexByte(p, 0) >= 0) {
+		v.addValue("spec.tuned.checkpoints", "want the absolute path of a folder, without . or .. in it", p)
 	}
 	v.furtherObjectives(x.Objectives)
 	v.constraints(x.Constraints)

@@ -172,6 +172,25 @@ func variableWarnings(e *Experiment) Faults {
 	return found
 }
 
+// checkpointVariable is where a trial's command finds the path of its checkpoint directory.
+const checkpointVariable = "TUNED_CHECKPOINT_DIR"
+
+// checkpointWarnings finds a path of checkpoints that the template does not mention. Where that path is no
+// mount, a program that knows it by itself would leave the checkpoints of all trials in one place.
+func checkpointWarnings(e *Experiment) Faults {
+	folder, t := e.Spec.Algorithm.CheckpointPath(), e.Spec.TrialTemplate
+	if folder == "" || t == nil || t.TrialSpec == nil {
+		return nil
+	}
+	js, err := json.Marshal(t.TrialSpec)
+	if err != nil || strings.Contains(string(js), folder) || strings.Contains(string(js), checkpointVariable) {
+		return nil
+	}
+	return Faults{{Path: "spec.algorithm.algorithmSettings", Type: Invalid, Value: folder, Detail: fmt.Sprintf(
+		"the template does not mention this path: unless the program looks for its checkpoint directory in the variable %s, trials do not go on from others; pass the path to it",
+		checkpointVariable)}}
+}
+
 // shellFlag matches the options by which a shell takes its script from the next word.
 var shellFlag = regexp.MustCompile(`^-[a-z]*c$`)
 

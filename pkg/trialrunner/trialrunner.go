@@ -34,6 +34,18 @@ type Spec struct {
 	Command    []string         // argv that replaces a template
 	Local      experiment.Local // how it runs as a process of this machine; other runners ignore it
 	Limits     Limits
+	Checkpoint Checkpoint
+}
+
+// Checkpoint says where a trial goes on from, and where it leaves what a later one may go on from.
+//
+// Each trial has a directory of its own, the same for all of its attempts, whose path the command finds in
+// the environment variable TUNED_CHECKPOINT_DIR. Before the first attempt starts, and only then, it is made:
+// a copy of the parent's, which is there whole or not at all, or an empty one. Purge deletes it.
+type Checkpoint struct {
+	Parent string // name of the trial whose directory is copied; "" for none
+	Path   string // at which the template expects the directory, clean and absolute; "" for none
+	Folder string // absolute, that holds the directories of all trials; "" for one of the runner's own
 }
 
 // Limits bounds one trial. Zero means no limit.

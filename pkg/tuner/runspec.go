@@ -15,7 +15,7 @@ func runSpec(e *experiment.Experiment, t *experiment.Trial) (trialrunner.Spec, e
 		Experiment: e.Key(), UID: e.Metadata.UID, Trial: t.Name, Attempt: t.Attempt,
 		Assignment: t.Assignment, Objective: o.ObjectiveMetricName,
 		Metrics: append([]string{o.ObjectiveMetricName}, o.AdditionalMetricNames...),
-		Limits:  limits(e.Spec.Tuned), Local: e.Local,
+		Limits:  limits(e.Spec.Tuned), Local: e.Local, Checkpoint: checkpoint(e, t),
 	}
 	if e.Spec.MetricsCollectorSpec != nil {
 		spec.Collector = *e.Spec.MetricsCollectorSpec
@@ -44,6 +44,18 @@ func render(spec *trialrunner.Spec, e *experiment.Experiment, t *experiment.Tria
 	}
 	spec.Template, err = experiment.Render(template.TrialSpec, template.TrialParameters, ctx)
 	return err
+}
+
+// checkpoint says where a trial goes on from.
+func checkpoint(e *experiment.Experiment, t *experiment.Trial) (c trialrunner.Checkpoint) {
+	if t.Parent > 0 {
+		c.Parent = experiment.TrialName(e.Metadata.Name, e.Metadata.UID, t.Parent)
+	}
+	if x := e.Spec.Tuned; x != nil {
+		c.Folder = x.Checkpoints
+	}
+	c.Path = e.Spec.Algorithm.CheckpointPath()
+	return c
 }
 
 func limits(x *experiment.Extension) trialrunner.Limits {

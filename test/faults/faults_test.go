@@ -74,7 +74,7 @@ func TestFailpoints(t *testing.T) {
 	parts := map[string]func(*world){
 		"trials": (*world).trials, "stop": (*world).stop, "tell": (*world).tell, "delete": (*world).delete,
 		"control": (*world).control, "import": (*world).imports, "webhook": (*world).webhook,
-		"prune": (*world).prune,
+		"prune": (*world).prune, "handover": (*world).handover,
 	}
 	all := faults(t)
 	var hit atomic.Int64

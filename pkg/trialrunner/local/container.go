@@ -144,9 +144,9 @@ func (c container) command(spec trialrunner.Spec, dir string) (trialdir.Command,
 	}
 	image, _ := c.object["image"].(string)
 	if stand, mapped := mapped(spec.Local.Images, image); mapped {
-		words, err = replaceProgram(image, stand, words, spec.Assignment)
+		words, err = replaceProgram(image, stand, words, spec)
 	} else {
-		err = runnable(image, words, spec.Assignment, out.Dir)
+		err = runnable(image, words, spec, out.Dir)
 	}
 	if err != nil {
 		return out, err
@@ -258,14 +258,15 @@ var (
 )
 
 // programWords returns how many leading words name the program.
-func programWords(words []string, values searchspace.Assignment) int {
+func programWords(words []string, spec trialrunner.Spec) int {
 	isPython := len(words) > 0 && python.MatchString(words[0])
 	script := 0 // words without "-"
 	for i, word := range words {
 		derived := func(p searchspace.Pair) bool { return word == p.Value || strings.HasSuffix(word, "="+p.Value) }
+		data := mount(spec.Checkpoint.Path).in(word) || slices.ContainsFunc(spec.Assignment, derived)
 		switch {
 		case isPython && script == 1 && pythonOption.MatchString(word):
-		case strings.HasPrefix(word, "-") || i > 0 && slices.ContainsFunc(values, derived):
+		case strings.HasPrefix(word, "-") || i > 0 && data:
 			return i
 		default:
 			script++
@@ -274,8 +275,8 @@ func programWords(words []string, values searchspace.Assignment) int {
 	return len(words)
 }
 
-func replaceProgram(image string, stand, words []string, values searchspace.Assignment) ([]string, error) {
-	n := programWords(words, values)
+func replaceProgram(image string, stand, words []string, spec trialrunner.Spec) ([]string, error) {
+	n := programWords(words, spec)
 	if n == 1 && len(words) > 1 && strings.HasPrefix(words[1], "-") && isShell(words[0]) {
 		return nil, unsupported("image %q: its command is a script for %s, in which no program can be replaced; give the command after --", image, words[0])
 	}
@@ -287,14 +288,14 @@ func isShell(program string) bool {
 }
 
 // runnable says what is missing on this machine to run a container's command as written.
-func runnable(image string, words []string, values searchspace.Assignment, dir string) error {
+func runnable(image string, words []string, spec trialrunner.Spec, dir string) error {
 	if len(words) == 0 {
 		return unsupported("image %q has no local command: map it with --image %s=COMMAND", image, image)
 	}
 	if _, err := program(words[0], dir); err != nil {
 		return unsupported("image %q: %v on this machine: map it with --image %s=COMMAND", image, err, image)
 	}
-	for _, word := range words[1:max(1, programWords(words, values))] {
+	for _, word := range words[1:max(1, programWords(words, spec))] {
 		if !filepath.IsAbs(word) {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/trialrunner/checkpoint"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
 )
 
@@ -89,7 +90,10 @@ func (r *Runner) Purge(_ context.Context, key experiment.Key) error {
 	if ran := checkNames(key, target{"any", 1}) == nil; !ran {
 		return nil // nor can anything run under such a name
 	}
-	if err := r.root.RemoveAll(filepath.Join(key.Namespace, key.Name)); err != nil {
+	if err := r.purgeElsewhere(key); err != nil {
+		return fmt.Errorf("purge %s: %w", key, err)
+	}
+	if err := checkpoint.Remove(r.root, filepath.Join(key.Namespace, key.Name)); err != nil {
 		return fmt.Errorf("purge %s: %w", key, err)
 	}
 	return nil

@@ -33,8 +33,9 @@ func unsupported(format string, args ...any) error {
 //
 // A container's image has no meaning here. Local.Images may map it to a command, which then stands
 // in for the program of the container: for the leading words of its command, up to the first that
-// begins with "-" (the options of Python itself apart) or ends in the value of a parameter; the
-// other words and the args stay. Without a mapping the container's command runs as written, if its
+// begins with "-" (the options of Python itself apart), ends in the value of a parameter or holds that path; the
+// other words and the args stay. Words and variables that hold the path at which the template expects its
+// checkpoint directory keep it: Start puts the trial's own in its place. Without a mapping the container's command runs as written, if its
 // program, and each file that its leading words name by absolute path, exists here. Other containers
 // of the template do not run.
 func Resolve(spec trialrunner.Spec) (Process, error) {
@@ -58,6 +59,9 @@ func Resolve(spec trialrunner.Spec) (Process, error) {
 		if strings.IndexByte(word, 0) >= 0 {
 			return Process{}, unsupported("command: word %d holds a NUL byte, which no program can be given", i)
 		}
+	}
+	if err := checkCheckpoint(spec.Checkpoint); err != nil {
+		return Process{}, err
 	}
 	from, err := collectorOf(spec, command.Dir)
 	return Process{Command: command, Collector: from}, err

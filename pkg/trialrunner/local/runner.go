@@ -25,8 +25,8 @@ import (
 
 // Config says where and how trials run.
 type Config struct {
-	// Dir holds a folder for each attempt: <namespace>/<experiment>/<trial>/<attempt>. It is made if
-	// need be. One runner at a time may use it.
+	// Dir holds a folder for each attempt: <namespace>/<experiment>/<trial>/<attempt>, and beside these
+	// the trial's checkpoint directory. It is made if need be. One runner at a time may use it.
 	Dir string
 	// Agent is the path of the trial-agent program.
 	Agent string
@@ -187,7 +187,8 @@ func (r *Runner) Leftover(_ context.Context, key experiment.Key, trial string, a
 }
 
 // Remove deletes what is known of an ended workload but for what it printed, its parameters and
-// how it ended. A workload that runs is not removed: that is an error.
+// how it ended, and a checkpoint directory that has something in it. A workload that runs is not
+// removed: that is an error.
 func (r *Runner) Remove(_ context.Context, key experiment.Key, trial string, attempt int) error {
 	t := target{trial, attempt}
 	w := r.find(key, t)
@@ -203,6 +204,9 @@ func (r *Runner) Remove(_ context.Context, key experiment.Key, trial string, att
 		}
 	}
 	failpoint.Hit("local.removed")
+	if err := r.removeEmpty(key, trial); err != nil {
+		return fmt.Errorf("remove %s: %w", trial, err)
+	}
 	if err := r.root.Remove(filepath.Join(active, t.link(key))); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", trial, err)
 	}

@@ -46,7 +46,10 @@ func (r *Runner) Start(_ context.Context, spec trialrunner.Spec) error {
 	if w == nil {
 		return err
 	}
-	if err := r.launch(w, r.describe(spec, process, w)); err != nil {
+	if err = r.noteFolder(spec); err == nil {
+		err = r.launch(w, r.describe(spec, process, w))
+	}
+	if err != nil {
 		r.forget(w)
 		return fmt.Errorf("start attempt %d of %s: %w", t.attempt, t.trial, err)
 	}
@@ -114,6 +117,8 @@ func (r *Runner) user(file string) *workload {
 
 // describe writes down what the agent must know.
 func (r *Runner) describe(spec trialrunner.Spec, p Process, w *workload) *trialdir.Spec {
+	c := r.checkpoint(spec)
+	p.Command = mount(spec.Checkpoint.Path).rewrite(p.Command, c.Dir)
 	p.Command.Env = append(slices.Clone(r.Env), p.Command.Env...)
 	if c := p.Collector.Command; c != nil {
 		c.Env = append(slices.Clone(r.Env), c.Env...)
@@ -122,7 +127,7 @@ func (r *Runner) describe(spec trialrunner.Spec, p Process, w *workload) *triald
 		Namespace: spec.Experiment.Namespace, Experiment: spec.Experiment.Name, UID: spec.UID,
 		Trial: spec.Trial, Attempt: spec.Attempt, Address: r.Address,
 		Token:   trialrunner.Token(r.Secret, spec.Experiment, spec.UID, spec.Trial, spec.Attempt),
-		Command: p.Command, Collector: p.Collector, Metrics: metrics(spec),
+		Command: p.Command, Collector: p.Collector, Metrics: metrics(spec), Checkpoint: c,
 		Wall: spec.Limits.Wall, Progress: spec.Limits.Progress, Grace: w.grace,
 		LogBytes: r.LogBytes, CPUs: w.cpus, GPUs: w.gpus,
 	}

@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"a near miss is explained", testNear},
 		{"arguments arrive as they are", testArguments},
 		{"parameters are in the environment", testEnvironment},
+		{"checkpoints go from parent to child", testCheckpoint},
 		{"remove forgets an ended workload", testRemove},
 		{"experiments do not see each other", testExperiments},
 		{"what was printed can be read", testLog},

@@ -49,6 +49,7 @@ type Spec struct {
 	Parameters []Parameter `json:"parameters,omitempty"`
 	Metrics    []string    `json:"metrics"` // the objective first
 	Collector  Collector   `json:"collector"`
+	Checkpoint Checkpoint  `json:"checkpoint,omitzero"`
 
 	Wall     time.Duration `json:"wall,omitempty"`     // 0: no limit
 	Progress time.Duration `json:"progress,omitempty"` // 0: no limit
@@ -65,6 +66,12 @@ type Command struct {
 	Argv []string `json:"argv"`
 	Dir  string   `json:"dir"`
 	Env  []string `json:"env,omitempty"` // NAME=VALUE; the whole environment but for what the agent adds
+}
+
+// Checkpoint says where the command keeps what it goes on from.
+type Checkpoint struct {
+	Dir    string `json:"dir"`              // absolute; the agent makes it
+	Parent string `json:"parent,omitempty"` // absolute, of which it is a copy; "" for none
 }
 
 // Parameter is one parameter's name and the text of its value.
