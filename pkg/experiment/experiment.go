@@ -107,7 +107,7 @@ type Extension struct {
 	EarlyStopping []Algorithm `json:"earlyStopping,omitempty"` // rules beside spec.earlyStopping; one is enough to stop a trial
 
 	Termination *Termination `json:"termination,omitempty"` // of the experiment, once further trials are not worth it
-	Checkpoints string `json:"checkpoints,omitempty"` // absolute path of a folder for the checkpoint directories of trials; default one beside the logs
+	Checkpoints string       `json:"checkpoints,omitempty"` // absolute path of a folder for the checkpoint directories of trials; default one beside the logs
 
 	Webhooks []Webhook `json:"webhooks,omitempty"` // told of changes
 }
