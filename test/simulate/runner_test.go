@@ -3,6 +3,7 @@
 package simulate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,13 +39,14 @@ func (w *work) String() string {
 	return fmt.Sprintf("%s trial %d attempt %d", w.of.key.Name, w.number, w.attempt)
 }
 
-// alive returns the workloads that run.
+// alive returns the workloads that run, in the order of their trials: those of one moment start in any.
 func (x *trialled) alive() (out []*work) {
 	for _, w := range x.works {
 		if w.phase == trialrunner.Running {
 			out = append(out, w)
 		}
 	}
+	slices.SortStableFunc(out, func(a, b *work) int { return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.attempt, b.attempt)) })
 	return out
 }
 
