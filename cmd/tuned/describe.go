@@ -79,7 +79,7 @@ func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name str
 	describeState(out, &w, time.Now())
 	describeBudget(out, w.message)
 	explainObjective(out, &w.Spec)
-	if err := explainSpace(out, &w.Spec); err != nil {
+	if err := explainSpace(out, &w.Spec, a.columns()); err != nil {
 		return err
 	}
 	a.describeFound(out, &w, dir, latest, time.Now())

@@ -45,7 +45,7 @@ func (a *app) explain(c *cobra.Command, f *runFlags, file string, command []stri
 	out := a.text()
 	fmt.Fprintf(out, "Experiment %s\n", e.Key())
 	explainObjective(out, &e.Spec)
-	if err := explainSpace(out, &e.Spec); err != nil {
+	if err := explainSpace(out, &e.Spec, a.columns()); err != nil {
 		return err
 	}
 	explainBudget(out, &e.Spec)
@@ -97,7 +97,7 @@ func feasibly(s *experiment.Spec) string {
 	return " and keeps the constraints"
 }
 
-func explainSpace(w io.Writer, s *experiment.Spec) error {
+func explainSpace(w io.Writer, s *experiment.Spec, columns int) error {
 	space, err := s.Space()
 	if err != nil {
 		return fmt.Errorf("explain search space: %w", err)
@@ -114,13 +114,13 @@ func explainSpace(w io.Writer, s *experiment.Spec) error {
 		if p.FeasibleSpace.Step != "" {
 			values += " in steps of " + p.FeasibleSpace.Step
 		}
-		when := "-"
+		when := none
 		if p.ActiveWhen != nil {
 			when = p.ActiveWhen.Parameter + " is " + strings.Join(p.ActiveWhen.Values, " or ")
 		}
 		t.add(p.Name, p.ParameterType, values, distribution, valueCount(checked), when)
 	}
-	t.indent(w)
+	t.indentWhole(w, columns)
 	if n, ok := space.Cells(); ok {
 		fmt.Fprintf(w, "  %d points in all\n", n)
 	}
@@ -243,7 +243,7 @@ func explainSettings(w io.Writer, all []algorithms.Setting, values algorithms.Va
 				from = "the experiment"
 			}
 		}
-		value := "-"
+		value := none
 		if v, ok := values[s.Name]; ok && v != "" {
 			value = fmt.Sprint(v)
 		}

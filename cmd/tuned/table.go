@@ -205,6 +205,35 @@ func (t *table) indentWithin(w io.Writer, columns int) {
 	t.indent(w)
 }
 
+// indentWhole is indent that cuts nothing: where a terminal of so many columns, 0 for none, is too narrow for the table, each
+// row is its first cell and below that the others by name, in as many lines as they take.
+func (t *table) indentWhole(w io.Writer, columns int) {
+	if columns == 0 || t.width()+gap <= columns {
+		t.indent(w)
+		return
+	}
+	label := 0
+	for _, name := range t.header[1:] {
+		label = max(label, lipgloss.Width(name))
+	}
+	room := max(leastSoft, columns-3*gap-label)
+	for _, row := range t.rows {
+		fmt.Fprintf(w, "%*s%s\n", gap, "", visible(row[0]))
+		for j, cell := range row[1:] {
+			name := t.header[j+1]
+			for part := range strings.SplitSeq(lipgloss.Wrap(visible(cell), room, ""), "\n") {
+				if part != "" && part != none {
+					fmt.Fprintf(w, "%*s%-*s%*s%s\n", 2*gap, "", label, name, gap, "", strings.TrimSpace(part))
+				}
+				name = ""
+			}
+		}
+	}
+}
+
+// none is a cell of a row that has nothing there.
+const none = "-"
+
 // indent writes the table as columns, two spaces in.
 func (t *table) indent(w io.Writer) {
 	_ = t.print(indented{w}, "table") // as with all that is printed for people

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 func TestTableLinesUp(t *testing.T) {
@@ -98,6 +99,39 @@ func TestExperimentsFitANarrowTerminal(t *testing.T) {
 	for _, want := range []string{"several", "Running", "12 trial"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, out.String())
+		}
+	}
+}
+
+// TestSpaceFitsANarrowTerminal: of a search space all is shown, and no row is wider than the terminal.
+func TestSpaceFitsANarrowTerminal(t *testing.T) {
+	s := &experiment.Spec{Parameters: []experiment.ParameterSpec{
+		{Name: "optimizer", ParameterType: "categorical", FeasibleSpace: experiment.FeasibleSpace{
+			List: []string{"adam", "sgd-with-nesterov-momentum", "rmsprop", "adagrad", "adadelta", "adamw", "a-name-that-is-wider-than-the-smallest-of-the-terminals"},
+		}},
+		{
+			Name: "momentum", ParameterType: "double", FeasibleSpace: experiment.FeasibleSpace{Min: "0.5", Max: "0.999", Distribution: "uniform"},
+			ActiveWhen: &experiment.ActiveWhen{Parameter: "optimizer", Values: []string{"sgd-with-nesterov-momentum", "rmsprop"}},
+		},
+	}}
+	for _, columns := range []int{0, 40, 60, 100, 400} {
+		var out strings.Builder
+		if err := explainSpace(&out, s, columns); err != nil {
+			t.Fatal(err)
+		}
+		for row := range strings.Lines(out.String()) {
+			if w := lipgloss.Width(strings.TrimRight(row, "\n")); columns > 0 && w > columns {
+				t.Errorf("%d columns: a row of %d: %q", columns, w, row)
+			}
+		}
+		plain := strings.NewReplacer(" ", "", "\n", "").Replace(out.String())
+		for _, want := range []string{"adam,sgd-with-nesterov-momentum,rmsprop", "than-the-smallest-of-the-terminals", "0.5to0.999", "continuous", "optimizerissgd-with-nesterov-momentumorrmsprop"} {
+			if !strings.Contains(plain, want) {
+				t.Errorf("%d columns: no %q in\n%s", columns, want, out.String())
+			}
+		}
+		if table := strings.Contains(out.String(), "PARAMETER"); table != (columns == 0 || columns == 400) {
+			t.Errorf("%d columns: as a table: %t", columns, table)
 		}
 	}
 }
