@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -44,35 +45,50 @@ func (a *app) export(ctx context.Context, p *place, name, format, file string) e
 	if a.isTerminal() && file == "" && format == exchange.Parquet {
 		return usage("%s is no text; give -f FILE, or send it elsewhere", format)
 	}
-	var s *exchange.Study
-	err := p.reading(ctx, func(c *client) (err error) {
-		s, err = c.study(ctx, p.key(name), format)
+	return p.reading(ctx, func(c *client) error {
+		s, err := c.study(ctx, p.key(name), format)
+		if err != nil {
+			return err
+		}
+		begun := false
+		err = a.writeTo(file, sharedFile, func(w io.Writer) error {
+			return exchange.Write(beginning{w, &begun}, format, s)
+		})
+		if replaced := file != "" && file != "-"; begun && !replaced && errors.Is(err, errEnded) {
+			return errors.New(err.Error()) // it cannot be written again
+		}
 		return err
-	})
-	if err != nil {
-		return err
-	}
-	return a.writeTo(file, sharedFile, func(w io.Writer) error {
-		return exchange.Write(w, format, s)
 	})
 }
 
+// beginning notes that something was written.
+type beginning struct {
+	to    io.Writer
+	begun *bool
+}
+
+// Write implements io.Writer.
+func (b beginning) Write(part []byte) (int, error) {
+	*b.begun = true
+	return b.to.Write(part)
+}
+
 // study returns an experiment with what a format has of it: its trials and, where there are curves, their
-// measurements. Secrets are masked: it is made of what the API answers.
+// measurements, which are asked for while it is written. Secrets are masked: it is made of what the API answers.
 func (c *client) study(ctx context.Context, key experiment.Key, format string) (*exchange.Study, error) {
 	w, err := c.whole(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	s := &exchange.Study{Experiment: w.Experiment, Trials: w.trials, Measured: map[uint64][]experiment.Measurement{}}
+	s := &exchange.Study{Experiment: w.Experiment, Trials: w.trials}
 	s.Experiment.Note = experiment.Note{Text: w.message.GetNote(), Tags: w.message.GetTags()}
-	if !exchange.Curves(format) {
-		return s, nil
-	}
-	for i := range s.Trials {
-		t := &s.Trials[i]
-		if s.Measured[t.Number], err = c.measurements(ctx, key, t); err != nil {
-			return nil, fmt.Errorf("read measurements of %s: %w", t.Name, err)
+	if exchange.Curves(format) {
+		s.Measure = func(t *experiment.Trial) ([]experiment.Measurement, error) {
+			all, err := c.measurements(ctx, key, t)
+			if err != nil {
+				return nil, fmt.Errorf("read measurements of %s: %w", t.Name, err)
+			}
+			return all, nil
 		}
 	}
 	return s, nil

@@ -106,7 +106,7 @@ func writeJournal(w io.Writer, s *Study) error {
 	origin := head(opStudyUserAttr)
 	origin["study_id"], origin["user_attr"] = 0, map[string]any{attrExperiment: s.Experiment.Key().String()}
 	j.line(origin)
-	for i := range s.Trials {
+	for i := 0; i < len(s.Trials) && j.err == nil; i++ {
 		j.trial(&s.Trials[i])
 	}
 	if j.err != nil {
@@ -167,7 +167,12 @@ func (j *journal) trial(t *experiment.Trial) {
 	if excess := spec.Excess(spec.ValueOf(t)); len(excess) > 0 && (c.State == stateComplete || c.State == statePruned || t.State == experiment.TrialSucceeded) {
 		c.SystemAttrs[attrConstraints] = pythonNumbers(excess)
 	}
-	j.write(c, `,"intermediate_values":`+curveText(j.curve(t)))
+	curve, err := j.curve(t)
+	if err != nil {
+		j.err = err
+		return
+	}
+	j.write(c, `,"intermediate_values":`+curveText(curve))
 }
 
 // state returns Optuna's state and values of a trial.
@@ -218,14 +223,18 @@ func (j *journal) userAttrs(t *experiment.Trial) map[string]any {
 
 // curve returns the values of the objective by step; the place of each where the program gave no step.
 // Optuna knows curves of one objective alone.
-func (j *journal) curve(t *experiment.Trial) map[int64]float64 {
+func (j *journal) curve(t *experiment.Trial) (map[int64]float64, error) {
 	if len(j.Experiment.Spec.Objectives()) > 1 {
-		return nil
+		return nil, nil
+	}
+	measured, err := j.measured(t)
+	if err != nil {
+		return nil, err
 	}
 	of := j.Experiment.Spec.Objective.ObjectiveMetricName
 	var points []experiment.Measurement
 	stepped := false
-	for _, m := range j.Measured[t.Number] {
+	for _, m := range measured {
 		if m.Metric == of {
 			points = append(points, m)
 			stepped = stepped || m.Step != 0
@@ -241,7 +250,7 @@ func (j *journal) curve(t *experiment.Trial) map[int64]float64 {
 			curve[step] = m.Value
 		}
 	}
-	return curve
+	return curve, nil
 }
 
 // later returns the later of two times.

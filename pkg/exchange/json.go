@@ -35,36 +35,68 @@ type documentTrial struct {
 }
 
 // writeJSON writes all of a study but how its trials run on this machine, and whom it tells: the address
-// of a webhook may be a secret.
+// of a webhook may be a secret. The document is never in memory as a whole.
 func writeJSON(w io.Writer, s *Study) error {
 	e := *s.Experiment
 	e.Local, e.Revision = experiment.Local{}, 0
 	silence(&e.Spec)
-	d := document{Format: jsonFormat, Version: jsonVersion, Experiment: &e, Trials: make([]documentTrial, len(s.Trials))}
+	head, err := json.MarshalIndent(&document{Format: jsonFormat, Version: jsonVersion, Experiment: &e, Trials: []documentTrial{}}, "", indentation)
+	if err != nil {
+		return err
+	}
+	before, after := string(head[:len(head)-len(noTrials)]), noTrials+"\n"
+	if len(s.Trials) > 0 {
+		before, after = before+"[", "\n"+indentation+"]\n}\n"
+	}
+	if _, err := io.WriteString(w, before); err != nil {
+		return err
+	}
 	verdicts := s.verdicts()
 	for i := range s.Trials {
-		t := &s.Trials[i]
-		out := documentTrial{
-			Trial: *t, Parameters: map[string]string{}, Metrics: map[string]*float64{},
-			Feasible: verdicts[i].feasible, Front: verdicts[i].front, Best: verdicts[i].best,
-			Measurements: s.Measured[t.Number],
+		if err := s.writeTrial(w, &s.Trials[i], verdicts[i], i == 0); err != nil {
+			return err
 		}
-		for _, p := range t.Assignment {
-			out.Parameters[p.Name] = p.Value
-		}
-		for _, m := range s.metrics() {
-			if v, ok := s.metric(t, m); ok {
-				out.Metrics[m] = finite(v)
-			}
-		}
-		if d, ok := seconds(t); ok {
-			out.Seconds = &d
-		}
-		d.Trials[i] = out
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(&d)
+	_, err = io.WriteString(w, after)
+	return err
+}
+
+const (
+	indentation = "  "
+	noTrials    = "[]\n}" // how a document without trials ends
+)
+
+// writeTrial writes a trial into the list of a document.
+func (s *Study) writeTrial(w io.Writer, t *experiment.Trial, v verdict, first bool) error {
+	out := documentTrial{
+		Trial: *t, Parameters: map[string]string{}, Metrics: map[string]*float64{}, Feasible: v.feasible, Front: v.front, Best: v.best,
+	}
+	var err error
+	if out.Measurements, err = s.measured(t); err != nil {
+		return err
+	}
+	for _, p := range t.Assignment {
+		out.Parameters[p.Name] = p.Value
+	}
+	for _, m := range s.metrics() {
+		if v, ok := s.metric(t, m); ok {
+			out.Metrics[m] = finite(v)
+		}
+	}
+	if d, ok := seconds(t); ok {
+		out.Seconds = &d
+	}
+	const prefix = indentation + indentation
+	text, err := json.MarshalIndent(&out, prefix, indentation)
+	if err != nil {
+		return err
+	}
+	between := ",\n" + prefix
+	if first {
+		between = "\n" + prefix
+	}
+	_, err = w.Write(append([]byte(between), text...))
+	return err
 }
 
 // silence takes the webhooks away.

@@ -19,6 +19,9 @@ type Study struct {
 	Trials     []experiment.Trial // by number, which counts from 1 without gaps
 	// Measured are the measurements by trial number: those of its last attempt, in the order of time.
 	Measured map[uint64][]experiment.Measurement
+	// Measure, unless nil, gives them in place of Measured, one trial after the other while the study is written, so
+	// that they need not be in memory together.
+	Measure func(t *experiment.Trial) ([]experiment.Measurement, error)
 	// Notes tell what of a source was left out or guessed, and why. Readers alone set them.
 	Notes []string
 }
@@ -59,6 +62,14 @@ func Write(w io.Writer, format string, s *Study) error {
 		return writeJournal(w, s)
 	}
 	return fmt.Errorf("no format %q; want one of %q", format, Formats)
+}
+
+// measured returns the measurements of a trial.
+func (s *Study) measured(t *experiment.Trial) ([]experiment.Measurement, error) {
+	if s.Measure != nil {
+		return s.Measure(t)
+	}
+	return s.Measured[t.Number], nil
 }
 
 // verdict is what an experiment says of one of its trials.
