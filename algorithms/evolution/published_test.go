@@ -82,37 +82,38 @@ func TestEvaluationsOfPycma(t *testing.T) {
 	}
 }
 
-// TestLearningRatesOfCmaes wants the evaluations that the package cmaes takes with its learning rates adapted, where that
-// is of use: of many local optima, and of noise.
+// TestLearningRatesOfCmaes wants the evaluations that the package cmaes takes with its learning rates adapted, on a sphere
+// with noise, and fewer than without.
 func TestLearningRatesOfCmaes(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		f       func([]float64) float64
-		target  float64
-		noise   float64
-		n, most int
-	}{
-		{"rastrigin", rastrigin, 1e-3, 0, 3, 40000},
-		{"noisysphere", sphere, 0.03, 1, 3, 40000},
-	} {
-		const runs = 15
-		want, reached := middle(published(t, "cmaes-lr", tt.name, tt.n, runs, tt.most))
-		count := func(adapt bool) (median float64, reached int) {
-			var counts []int
-			for seed := range uint64(runs) {
-				counts = append(counts, adapted(tt.f, tt.n, seed, tt.target, tt.noise, tt.most, adapt))
-			}
-			return middle(counts)
+	const n, runs, most, target, noise = 3, 41, 10000, 0.03, 1
+	want, reached := middle(published(t, "cmaes-lr", "noisysphere", n, runs, most))
+	count := func(adapt bool) (median float64, reached int) {
+		var counts []int
+		for seed := range uint64(runs) {
+			counts = append(counts, adapted(sphere, n, seed, target, noise, most, adapt))
 		}
-		got, ours := count(true)
-		plain, without := count(false)
-		t.Logf("%s: %g evaluations, %d of %d runs; cmaes %g, %d; without %g, %d", tt.name, got, ours, runs, want, reached, plain, without)
-		// A run's evaluations differ by some 25 %, so that the medians of 15 and 15 runs differ by 11 %.
-		if ours < reached-2 || !(math.Abs(got/want-1) <= 0.33) {
-			t.Errorf("%s: %g evaluations in %d of %d runs, cmaes takes %g in %d", tt.name, got, ours, runs, want, reached)
-		}
-		if without >= ours && !(plain > got) {
-			t.Errorf("%s: adapting learning rates does not help", tt.name)
+		return middle(counts)
+	}
+	got, ours := count(true)
+	plain, _ := count(false)
+	t.Logf("%g evaluations, %d of %d runs; cmaes %g, %d; without %g", got, ours, runs, want, reached, plain)
+	// A run's evaluations differ by some 50 %, so that the medians of 41 and 41 runs differ by 14 %.
+	if ours < runs || reached < runs || !(math.Abs(got/want-1) <= 0.35) {
+		t.Errorf("%g evaluations in %d of %d runs, cmaes takes %g in %d", got, ours, runs, want, reached)
+	}
+	if !(plain > got) {
+		t.Errorf("%g evaluations without adapting learning rates, %g with", plain, got)
+	}
+}
+
+// TestManyLocalOptima wants Rastrigin's function in ten dimensions solved by the default population, of which all runs end at a local
+// optimum unless learning rates are adapted (Nomura, Akimoto and Ono 2023).
+func TestManyLocalOptima(t *testing.T) {
+	for seed := range uint64(2) {
+		with := adapted(rastrigin, 10, seed, 1e-3, 0, 1_000_000, true)
+		without := adapted(rastrigin, 10, seed, 1e-3, 0, 100_000, false)
+		if with == 0 || without > 0 {
+			t.Errorf("seed %d: %d evaluations, %d without adapting; 0 is for no end", seed, with, without)
 		}
 	}
 }

@@ -13,16 +13,11 @@ import cmaes
 import numpy as np
 
 
-def rastrigin(x):
-    return 10 * len(x) + sum(v * v - 10 * math.cos(2 * math.pi * v) for v in x)
-
-
 # By name: the function, the coordinate of the start, the first step size, the target, and the variance of its noise. That of a
 # noisy function is to be reached by the mean, of which the others know nothing.
 FUNCTIONS = {
     "sphere": (lambda x: sum(v * v for v in x), 1, 0.5, 1e-8, 0),
     "ellipsoid": (lambda x: sum(1e6 ** (i / (len(x) - 1)) * v * v for i, v in enumerate(x)), 1, 0.5, 1e-8, 0),
-    "rastrigin": (rastrigin, 3, 2, 1e-3, 0),
     "noisysphere": (lambda x: sum(v * v for v in x), 3, 2, 0.03, 1),
 }
 
