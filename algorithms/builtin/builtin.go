@@ -25,6 +25,7 @@ func Registry() *algorithms.Registry {
 		evolution.CMAES(),
 		evolution.NSGA2(),
 		evolution.NSGA3(),
+		evolution.DE(),
 		multifidelity.Hyperband(),
 		multifidelity.ASHA(),
 		multifidelity.BOHB(tpe),
