@@ -26,6 +26,7 @@ func Registry() *algorithms.Registry {
 		evolution.NSGA2(),
 		evolution.NSGA3(),
 		evolution.DE(),
+		evolution.Regularized(),
 		multifidelity.Hyperband(),
 		multifidelity.ASHA(),
 		multifidelity.BOHB(tpe),

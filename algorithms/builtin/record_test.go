@@ -18,7 +18,7 @@ import (
 func TestSuggestionsOnRecord(t *testing.T) {
 	var got bytes.Buffer
 	for _, name := range []string{
-		"auto", "random", "sobol", "tpe", "multivariate-tpe", "bayesianoptimization", "cmaes", "nsga2", "nsga3", "de", "hyperband", "asha", "bohb", "successivehalving",
+		"auto", "random", "sobol", "tpe", "multivariate-tpe", "bayesianoptimization", "cmaes", "nsga2", "nsga3", "de", "regularized-evolution", "hyperband", "asha", "bohb", "successivehalving",
 	} {
 		for objectives := range 2 {
 			fmt.Fprintf(&got, "%s, %d objectives: %016x\n", name, objectives+1, suggestions(t, name, objectives+1))
