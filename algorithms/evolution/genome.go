@@ -106,11 +106,11 @@ func binaryCrossover(x, y float64, source *draws) float64 {
 	if u > 1 {
 		spread = power(1/(2-u), 1./(etaCrossover+1))
 	}
-	half := float64(spread * (high - low) / 2)
+	middle, half := float64((low+high)/2), float64(spread*(high-low)/2)
 	if upper {
 		half = -half
 	}
-	return max(0, min((low+high)/2-half, 1))
+	return max(0, min(middle-half, 1))
 }
 
 // mutate changes each active parameter with a probability.

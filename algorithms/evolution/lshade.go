@@ -92,7 +92,7 @@ func (a *adaptation) succeed(of bred, old *slot, by standing) {
 	if of.f == 0 {
 		return // it was not bred
 	}
-	gain := old.value/2 - by.value/2
+	gain := float64(old.value/2) - float64(by.value/2)
 	if old.class != by.class {
 		gain = math.NaN()
 	}

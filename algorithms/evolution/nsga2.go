@@ -111,7 +111,7 @@ func crowd(front []*individual) {
 		slices.SortFunc(front, func(x, y *individual) int { return cmp.Compare(x.losses[k], y.losses[k]) })
 		last := len(front) - 1
 		// Halves, whose difference cannot overflow.
-		half := func(i int) float64 { return front[i].losses[k] / 2 }
+		half := func(i int) float64 { return float64(front[i].losses[k] / 2) }
 		span := half(last) - half(0)
 		front[0].crowding, front[last].crowding = math.Inf(1), math.Inf(1)
 		for i := 1; i < last && span > 0; i++ {

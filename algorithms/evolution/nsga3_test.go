@@ -19,10 +19,21 @@ func TestNSGA3(t *testing.T) {
 // TestReferenceDirections compares numbers with those of Deb and Jain 2014, section V, and one set with its points.
 func TestReferenceDirections(t *testing.T) {
 	for _, tt := range []struct{ objectives, divisions, most, want int }{
-		{3, 12, 0, 91}, {5, 6, 0, 210}, {3, 4, 0, 15}, {2, 99, 0, 100}, {1, 7, 0, 1},
-		{3, 0, 91, 91}, {3, 0, 90, 78}, {5, 0, 212, 210}, {2, 0, 40, 40}, {1, 0, 40, 1}, {2, 0, 1, 1},
-		{8, 0, 156, 156}, {10, 0, 275, 275}, // two layers, of 3 and 2 divisions
-		{3, 0, 6, 6}, {4, 0, 5, 4}, // of one division
+		{3, 12, 0, 91},
+		{5, 6, 0, 210},
+		{3, 4, 0, 15},
+		{2, 99, 0, 100},
+		{1, 7, 0, 1},
+		{3, 0, 91, 91},
+		{3, 0, 90, 78},
+		{5, 0, 212, 210},
+		{2, 0, 40, 40},
+		{1, 0, 40, 1},
+		{2, 0, 1, 1},
+		{8, 0, 156, 156},
+		{10, 0, 275, 275}, // two layers, of 3 and 2 divisions
+		{3, 0, 6, 6},
+		{4, 0, 5, 4}, // of one division
 	} {
 		got := referenceDirections(tt.objectives, tt.divisions, tt.most)
 		if len(got) != tt.want {

@@ -122,7 +122,7 @@ func (s *scale) fit(f *fronts) bool {
 }
 
 // above is half of how far a loss is from its ideal; the difference of halves cannot overflow.
-func (s *scale) above(k int, v float64) float64 { return v/2 - s.ideal[k]/2 }
+func (s *scale) above(k int, v float64) float64 { return float64(v/2) - float64(s.ideal[k]/2) }
 
 // findExtreme finds the member, or the former extreme point, whose losses but one are the least, and tells whether
 // it is another one.
