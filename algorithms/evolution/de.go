@@ -71,7 +71,7 @@ type differential struct {
 	turns  []int       // scratch, parallel to slots: trials, pending ones too
 	filled []int       // positions of the slots that have a member, the best first
 	child  genome      // scratch
-	of     bred        // scratch: the memo
+	of     origin      // scratch: the memo
 }
 
 // slot is a place in the population.
@@ -201,41 +201,34 @@ func (d *differential) Ask(ids []uint64, pending []algorithms.Trial) ([]algorith
 
 // suggest breeds a trial of the slot that has had the fewest: a new point, or else a random one.
 func (d *differential) suggest(id uint64) algorithms.Suggestion {
-	const repeats = 10 // of points that were tried before
+	const repeats, others = 10, 3 // of points that were tried before; that a mutant is made of
 	i := slices.Index(d.turns, slices.Min(d.turns))
 	d.turns[i]++
 	d.random.Begin(id)
 	d.source.Seed(d.seed, id)
-	d.of = bred{slot: d.slots[i].number}
-	first := d.first.point(id)
+	d.of = origin{slot: d.slots[i].number}
+	if !d.slots[i].filled || len(d.filled) <= others {
+		return algorithms.Suggestion{ID: id, Point: d.visits.Next(d.first.point(id), &d.random), Memo: d.of.encode()}
+	}
 	for range repeats {
-		if !d.slots[i].filled || !d.breed(i) {
-			break
-		}
+		d.breed(i)
 		if p := d.coding.decode(d.child.v, d.child.labels); d.visits.IsNew(p) {
 			return algorithms.Suggestion{ID: id, Point: d.visits.Take(p), Memo: d.of.encode()}
 		}
-		first = d.random.Point()
 	}
 	d.of.f, d.of.cr = 0, 0
-	return algorithms.Suggestion{ID: id, Point: d.visits.Next(first, &d.random), Memo: d.of.encode()}
+	return algorithms.Suggestion{ID: id, Point: d.visits.Next(d.random.Point(), &d.random), Memo: d.of.encode()}
 }
 
-// breed makes a child of the member of a slot, unless there are too few others.
-func (d *differential) breed(i int) bool {
-	const others = 3
-	if len(d.filled) <= others {
-		return false
-	}
-	x := d.slots[i].genome
+// breed makes a child of the member of a slot.
+func (d *differential) breed(i int) {
+	x, one := d.slots[i].genome, d.other(i, -1)
 	if d.adapt != nil {
 		d.of.f, d.of.cr = d.adapt.draw(&d.source)
 		best := d.slots[d.filled[d.source.below(d.adapt.elite(len(d.filled)))]].genome
-		one := d.other(i, -1)
 		d.child.differ(d.coding, d.of.f, x, best, d.slots[one].genome, d.adapt.second(d, i, one), &d.source)
 	} else {
 		d.of.f, d.of.cr = 0.5, 0.5
-		one := d.other(i, -1)
 		two := d.other(i, one)
 		three := d.other(i, one)
 		for three == two {
@@ -246,7 +239,6 @@ func (d *differential) breed(i int) bool {
 	}
 	d.child.inherit(x, d.of.cr, &d.source)
 	d.child.complete(d.coding, &d.source)
-	return true
 }
 
 // other draws a slot with a member that is neither of two.

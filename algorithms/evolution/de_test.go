@@ -93,7 +93,7 @@ func TestSlots(t *testing.T) {
 	seen := make(map[uint64]bool)
 	var pending []algorithms.Trial
 	for _, o := range out {
-		var of bred
+		var of origin
 		if !of.decode(o.Memo) || of.f != 0 || seen[of.slot] {
 			t.Errorf("first trial %d: %+v", o.ID, of)
 		}
@@ -124,11 +124,11 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-func FuzzBred(f *testing.F) {
+func FuzzOrigin(f *testing.F) {
 	f.Add([]byte(nil))
-	f.Add(bred{slot: 300, f: 0.5, cr: 1}.encode())
+	f.Add(origin{slot: 300, f: 0.5, cr: 1}.encode())
 	f.Fuzz(func(t *testing.T, text []byte) {
-		var one, two bred
+		var one, two origin
 		if !one.decode(text) {
 			return
 		}

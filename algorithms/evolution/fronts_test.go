@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// drawn is an individual on a coarse grid, so that there are ties, of any class but failed.
-func drawn(r *rand.Rand, objectives int) *individual {
-	x := &individual{losses: make([]float64, objectives)}
+// drawn is a solution on a coarse grid, so that there are ties, of any class but failed.
+func drawn(r *rand.Rand, objectives int) *solution {
+	x := &solution{losses: make([]float64, objectives)}
 	for k := range x.losses {
 		x.losses[k] = float64(r.IntN(8))
 	}
@@ -21,13 +21,13 @@ func drawn(r *rand.Rand, objectives int) *individual {
 }
 
 // peel returns the fronts by their definition: what nothing left dominates is the next one.
-func peel(all []*individual) map[*individual]int {
-	rank := make(map[*individual]int)
+func peel(all []*solution) map[*solution]int {
+	rank := make(map[*solution]int)
 	left := slices.Clone(all)
 	for k := 0; len(left) > 0; k++ {
-		var rest []*individual
+		var rest []*solution
 		for _, x := range left {
-			if slices.ContainsFunc(left, func(y *individual) bool { return y.dominates(x) }) {
+			if slices.ContainsFunc(left, func(y *solution) bool { return y.dominates(x) }) {
 				rest = append(rest, x)
 			} else {
 				rank[x] = k
@@ -68,12 +68,12 @@ func TestFronts(t *testing.T) {
 
 // TestDominates orders classes before losses.
 func TestDominates(t *testing.T) {
-	of := func(class class, value float64, losses ...float64) *individual {
-		return &individual{standing: standing{class, value}, losses: losses}
+	of := func(class class, value float64, losses ...float64) *solution {
+		return &solution{standing: standing{class, value}, losses: losses}
 	}
 	for _, tt := range []struct {
 		name string
-		x, y *individual
+		x, y *solution
 		want bool
 	}{
 		{"better in one", of(succeeded, 0, 1, 2), of(succeeded, 0, 1, 3), true},

@@ -23,8 +23,8 @@ type genetic struct {
 	fronts   fronts
 	survival survival
 
-	spare *individual // that has left the population
-	child genome      // scratch
+	spare *solution // that has left the population
+	child genome    // scratch
 }
 
 // survival decides who lives on.
@@ -32,9 +32,9 @@ type survival interface {
 	// settle is told that the fronts have changed from one on.
 	settle(f *fronts, from int)
 	// worst returns the member of the last front that is to leave.
-	worst(f *fronts) *individual
+	worst(f *fronts) *solution
 	// better tells whether x is the better parent. Neither of two that are alike is.
-	better(x, y *individual) bool
+	better(x, y *solution) bool
 }
 
 // breeding is how children are made.
@@ -49,7 +49,7 @@ func newGenetic(p algorithms.Problem, b breeding, s survival, seed uint64) *gene
 	return &genetic{
 		problem: p, settings: b, survival: s, coding: c, seed: seed,
 		visits: sampling.NewVisits(p.Space), random: sampling.NewDraws(p.Space, seed), first: newSpread(p.Space, seed),
-		spare: newIndividual(c, p.Objectives), child: newGenome(c),
+		spare: newSolution(c, p.Objectives), child: newGenome(c),
 	}
 }
 
@@ -72,7 +72,7 @@ func (g *genetic) take(t *algorithms.Trial) {
 	}
 	g.survival.settle(&g.fronts, g.fronts.insert(x))
 	if len(g.fronts.members) <= g.settings.population {
-		g.spare = newIndividual(g.coding, g.problem.Objectives)
+		g.spare = newSolution(g.coding, g.problem.Objectives)
 		return
 	}
 	g.spare = g.survival.worst(&g.fronts)
@@ -124,7 +124,7 @@ func (g *genetic) breed() {
 }
 
 // parent returns the winner of a binary tournament.
-func (g *genetic) parent() *individual {
+func (g *genetic) parent() *solution {
 	n := len(g.fronts.members)
 	x, y := g.fronts.members[g.source.below(n)], g.fronts.members[g.source.below(n)]
 	if g.survival.better(y, x) {

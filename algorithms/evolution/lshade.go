@@ -84,7 +84,7 @@ func (a *adaptation) second(d *differential, i, k int) genome {
 }
 
 // succeed takes in that a trial replaces a member.
-func (a *adaptation) succeed(of bred, old *slot, by standing) {
+func (a *adaptation) succeed(of origin, old *slot, by standing) {
 	if by.compare(old.standing) == 0 {
 		return
 	}
@@ -169,27 +169,27 @@ func (a *adaptation) reduce(slots []slot) []slot {
 	return slots
 }
 
-// bredVersion begins the memo of a trial of differential evolution. No other algorithm's memo begins so.
-const bredVersion = 0xde
+// originVersion begins the memo of a trial of differential evolution. No other algorithm's memo begins so.
+const originVersion = 0xde
 
-// bred is the memo: how a trial was bred. F and CR are 0 for one that was drawn.
-type bred struct {
+// origin is the memo: how a trial was bred. F and CR are 0 for one that was drawn.
+type origin struct {
 	slot  uint64
 	f, cr float64
 }
 
 // encode returns the version, the slot as uvarint, F and CR as little-endian float64.
-func (b bred) encode() []byte {
+func (o origin) encode() []byte {
 	out := make([]byte, 0, 1+binary.MaxVarintLen32+16)
-	out = append(out, bredVersion)
-	out = binary.AppendUvarint(out, b.slot)
-	out = binary.LittleEndian.AppendUint64(out, math.Float64bits(b.f))
-	return binary.LittleEndian.AppendUint64(out, math.Float64bits(b.cr))
+	out = append(out, originVersion)
+	out = binary.AppendUvarint(out, o.slot)
+	out = binary.LittleEndian.AppendUint64(out, math.Float64bits(o.f))
+	return binary.LittleEndian.AppendUint64(out, math.Float64bits(o.cr))
 }
 
 // decode reads a memo, and tells whether it is one.
-func (b *bred) decode(text []byte) bool {
-	if len(text) == 0 || text[0] != bredVersion {
+func (o *origin) decode(text []byte) bool {
+	if len(text) == 0 || text[0] != originVersion {
 		return false
 	}
 	slot, n := binary.Uvarint(text[1:])
@@ -201,6 +201,6 @@ func (b *bred) decode(text []byte) bool {
 	if !(f >= 0 && f <= 1 && cr >= 0 && cr <= 1) {
 		return false
 	}
-	*b = bred{slot, f, cr}
+	*o = origin{slot, f, cr}
 	return true
 }

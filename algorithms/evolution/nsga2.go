@@ -88,27 +88,27 @@ type crowded struct{}
 
 func (crowded) settle(f *fronts, from int) {
 	for _, front := range f.of[min(from, len(f.of)):] {
-		crowd(front)
+		setCrowding(front)
 	}
 }
 
-func (crowded) worst(f *fronts) *individual {
-	return slices.MinFunc(f.last(), func(x, y *individual) int { return cmp.Compare(x.crowding, y.crowding) })
+func (crowded) worst(f *fronts) *solution {
+	return slices.MinFunc(f.last(), func(x, y *solution) int { return cmp.Compare(x.crowding, y.crowding) })
 }
 
 // better is the crowded-comparison operator (Deb et al. 2002, section III.B).
-func (crowded) better(x, y *individual) bool {
+func (crowded) better(x, y *solution) bool {
 	return x.rank < y.rank || x.rank == y.rank && x.crowding > y.crowding
 }
 
-// crowd sets the crowding distances of a front: in each objective the distance of the two neighbours as a part of
+// setCrowding sets the crowding distances of a front: in each objective the distance of the two neighbours as a part of
 // the front's range, summed; infinite at the ends (Deb et al. 2002, section III.B). It sorts the front.
-func crowd(front []*individual) {
+func setCrowding(front []*solution) {
 	for _, x := range front {
 		x.crowding = 0
 	}
 	for k := range front[0].losses {
-		slices.SortFunc(front, func(x, y *individual) int { return cmp.Compare(x.losses[k], y.losses[k]) })
+		slices.SortFunc(front, func(x, y *solution) int { return cmp.Compare(x.losses[k], y.losses[k]) })
 		last := len(front) - 1
 		// Halves, whose difference cannot overflow.
 		half := func(i int) float64 { return float64(front[i].losses[k] / 2) }

@@ -58,11 +58,11 @@ func TestCrowd(t *testing.T) {
 		{"equal ones", [][]float64{{1, 1}, {1, 1}, {1, 1}}, []float64{inf, 0, inf}},
 		{"far apart", [][]float64{{math.MaxFloat64, 0}, {0, 1}, {-math.MaxFloat64, 2}}, []float64{inf, 2, inf}},
 	} {
-		var front []*individual
+		var front []*solution
 		for _, l := range tt.losses {
-			front = append(front, &individual{losses: l})
+			front = append(front, &solution{losses: l})
 		}
-		crowd(slices.Clone(front))
+		setCrowding(slices.Clone(front))
 		for i, x := range front {
 			if x.crowding != tt.want[i] {
 				t.Errorf("%s: %v has distance %g, want %g", tt.name, x.losses, x.crowding, tt.want[i])

@@ -52,8 +52,8 @@ type niches struct {
 
 // niche is what is known of a direction while somebody is to leave.
 type niche struct {
-	members int         // of all fronts
-	last    *individual // of the last front, the farthest one
+	members int       // of all fronts
+	last    *solution // of the last front, the farthest one
 }
 
 func newNiches(directions [][]float64) *niches {
@@ -66,7 +66,7 @@ func (n *niches) settle(*fronts, int) {}
 // worst returns, of the niche with the most members among those that have any in the last front, the farthest one
 // from the direction. Niching (Deb and Jain 2014, algorithm 4) fills the emptiest niches first, the nearest member
 // first, so that with one to leave it is one of the fullest niche; here it is the farthest, there a random one.
-func (n *niches) worst(f *fronts) *individual {
+func (n *niches) worst(f *fronts) *solution {
 	if f.of[0][0].class == succeeded {
 		n.associate(f)
 	}
@@ -105,7 +105,7 @@ func (n *niches) associate(f *fronts) {
 }
 
 // place finds the direction nearest to a member: of lines through the origin, the one along which it is farthest.
-func (n *niches) place(x *individual) {
+func (n *niches) place(x *solution) {
 	n.scale.apply(x.losses, n.unit)
 	longest := -1.0
 	for i, d := range n.directions {
@@ -117,7 +117,7 @@ func (n *niches) place(x *individual) {
 }
 
 // better prefers what is of a better class, or misses the constraints by less (Jain and Deb 2014, part II).
-func (n *niches) better(x, y *individual) bool {
+func (n *niches) better(x, y *solution) bool {
 	if x.class != y.class || x.class == infeasible {
 		return x.compare(y.standing) < 0
 	}

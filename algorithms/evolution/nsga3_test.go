@@ -60,7 +60,7 @@ func TestReferenceDirections(t *testing.T) {
 func populated(losses ...[]float64) *fronts {
 	f := new(fronts)
 	for _, l := range losses {
-		f.insert(&individual{losses: l})
+		f.insert(&solution{losses: l})
 	}
 	return f
 }
@@ -102,7 +102,7 @@ func TestNiching(t *testing.T) {
 		n := newNiches(referenceDirections(3, 3, 0))
 		var f fronts
 		for range 5 + r.IntN(20) {
-			f.insert(&individual{losses: []float64{r.Float64(), r.Float64(), r.Float64()}})
+			f.insert(&solution{losses: []float64{r.Float64(), r.Float64(), r.Float64()}})
 		}
 		worst := n.worst(&f)
 		if worst.rank != len(f.of)-1 {

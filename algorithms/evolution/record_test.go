@@ -32,9 +32,9 @@ func TestPopulationsOnRecord(t *testing.T) {
 		}
 		var f fronts
 		for _, trial := range let(made(t, c.def, p, c.raw...), p, 100, losses) {
-			f.insert(&individual{losses: trial.Losses})
+			f.insert(&solution{losses: trial.Losses})
 		}
-		slices.SortFunc(f.of[0], func(x, y *individual) int { return cmp.Compare(x.losses[0], y.losses[0]) })
+		slices.SortFunc(f.of[0], func(x, y *solution) int { return cmp.Compare(x.losses[0], y.losses[0]) })
 		fmt.Fprintf(&got, "%s %v\n", c.def.Name, c.raw)
 		for _, x := range f.of[0] {
 			fmt.Fprintln(&got, x.losses)

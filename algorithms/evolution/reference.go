@@ -131,7 +131,7 @@ func (s *scale) findExtreme(f *fronts, axis int) bool {
 	if s.extreme[axis] != nil {
 		least = s.offAxis(axis, s.extreme[axis])
 	}
-	var found *individual
+	var found *solution
 	for _, x := range f.members {
 		if x.class != succeeded {
 			continue
@@ -188,7 +188,7 @@ func (s *scale) intercepts(f *fronts) {
 }
 
 // widest is how far above the ideal members are at most, by half.
-func (s *scale) widest(members []*individual, k int) float64 {
+func (s *scale) widest(members []*solution, k int) float64 {
 	most := 0.0
 	for _, x := range members {
 		if x.class == succeeded {

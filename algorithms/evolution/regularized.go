@@ -69,13 +69,13 @@ type aging struct {
 
 	size, sample int
 	told         int      // trials
-	latest       []parent // a ring of the last ones that have a result
+	latest       []recent // a ring of the last ones that have a result
 	at           int      // position of the oldest one, once it is full
 	child        genome   // scratch
 }
 
-// parent is a trial that may be one.
-type parent struct {
+// recent is one of the latest trials, which may be a parent.
+type recent struct {
 	genome
 	standing
 }
@@ -108,7 +108,7 @@ func (a *aging) take(t *algorithms.Trial) {
 		return
 	}
 	if len(a.latest) < a.size {
-		a.latest = append(a.latest, parent{genome: newGenome(a.coding)})
+		a.latest = append(a.latest, recent{genome: newGenome(a.coding)})
 		a.at = len(a.latest) - 1
 	}
 	x := &a.latest[a.at]
@@ -147,7 +147,7 @@ func (a *aging) suggest(id uint64, before int) searchspace.Point {
 }
 
 // parent returns the best of some of the latest trials.
-func (a *aging) parent() *parent {
+func (a *aging) parent() *recent {
 	best := &a.latest[a.source.below(len(a.latest))]
 	for range a.sample - 1 {
 		if x := &a.latest[a.source.below(len(a.latest))]; x.compare(best.standing) < 0 {
