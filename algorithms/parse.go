@@ -52,7 +52,7 @@ func ParseSettings(of string, settings []Setting, raw []RawSetting, dialect stri
 		_, set := values[s.Name]
 		switch {
 		case set:
-		case s.Required && !slices.ContainsFunc(raw, func(r RawSetting) bool { return r.Name == s.Name }):
+		case s.Required && (s.Dialect == "" || s.Dialect == dialect) && !slices.ContainsFunc(raw, func(r RawSetting) bool { return r.Name == s.Name }):
 			faults = append(faults, fmt.Errorf("%s: setting %s is required: %s", of, s.Name, s.Help))
 		case s.Default != "":
 			values[s.Name], _ = s.parse(s.Default) // checked by NewRegistry

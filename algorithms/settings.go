@@ -21,8 +21,8 @@ type Setting struct {
 	Name     string
 	Type     SettingType
 	Help     string
-	Default  string // text of the default; "" when there is none
-	Required bool
+	Default  string  // text of the default; "" when there is none
+	Required bool    // in its Dialect
 	Min, Max float64 // range of a number; both 0 means unbounded
 	OpenMin  bool    // Min itself is excluded
 	OpenMax  bool    // Max itself is excluded

@@ -31,7 +31,7 @@ func Registry() *algorithms.Registry {
 		multifidelity.ASHA(),
 		multifidelity.BOHB(tpe),
 		multifidelity.SuccessiveHalving(),
-		pbt(),
+		evolution.PBT(),
 		enas(),
 		darts(),
 	)

@@ -47,7 +47,7 @@ func refuseNAS(algorithms.Problem, algorithms.Values) error {
 func numbers(kind algorithms.SettingType, namesAndDefaults ...string) []algorithms.Setting {
 	var out []algorithms.Setting
 	for pair := range slices.Chunk(namesAndDefaults, 2) {
-		out = append(out, atLeast(kind, pair[0], 0, pair[1], "passed to the service"))
+		out = append(out, algorithms.Setting{Name: pair[0], Type: kind, Max: algorithms.Unbounded, Default: pair[1], Help: "passed to the service"})
 	}
 	return out
 }

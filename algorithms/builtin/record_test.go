@@ -18,7 +18,7 @@ import (
 func TestSuggestionsOnRecord(t *testing.T) {
 	var got bytes.Buffer
 	for _, name := range []string{
-		"auto", "random", "sobol", "tpe", "multivariate-tpe", "bayesianoptimization", "cmaes", "nsga2", "nsga3", "de", "regularized-evolution", "hyperband", "asha", "bohb", "successivehalving",
+		"auto", "random", "sobol", "tpe", "multivariate-tpe", "bayesianoptimization", "cmaes", "nsga2", "nsga3", "de", "regularized-evolution", "hyperband", "asha", "bohb", "successivehalving", "pbt",
 	} {
 		for objectives := range 2 {
 			fmt.Fprintf(&got, "%s, %d objectives: %016x\n", name, objectives+1, suggestions(t, name, objectives+1))
@@ -49,6 +49,9 @@ func suggestions(t *testing.T, name string, objectives int) uint64 {
 	var settings []algorithms.RawSetting
 	if slices.ContainsFunc(def.Settings, func(s algorithms.Setting) bool { return s.Name == "resource_name" }) {
 		settings = []algorithms.RawSetting{{Name: "resource_name", Value: "c"}, {Name: "r_l", Value: "27"}}
+	}
+	if name == "pbt" {
+		settings = pbtSettings("6")
 	}
 	values, err := algorithms.Parse(def, settings, "")
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -236,7 +237,10 @@ func explainEarlyStopping(w io.Writer, s *experiment.Spec) error {
 
 func explainSettings(w io.Writer, all []algorithms.Setting, values algorithms.Values, given []experiment.Setting) {
 	t := table{header: []string{"setting", "value", "from", "meaning"}}
-	for _, s := range all {
+	for i, s := range all {
+		if slices.ContainsFunc(all[:i], func(other algorithms.Setting) bool { return other.Name == s.Name }) {
+			continue // another dialect's
+		}
 		from := "default"
 		for _, g := range given {
 			if g.Name == s.Name {
