@@ -40,8 +40,8 @@ import urllib.parse
 import uuid
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
-__all__ = ["params", "report", "should_stop", "study", "Study", "Trial", "TrialPruned", "Error",
-           "Unreachable", "StudyEnded"]
+__all__ = ["params", "report", "should_stop", "checkpoint_dir", "study", "Study", "Trial", "TrialPruned",
+           "Error", "Unreachable", "StudyEnded"]
 __version__ = "0.1.0"
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
@@ -545,6 +545,13 @@ def params(**defaults: Any) -> dict[str, Any]:
     return found
 
 
+def checkpoint_dir() -> str | None:
+    """The directory in which this trial keeps what it goes on from, None outside of a trial. Never raises.
+
+    It holds what an earlier attempt of the trial has left, or a copy of what its parent has; else nothing."""
+    return os.environ.get("TUNED_CHECKPOINT_DIR") or None
+
+
 # --- From a notebook
 
 
@@ -592,7 +599,8 @@ def choice(values: Sequence[Any], when: tuple[str, Any] | None = None) -> Parame
 
 class Trial:
     """One trial of a study: number, name, params, state, message, metrics, duration in seconds, value (None
-    while there is none), values (one for each objective), feasible (whether it keeps the constraints)."""
+    while there is none), values (one for each objective), feasible (whether it keeps the constraints), parent
+    (number of the trial whose checkpoint it goes on from, or None)."""
 
     def __init__(self, study: Study, message: dict):
         self._study = study
@@ -601,6 +609,7 @@ class Trial:
 
     def _update(self, m):
         self.number, self.name = int(m["number"]), m["name"]
+        self.parent = int(m.get("parent", 0)) or None
         self.state, self.message = m["state"], m["message"]
         self.params = {a["name"]: self._study._value(a["name"], a["value"]) for a in m["assignments"]}
         self.value = float(m["value"]) if m.get("value") is not None else None

@@ -24,6 +24,8 @@ type asked struct {
 
 type askedTrial struct {
 	Trial      string            `json:"trial"`
+	Number     uint64            `json:"number"`
+	Parent     uint64            `json:"parent,omitempty"` // number of the trial whose checkpoint it goes on from
 	Parameters map[string]string `json:"parameters"`
 	Flags      string            `json:"flags"` // the parameters as --name=value, quoted for a shell
 }
@@ -76,7 +78,7 @@ func (p *place) ask(ctx context.Context, name string, count int32, request strin
 		answer.Done, answer.Trials = response.GetDone(), []askedTrial{}
 		for _, t := range response.GetTrials() {
 			pairs := pairsOf(t)
-			answer.Trials = append(answer.Trials, askedTrial{t.GetName(), parameterMap(pairs), flags(pairs)})
+			answer.Trials = append(answer.Trials, askedTrial{t.GetName(), t.GetNumber(), t.GetParent(), parameterMap(pairs), flags(pairs)})
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ type trialRecord struct {
 	Trial      string                `json:"trial"`
 	Number     uint64                `json:"number"`
 	Attempt    int                   `json:"attempt"`
+	Parent     uint64                `json:"parent,omitempty"` // number of the trial whose checkpoint it goes on from
 	State      experiment.TrialState `json:"state"`
 	Reason     string                `json:"reason"`
 	Message    string                `json:"message"`
@@ -30,7 +31,7 @@ type trialRecord struct {
 func newTrialRecord(key experiment.Key, t *experiment.Trial, s *experiment.Spec) trialRecord {
 	o := s.Objective
 	r := trialRecord{
-		Experiment: key.String(), Trial: t.Name, Number: t.Number, Attempt: t.Attempt,
+		Experiment: key.String(), Trial: t.Name, Number: t.Number, Attempt: t.Attempt, Parent: t.Parent,
 		State: t.State, Reason: t.Reason, Message: t.Message, Value: number(objectiveOf(t, o)),
 		Metrics: map[string]number{}, Parameters: parameterMap(t.Assignment), Seconds: notANumber, pairs: t.Assignment,
 		Tags: t.Note.Tags, Note: t.Note.Text,

@@ -130,7 +130,7 @@ func importedTrial(t *experiment.Trial) *tunedv1.Trial {
 		Number: t.Number, Name: t.Name, Attempt: int32(t.Attempt), FinishNumber: t.FinishNo,
 		State: string(t.State), Reason: t.Reason, Message: t.Message, Enqueued: t.Origin == experiment.Enqueued,
 		Created: stamp(t.Created), Started: stamp(t.Started), Finished: stamp(t.Finished),
-		Note: t.Note.Text, Tags: t.Note.Tags,
+		Note: t.Note.Text, Tags: t.Note.Tags, Parent: t.Parent,
 	}
 	for _, p := range t.Assignment {
 		m.Assignments = append(m.Assignments, &tunedv1.Assignment{Name: p.Name, Value: p.Value})

@@ -137,10 +137,11 @@ func (l *trialList) table(format string) *table {
 	}
 	slices.Reverse(t.spare)
 	tagged := slices.ContainsFunc(l.trials, func(t experiment.Trial) bool { return len(t.Note.Tags) > 0 })
+	family := l.family()
 	for _, column := range []struct {
 		name string
 		has  bool
-	}{{"feasible", len(s.Constraints()) > 0}, {"front", several(s)}, {"tags", tagged}, {"duration", true}, {"message", true}} {
+	}{{"parent", family}, {"feasible", len(s.Constraints()) > 0}, {"front", several(s)}, {"tags", tagged}, {"duration", true}, {"message", true}} {
 		if column.has {
 			t.header = append(t.header, column.name)
 		}
@@ -154,13 +155,21 @@ func (l *trialList) table(format string) *table {
 		for _, p := range s.Parameters {
 			cells = append(cells, r.Parameters[p.Name])
 		}
-		t.add(append(cells, l.lastCells(r, tagged, format)...)...)
+		t.add(append(cells, l.lastCells(r, family, tagged, format)...)...)
 	}
 	return t
 }
 
+// family tells whether any trial goes on from another.
+func (l *trialList) family() bool {
+	return slices.ContainsFunc(l.trials, func(t experiment.Trial) bool { return t.Parent > 0 })
+}
+
 // lastCells are the cells after the parameters.
-func (l *trialList) lastCells(r *trialRecord, tagged bool, format string) (cells []string) {
+func (l *trialList) lastCells(r *trialRecord, family, tagged bool, format string) (cells []string) {
+	if family {
+		cells = append(cells, strings.TrimPrefix(fmt.Sprint(r.Parent), "0"))
+	}
 	if len(l.Spec.Constraints()) > 0 {
 		cells = append(cells, yesNo(r.Feasible))
 	}

@@ -32,7 +32,7 @@ func trialOf(m *tunedv1.Trial) experiment.Trial {
 		Number: m.GetNumber(), Name: m.GetName(), Attempt: int(m.GetAttempt()), FinishNo: m.GetFinishNumber(),
 		State: experiment.TrialState(m.GetState()), Reason: m.GetReason(), Message: m.GetMessage(),
 		Created: instant(m.GetCreated()), Started: instant(m.GetStarted()), Finished: instant(m.GetFinished()),
-		Note: experiment.Note{Text: m.GetNote(), Tags: m.GetTags()}, Algorithm: m.GetAlgorithm(),
+		Note: experiment.Note{Text: m.GetNote(), Tags: m.GetTags()}, Algorithm: m.GetAlgorithm(), Parent: m.GetParent(),
 	}
 	for _, a := range m.GetAssignments() {
 		t.Assignment = append(t.Assignment, experiment.Pair{Name: a.GetName(), Value: a.GetValue()})

@@ -24,6 +24,9 @@ func CheckTrials(s *Spec, trials []Trial) (faults Faults) {
 		if _, err := space.Parse(t.Assignment); err != nil {
 			add(i, "assignment", "%v", err)
 		}
+		if t.Parent > 0 && t.Parent >= t.Number {
+			add(i, "parent", "a trial goes on from an earlier one, not from trial %d", t.Parent)
+		}
 		if !t.State.known() {
 			add(i, "state", "no such state: %q", t.State)
 		}

@@ -211,7 +211,7 @@ func trialMessage(e *experiment.Experiment, t *experiment.Trial) *tunedv1.Trial 
 		Attempt: int32(t.Attempt), State: string(t.State), Reason: t.Reason, Message: t.Message,
 		Created: stamp(t.Created), Started: stamp(t.Started), Finished: stamp(t.Finished), FinishNumber: t.FinishNo,
 		Note: t.Note.Text, Tags: t.Note.Tags, Enqueued: t.Origin == experiment.Enqueued,
-		Algorithm: t.Algorithm,
+		Algorithm: t.Algorithm, Parent: t.Parent,
 	}
 	for _, p := range t.Assignment {
 		m.Assignments = append(m.Assignments, &tunedv1.Assignment{Name: p.Name, Value: p.Value})

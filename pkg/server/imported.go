@@ -14,7 +14,7 @@ func importedTrial(m *tunedv1.Trial, number uint64) experiment.Trial {
 	t := experiment.Trial{
 		Number: cmp.Or(m.GetNumber(), number), Name: m.GetName(), Attempt: max(1, int(m.GetAttempt())), FinishNo: m.GetFinishNumber(),
 		State: experiment.TrialState(m.GetState()), Reason: m.GetReason(), Message: m.GetMessage(), Assignment: pairs(m.GetAssignments()),
-		Note: experiment.Note{Text: m.GetNote(), Tags: m.GetTags()},
+		Note: experiment.Note{Text: m.GetNote(), Tags: m.GetTags()}, Parent: m.GetParent(),
 	}
 	if m.GetEnqueued() {
 		t.Origin = experiment.Enqueued

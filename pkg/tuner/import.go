@@ -252,6 +252,7 @@ func importedReason(t *experiment.Trial, s *experiment.Spec) (reason, message st
 func announced(t experiment.Trial) experiment.Trial {
 	return experiment.Trial{
 		Number: t.Number, Name: t.Name, Attempt: t.Attempt, Assignment: t.Assignment, State: experiment.TrialPending, Created: t.Created,
+		Parent: t.Parent,
 	}
 }
 

@@ -198,7 +198,7 @@ class TestShown(rig.DaemonTest):
     def test_names(self):
         """What the module has is listed, and every argument and result has a type."""
         self.assertLessEqual({"float", "int", "choice", "KerasCallback", "study", "report"}, set(dir(tuned)))
-        public = [getattr(tuned, name) for name in ("params", "report", "should_stop", "study", "choice", "float", "int")]
+        public = [getattr(tuned, name) for name in ("params", "report", "should_stop", "checkpoint_dir", "study", "choice", "float", "int")]
         for kind in (tuned.Study, tuned.Trial, tuned.Client):
             public += [f for name, f in vars(kind).items() if inspect.isfunction(f) and not name.startswith("_")]
             public += [p.fget for p in vars(kind).values() if isinstance(p, property)]

@@ -26,6 +26,31 @@ class TestReport(rig.DaemonTest):
                 self.assertAlmostEqual(trial.value, trial["x"] + trial["units"], places=12)
                 self.assertEqual([m[:2] for m in self.measurements(trial)], [(1, "loss"), (2, "loss")])
 
+    def test_checkpoints(self):
+        """Trials of more epochs go on from the checkpoints of their parents, and are told whose they are."""
+        script = """if True:
+            import os, tuned
+            p, path, epoch = tuned.params(), os.path.join(tuned.checkpoint_dir(), "epoch"), 0
+            if os.path.exists(path):
+                epoch = int(open(path).read())
+            tuned.report(loss=p["x"], found=epoch)
+            with open(path, "w") as file:
+                file.write(str(p["epochs"]))
+            """
+        client = tuned.Client(self.daemon.server)
+        space = [{"name": "x", "parameterType": "double", "feasibleSpace": {"min": "0", "max": "1"}},
+                 {"name": "epochs", "parameterType": "int", "feasibleSpace": {"min": "1", "max": "9"}}]
+        client.call("POST", tuned._path("default"), rig.manifest(
+            "checkpoints", script, maxTrialCount=12, parameters=space, metricsCollectorSpec={"collector": {"kind": "Push"}},
+            objective={"type": "minimize", "objectiveMetricName": "loss", "additionalMetricNames": ["found"]},
+            algorithm={"algorithmName": "asha", "algorithmSettings": [{"name": "resource_name", "value": "epochs"}]}))
+        self.until(lambda: client.call("GET", tuned._path("default", "checkpoints"))["settled"])
+        trials = {t.number: t for t in tuned.study("checkpoints", server=self.daemon.server).trials()}
+        self.assertTrue(any(t.parent for t in trials.values()), trials)
+        for trial in trials.values():
+            found = trials[trial.parent]["epochs"] if trial.parent else 0
+            self.assertEqual((trial.state, trial.metrics["found"]), ("Succeeded", found), trial)
+
     def test_daemon_away_at_the_end(self):
         """What a trial of the daemon reports is kept though the daemon is away when it ends, or it is killed."""
         for end in ("", "os.kill(os.getpid(), 9)"):
@@ -287,6 +312,11 @@ class TestByHand(unittest.TestCase):
                 ({"TUNED_PARAMS": '{"batch_size": "many"}'}, [], ('"many"', "0.5", "false", "sgd"))):
             code, out, err = rig.run(show, dict(self.env, **env), *arguments)
             self.assertEqual((code, out), (0, wants % want), err)
+
+    def test_checkpoint_dir(self):
+        show = "import tuned; print(tuned.checkpoint_dir())"
+        for env, want in (({}, "None"), ({"TUNED_CHECKPOINT_DIR": ""}, "None"), ({"TUNED_CHECKPOINT_DIR": "/a b"}, "/a b")):
+            self.assertEqual(rig.run(show, dict(self.env, **env))[:2], (0, want + "\n"))
 
     def test_first_rank(self):
         cluster = {"cluster": {"worker": ["a", "b"]}}

@@ -807,6 +807,7 @@ type Trial struct {
 	Enqueued      bool                   `protobuf:"varint,19,opt,name=enqueued,proto3" json:"enqueued,omitempty"`                             // its parameters were given by a person
 	FinishNumber  uint64                 `protobuf:"varint,20,opt,name=finish_number,json=finishNumber,proto3" json:"finish_number,omitempty"` // order of finishing, from 1; 0 until then
 	Algorithm     string                 `protobuf:"bytes,21,opt,name=algorithm,proto3" json:"algorithm,omitempty"`                            // that suggested it, where the experiment's chooses among others; else ""
+	Parent        uint64                 `protobuf:"varint,22,opt,name=parent,proto3" json:"parent,omitempty"`                                 // number of the earlier trial whose checkpoint it goes on from; 0 for none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -986,6 +987,13 @@ func (x *Trial) GetAlgorithm() string {
 		return x.Algorithm
 	}
 	return ""
+}
+
+func (x *Trial) GetParent() uint64 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
 }
 
 type Assignment struct {
@@ -4363,7 +4371,7 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x06metric\x18\x01 \x01(\tR\x06metric\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12\x17\n" +
 	"\x04goal\x18\x03 \x01(\x01H\x00R\x04goal\x88\x01\x01B\a\n" +
-	"\x05_goal\"\xbb\x05\n" +
+	"\x05_goal\"\xd3\x05\n" +
 	"\x05Trial\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n" +
 	"\n" +
@@ -4388,7 +4396,8 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x04tags\x18\x12 \x03(\tR\x04tags\x12\x1a\n" +
 	"\benqueued\x18\x13 \x01(\bR\benqueued\x12#\n" +
 	"\rfinish_number\x18\x14 \x01(\x04R\ffinishNumber\x12\x1c\n" +
-	"\talgorithm\x18\x15 \x01(\tR\talgorithmB\b\n" +
+	"\talgorithm\x18\x15 \x01(\tR\talgorithm\x12\x16\n" +
+	"\x06parent\x18\x16 \x01(\x04R\x06parentB\b\n" +
 	"\x06_value\"6\n" +
 	"\n" +
 	"Assignment\x12\x12\n" +
