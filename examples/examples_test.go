@@ -24,11 +24,12 @@ const budget = 5
 // needs lists, per folder, the Python modules that its program imports beyond the standard
 // library. Nil means that it is no Python.
 var needs = map[string][]string{
-	"digits":   nil,
-	"lightgbm": {"lightgbm", "numpy"},
-	"pytorch":  {"torch"},
-	"sklearn":  {"sklearn", "numpy"},
-	"styles":   {},
+	"checkpoints": {},
+	"digits":      nil,
+	"lightgbm":    {"lightgbm", "numpy"},
+	"pytorch":     {"torch"},
+	"sklearn":     {"sklearn", "numpy"},
+	"styles":      {},
 }
 
 // root is a folder that looks like the root of the repository after `make build`.
