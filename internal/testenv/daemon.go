@@ -3,6 +3,7 @@ package testenv
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,18 @@ func Serve(t *testing.T, bin, data string, env []string, flags ...string) *Daemo
 			_ = d.cmd.Wait()
 		}
 	})
+	d.awaitReady(stderr)
+	token, err := os.ReadFile(filepath.Join(data, "token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Token = strings.TrimSpace(string(token))
+	return d
+}
+
+// awaitReady reads the log, to its end in a goroutine of its own, and returns when the daemon is ready.
+func (d *Daemon) awaitReady(stderr io.Reader) {
+	d.t.Helper()
 	url := make(chan string, 1)
 	go func() {
 		defer close(d.logged)
@@ -63,16 +76,10 @@ func Serve(t *testing.T, bin, data string, env []string, flags ...string) *Daemo
 	select {
 	case d.URL = <-url:
 	case <-d.logged:
-		t.Fatalf("the daemon does not start:\n%s", &d.Log)
+		d.t.Fatalf("the daemon does not start:\n%s", &d.Log)
 	case <-time.After(readyWithin):
-		t.Fatal("the daemon is never ready")
+		d.t.Fatal("the daemon is never ready")
 	}
-	token, err := os.ReadFile(filepath.Join(data, "token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.Token = strings.TrimSpace(string(token))
-	return d
 }
 
 // End sends a signal, which a daemon takes as the wish to end in order unless it is os.Kill, and waits for the end.
