@@ -6,12 +6,11 @@ import (
 	"github.com/tuned-hpo/tuned/algorithms/sampling"
 )
 
-// Among are the algorithms to choose from. All but NSGA2 must be built.
+// Among are the algorithms to choose from.
 type Among struct {
 	GP    algorithms.Definition // a Gaussian process, whose model is shown whichever algorithm suggests
 	TPE   algorithms.Definition
 	CMAES algorithms.Definition
-	Sobol algorithms.Definition
 	NSGA2 algorithms.Definition
 }
 
@@ -43,10 +42,11 @@ func Auto(among Among) algorithms.Definition {
 
 // stage is a part of the search, in which one algorithm suggests.
 type stage struct {
-	from   int // finished trials with which it begins
-	mark   byte
-	def    algorithms.Definition
-	reason string
+	from     int // finished trials with which it begins
+	mark     byte
+	def      algorithms.Definition
+	settings []algorithms.RawSetting
+	reason   string
 }
 
 // The marks of memos: whose they are. They are stored with trials, so that they must stay as they are.
@@ -54,15 +54,25 @@ const (
 	ofGP byte = iota + 1
 	ofTPE
 	ofCMAES
-	ofSobol
 	ofNSGA2
 )
 
-func (a *Among) gp(from int, reason string) stage    { return stage{from, ofGP, a.GP, reason} }
-func (a *Among) tpe(from int, reason string) stage   { return stage{from, ofTPE, a.TPE, reason} }
-func (a *Among) cmaes(from int, reason string) stage { return stage{from, ofCMAES, a.CMAES, reason} }
-func (a *Among) sobol(from int, reason string) stage { return stage{from, ofSobol, a.Sobol, reason} }
-func (a *Among) nsga2(from int, reason string) stage { return stage{from, ofNSGA2, a.NSGA2, reason} }
+func (a *Among) gp(from int, reason string) stage {
+	return stage{from, ofGP, a.GP, nil, reason}
+}
+
+func (a *Among) tpe(from int, reason string) stage {
+	return stage{from, ofTPE, a.TPE, nil, reason}
+}
+
+// cmaes restarts with twice the population when it has converged, for what is left of many trials.
+func (a *Among) cmaes(from int, reason string) stage {
+	return stage{from, ofCMAES, a.CMAES, []algorithms.RawSetting{{Name: "restart_strategy", Value: "ipop"}}, reason}
+}
+
+func (a *Among) nsga2(from int, reason string) stage {
+	return stage{from, ofNSGA2, a.NSGA2, nil, reason}
+}
 
 // current returns the place of the stage after so many finished trials.
 func current(stages []stage, finished int) int {

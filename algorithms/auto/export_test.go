@@ -7,7 +7,7 @@ import "github.com/tuned-hpo/tuned/algorithms"
 func InTurn(each int, defs ...algorithms.Definition) algorithms.Definition {
 	var stages []stage
 	for i, d := range defs {
-		stages = append(stages, stage{i * each, byte(i + 1), d, "it is its turn"})
+		stages = append(stages, stage{i * each, byte(i + 1), d, nil, "it is its turn"})
 	}
 	out := defs[0]
 	out.Name, out.Aliases, out.Check, out.Advise = "in turn", nil, nil, nil

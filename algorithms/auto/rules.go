@@ -4,57 +4,72 @@ import (
 	"fmt"
 
 	"github.com/tuned-hpo/tuned/algorithms"
-	"github.com/tuned-hpo/tuned/pkg/searchspace"
+)
+
+// The figures that these numbers rest on are in bench/ablations-auto.md, under the headings named.
+const (
+	// plenty is the number of trials per parameter from which on an evolution strategy that knows its budget gets further
+	// than a model ("From few trials to many").
+	plenty = 200
+	// enough is the number of trials per parameter after which a model hardly improves any more ("Without a budget").
+	enough = 100
+	// least is what fewer parameters count as, of which nothing was measured.
+	least = 5
+	// most is the number of trials after which a suggestion of a model takes long, and wide that of parameters ("Time").
+	most, wide = 10000, 500
 )
 
 // stages returns who suggests, in the order of their turns. There is at least one, which begins at once.
 func (a *Among) stages(p algorithms.Problem) []stage {
-	t := traitsOf(p.Space)
+	d := max(p.Space.Len(), least)
 	switch {
-	case p.MaxTrials > 0 && p.Parallel >= p.MaxTrials && len(p.Priors) == 0:
-		return []stage{a.sobol(0, "all trials may start before one has finished, so that nothing can be learned: they are spread evenly")}
-	case p.Space.Len() > wide:
-		return a.wide(p, t)
+	case d > wide:
+		return a.quick(0, p, fmt.Sprintf("a model of %d parameters would take long", d))
 	case p.Objectives > 1:
 		return a.several(p)
+	case p.Constraints > 0:
+		return a.modelled(p, "a model knows where the constraints are kept")
+	case !a.evolves(p):
+		return a.modelled(p, "a model of the loss takes the fewest trials, and an evolution strategy wants two numbers")
+	case p.MaxTrials >= plenty*d:
+		return []stage{a.cmaes(0, fmt.Sprintf("from %d trials on an evolution strategy gets further than a model in %s", plenty*d, dimensions(p)))}
+	case p.MaxTrials > 0:
+		return []stage{a.gp(0, fmt.Sprintf("with fewer than %d trials a model of the loss gets furthest in %s", plenty*d, dimensions(p)))}
+	default:
+		return []stage{
+			a.gp(0, "a model of the loss takes the fewest trials"),
+			a.cmaes(enough*d, fmt.Sprintf("after %d trials a model hardly improves any more in %s, and an evolution strategy goes on", enough*d, dimensions(p))),
+		}
 	}
-	return a.single(p, t)
-}
-
-// wide is the number of parameters from which on a Gaussian process takes too long to fit.
-const wide = 100
-
-// wide is for spaces of very many parameters.
-func (a *Among) wide(p algorithms.Problem, t traits) []stage {
-	return []stage{a.tpe(0, fmt.Sprintf("with %d parameters a Gaussian process takes too long to fit", p.Space.Len()))}
 }
 
 // several is for several objectives.
 func (a *Among) several(p algorithms.Problem) []stage {
-	return []stage{a.gp(0, "a model of each objective finds the front with few trials")}
+	return a.modelled(p, "a model of each objective finds the front with the fewest trials")
 }
 
-// single is for one objective.
-func (a *Among) single(p algorithms.Problem, t traits) []stage {
-	return []stage{a.gp(0, "a model of the loss finds good trials with few of them")}
+// modelled is a model for as long as that takes little time.
+func (a *Among) modelled(p algorithms.Problem, reason string) []stage {
+	return append([]stage{a.gp(0, reason)}, a.quick(most, p, fmt.Sprintf("a suggestion of a model takes long after %d trials", most))...)
 }
 
-// traits are what of a space decides who searches it.
-type traits struct {
-	numbers     int // parameters that are numbers, without steps or with fine ones
-	labels      int // categories
-	conditional bool
-}
-
-func traitsOf(space *searchspace.Space) (t traits) {
-	for _, p := range space.Parameters() {
-		switch p.Kind {
-		case searchspace.Double, searchspace.Int:
-			t.numbers++
-		case searchspace.Categorical:
-			t.labels++
-		}
-		t.conditional = t.conditional || p.ActiveWhen != nil
+// quick is for what a model takes too long for. TPE serves every space and several objectives.
+func (a *Among) quick(from int, p algorithms.Problem, reason string) []stage {
+	if p.Objectives == 1 && a.evolves(p) {
+		return []stage{a.cmaes(from, reason)}
 	}
-	return t
+	return []stage{a.tpe(from, reason)}
+}
+
+// evolves reports whether CMA-ES can work on a problem.
+func (a *Among) evolves(p algorithms.Problem) bool {
+	return p.Objectives == 1 && algorithms.Check(a.CMAES, p, algorithms.Values{}) == nil
+}
+
+// dimensions says how many parameters there are.
+func dimensions(p algorithms.Problem) string {
+	if n := p.Space.Len(); n != 1 {
+		return fmt.Sprintf("%d parameters", n)
+	}
+	return "1 parameter"
 }

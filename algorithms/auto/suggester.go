@@ -21,7 +21,7 @@ func newSuggester(p algorithms.Problem, v algorithms.Values, stages []stage) (*s
 	s := &suggester{stages: stages}
 	p.Seed = sampling.Seed(p, v)
 	for _, stage := range stages {
-		values, err := algorithms.Parse(stage.def, nil, "")
+		values, err := algorithms.Parse(stage.def, stage.settings, "")
 		if err != nil {
 			return nil, err
 		}
