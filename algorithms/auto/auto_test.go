@@ -23,8 +23,8 @@ func TestAuto(t *testing.T) { algorithmtest.Run(t, definition(t, "auto")) }
 // TestTurns puts algorithms that take turns of a few trials through the suite: whoever comes next goes on from the trials
 // of all, so that one that is rebuilt suggests the same.
 func TestTurns(t *testing.T) {
-	gp, tpe, cmaes, random := definition(t, "gp"), definition(t, "tpe"), definition(t, "cmaes"), definition(t, "random")
-	t.Run("tpe, random", func(t *testing.T) { algorithmtest.Run(t, auto.InTurn(7, tpe, random, tpe, random, tpe)) })
+	gp, tpe, cmaes, nsga2 := definition(t, "gp"), definition(t, "tpe"), definition(t, "cmaes"), definition(t, "nsga2")
+	t.Run("tpe, nsga2", func(t *testing.T) { algorithmtest.Run(t, auto.InTurn(7, tpe, nsga2, tpe, nsga2, tpe)) })
 	t.Run("cmaes, tpe, gp", func(t *testing.T) {
 		def := auto.InTurn(8, cmaes, tpe, gp)
 		def.Check, def.Objectives = cmaes.Check, false

@@ -15,8 +15,9 @@ const (
 	enough = 100
 	// least is what fewer parameters count as, of which nothing was measured.
 	least = 5
-	// most is the number of trials after which a suggestion of a model takes long, and wide that of parameters ("Time").
-	most, wide = 10000, 500
+	// most is the number of trials after which a suggestion of a model takes long, mostSeveral the same with several
+	// objectives, and wide the number of parameters with which it does ("Time").
+	most, mostSeveral, wide = 10000, 2000, 500
 )
 
 // stages returns who suggests, in the order of their turns. There is at least one, which begins at once.
@@ -26,11 +27,11 @@ func (a *Among) stages(p algorithms.Problem) []stage {
 	case d > wide:
 		return a.quick(0, p, fmt.Sprintf("a model of %d parameters would take long", d))
 	case p.Objectives > 1:
-		return a.several(p)
+		return a.modelled(p, mostSeveral, "a model of each objective finds the front with the fewest trials")
 	case p.Constraints > 0:
-		return a.modelled(p, "a model knows where the constraints are kept")
+		return a.modelled(p, most, "a model knows where the constraints are kept")
 	case !a.evolves(p):
-		return a.modelled(p, "a model of the loss takes the fewest trials, and an evolution strategy wants two numbers")
+		return a.modelled(p, most, "a model of the loss takes the fewest trials, and an evolution strategy wants two numbers")
 	case p.MaxTrials >= plenty*d:
 		return []stage{a.cmaes(0, fmt.Sprintf("from %d trials on an evolution strategy gets further than a model in %s", plenty*d, dimensions(p)))}
 	case p.MaxTrials > 0:
@@ -43,19 +44,17 @@ func (a *Among) stages(p algorithms.Problem) []stage {
 	}
 }
 
-// several is for several objectives.
-func (a *Among) several(p algorithms.Problem) []stage {
-	return a.modelled(p, "a model of each objective finds the front with the fewest trials")
+// modelled is a model, up to a number of trials after which it takes long.
+func (a *Among) modelled(p algorithms.Problem, until int, reason string) []stage {
+	return append([]stage{a.gp(0, reason)}, a.quick(until, p, fmt.Sprintf("a suggestion of a model takes long after %d trials", until))...)
 }
 
-// modelled is a model for as long as that takes little time.
-func (a *Among) modelled(p algorithms.Problem, reason string) []stage {
-	return append([]stage{a.gp(0, reason)}, a.quick(most, p, fmt.Sprintf("a suggestion of a model takes long after %d trials", most))...)
-}
-
-// quick is for what a model takes too long for. TPE serves every space and several objectives.
+// quick is for what a model takes too long for.
 func (a *Among) quick(from int, p algorithms.Problem, reason string) []stage {
-	if p.Objectives == 1 && a.evolves(p) {
+	switch {
+	case p.Objectives > 1:
+		return []stage{a.nsga2(from, reason)}
+	case a.evolves(p):
 		return []stage{a.cmaes(from, reason)}
 	}
 	return []stage{a.tpe(from, reason)}

@@ -55,7 +55,8 @@ func TestRules(t *testing.T) {
 		{"earlier experiments", 5, 0, func(p *algorithms.Problem) { p.Priors, p.MaxTrials = make([]algorithms.Prior, 1), 50 }, []string{"0 gp"}},
 		{"very many parameters", 501, 0, budget(100), []string{"0 cmaes"}},
 		{"very many labels", 0, 501, budget(100), []string{"0 tpe"}},
-		{"very many parameters, several objectives", 501, 0, func(p *algorithms.Problem) { p.Objectives = 2 }, []string{"0 tpe"}},
+		{"very many parameters, several objectives", 501, 0, func(p *algorithms.Problem) { p.Objectives = 2 }, []string{"0 nsga2"}},
+		{"several objectives", 5, 2, func(p *algorithms.Problem) { p.Objectives, p.MaxTrials = 3, 5000 }, []string{"0 gp", "2000 nsga2"}},
 		{"no parameters", 0, 0, budget(100), []string{"0 gp", "10000 tpe"}},
 	}
 	def := definition(t, "auto")
