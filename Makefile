@@ -144,10 +144,12 @@ bench-quick: ## optimizers side by side, within ten minutes on two cores, see be
 .PHONY: bench
 bench: ## optimizers side by side, the full suites, all peers and all figures: hours
 	@bench/problem/install && bench/peers/install
-	@go run ./bench run -suite full,full/bbob24-d5@8,full/hpotab15-open@8 -peers installed $(BENCHFLAGS)
+	@go run ./bench run -suite full,full/bbob24-d5@8,full/hpotab15-open@8 -ours bayesianoptimization,auto,tpe,cmaes,nsga2 -peers installed $(BENCHFLAGS)
+	@go run ./bench run -suite long -ours auto,gp,tpe,cmaes,nsga2 -peers none -out build/bench-long $(BENCHFLAGS)
+	@go run ./bench termination
 	@go run ./bench run -suite fronts -ours nsga2,nsga3 -peers optuna-nsga2,optuna-nsga3,pymoo-nsga2,pymoo-nsga3 -baseline pymoo-nsga2 -out build/bench-fronts $(BENCHFLAGS)
 	@go run ./bench latency
-	@go run ./bench goals build/bench build/bench-fronts
+	@go run ./bench goals build/bench build/bench-long build/bench-fronts
 
 .PHONY: bench-latency
 bench-latency: ## what a suggestion takes, and memory; BENCHFLAGS as in bench

@@ -42,6 +42,9 @@ func (f Figures) auto() []Row {
 func bestSingle(s report.Section) (best report.Pair, ok bool) {
 	least := math.Inf(1)
 	for _, p := range s.Pairs {
+		if p.Peer == chooser {
+			p = mirrored(p)
+		}
 		if p.Ours != chooser {
 			continue
 		}
@@ -52,4 +55,13 @@ func bestSingle(s report.Section) (best report.Pair, ok bool) {
 		}
 	}
 	return best, ok
+}
+
+// mirrored is a comparison seen from the other side.
+func mirrored(p report.Pair) report.Pair {
+	p.Ours, p.Peer = p.Peer, p.Ours
+	for c, d := range p.Difference {
+		p.Difference[c] = report.Interval{Mean: 0 - d.Mean, Low: 0 - d.High, High: 0 - d.Low} // no -0
+	}
+	return p
 }
