@@ -149,7 +149,10 @@ bench: ## optimizers side by side, the full suites, all peers and all figures: h
 	@go run ./bench termination
 	@go run ./bench run -suite fronts -ours nsga2,nsga3 -peers optuna-nsga2,optuna-nsga3,pymoo-nsga2,pymoo-nsga3 -baseline pymoo-nsga2 -out build/bench-fronts $(BENCHFLAGS)
 	@go run ./bench latency
-	@go run ./bench goals build/bench build/bench-long build/bench-fronts
+	@go run ./bench run -suite evolution,evolution-claim -ours cmaes -peers optuna-cmaes,cma-pycma -out build/bench-cmaes
+	@go run ./bench latency -ours cmaes -peers optuna-cmaes,cma-pycma -study none -study-peers none -d 100 -n 0,1000 -pending 0 -out build/bench-cmaes
+	@go run ./bench fidelity -suite fidelity@4,fidelity@16,fidelity-claim@4,fidelity-claim@16
+	@go run ./bench goals build/bench build/bench-long build/bench-fronts build/bench-cmaes
 
 .PHONY: bench-latency
 bench-latency: ## what a suggestion takes, and memory; BENCHFLAGS as in bench

@@ -42,26 +42,44 @@ func goalsCommand(_ context.Context, args []string, stdout, stderr io.Writer) er
 	return nil
 }
 
-// readFigures adds what run and latency left in a folder.
+// readFigures adds what run, latency and fidelity left in a folder.
 func readFigures(dir string, f *goals.Figures) error {
-	r, err := readReport(dir)
+	r, missing := readReport(dir)
 	switch {
-	case err == nil:
+	case missing == nil:
 		f.Reports = append(f.Reports, r)
-	case !errors.Is(err, fs.ErrNotExist):
+	case !errors.Is(missing, fs.ErrNotExist):
+		return missing
+	}
+	var costs figures
+	found, err := readJSON(filepath.Join(dir, latencyFile), &costs)
+	if err != nil {
 		return err
 	}
-	text, fault := os.ReadFile(filepath.Join(dir, latencyFile))
-	switch {
-	case errors.Is(fault, fs.ErrNotExist):
-		return err // there must be one of the two
-	case fault != nil:
-		return fault
+	var curves fidelityFigures
+	also, err := readJSON(filepath.Join(dir, fidelityFile), &curves)
+	if err != nil {
+		return err
 	}
-	var all figures
-	if err := json.Unmarshal(text, &all); err != nil {
-		return fmt.Errorf("read %s: %w", filepath.Join(dir, latencyFile), err)
+	if missing != nil && !found && !also {
+		return missing // there must be one of the three
 	}
-	f.Ladders, f.Firsts, f.Studies = append(f.Ladders, all.Ladders...), append(f.Firsts, all.Firsts...), append(f.Studies, all.Studies...)
+	f.Ladders, f.Firsts, f.Studies = append(f.Ladders, costs.Ladders...), append(f.Firsts, costs.Firsts...), append(f.Studies, costs.Studies...)
+	f.Curves = append(f.Curves, curves.Sections...)
 	return nil
+}
+
+// readJSON reads a file, if there is one.
+func readJSON(file string, to any) (found bool, err error) {
+	text, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if err := json.Unmarshal(text, to); err != nil {
+		return false, fmt.Errorf("read %s: %w", file, err)
+	}
+	return true, nil
 }

@@ -35,6 +35,7 @@ var commands = []struct {
 	{"readme", "write the figures of bench/results into README.md", readmeCommand},
 	{"termination", "replay runs, and end them where the model expects too little", terminationCommand},
 	{"latency", "measure what a suggestion takes, and memory", latencyCommand},
+	{"fidelity", "count the epochs that optimizers take which stop trials early", fidelityCommand},
 	{"list", "list suites, algorithms and peers", listCommand},
 }
 

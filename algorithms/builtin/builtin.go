@@ -28,7 +28,7 @@ func Registry() *algorithms.Registry {
 		evolution.DE(),
 		evolution.Regularized(),
 		multifidelity.Hyperband(),
-		multifidelity.ASHA(),
+		multifidelity.ASHA(tpe),
 		multifidelity.BOHB(tpe),
 		multifidelity.SuccessiveHalving(),
 		evolution.PBT(),
@@ -41,7 +41,7 @@ func Registry() *algorithms.Registry {
 	return r
 }
 
-// tpe is the model of BOHB, which knows itself how many random trials come first. A level of the resource has few
+// tpe is the model of BOHB and ASHA, which knows itself how many random trials come first. A level of the resource has few
 // trials, of which a tenth would be one or none; one in four is about what the paper has of a dozen.
 func tpe(p algorithms.Problem) (algorithms.Suggester, error) {
 	return bayes.TPE().New(p, algorithms.Values{"n_startup_trials": int64(0), "gamma": 0.25})

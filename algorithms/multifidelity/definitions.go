@@ -66,8 +66,9 @@ func BOHB(model Model) algorithms.Definition {
 	})
 }
 
-// ASHA describes successive halving that never waits.
-func ASHA() algorithms.Definition {
+// ASHA describes successive halving that never waits. A model suggests its configurations, or they are random as published.
+func ASHA(model Model) algorithms.Definition {
+	const tpe, random = "tpe", "random"
 	return definition(algorithms.Definition{
 		Name:      "asha",
 		Summary:   "successive halving that promotes what is good so far, without waiting for the rest",
@@ -82,12 +83,21 @@ func ASHA() algorithms.Definition {
 				Name: "brackets", Type: algorithms.IntSetting, Min: 1, Max: mostTrials, Default: "1",
 				Help: "how many levels configurations begin at, from that one upwards",
 			},
+			{
+				Name: "sampler", Type: algorithms.StringSetting, Default: tpe, Choices: []string{tpe, random},
+				Help: "where configurations come from: a model of the trials so far (tpe), or chance",
+			},
 		},
 		Check:  checkASHA,
 		Advise: adviseLevels,
 	}, func(f *fidelity, p algorithms.Problem, v algorithms.Values) (schedule, source, error) {
 		seed := sampling.Seed(p, v)
-		return newAsynchronous(f, seed, int(v.Int("min_early_stopping_rate", 0)), int(v.Int("brackets", 1))), newRandomSource(f, seed), nil
+		a := newAsynchronous(f, seed, int(v.Int("min_early_stopping_rate", 0)), int(v.Int("brackets", 1)))
+		if v.Text("sampler", tpe) == random {
+			return a, newRandomSource(f, seed), nil
+		}
+		s, err := newModelSource(f, p, seed, 0, model)
+		return a, s, err
 	})
 }
 

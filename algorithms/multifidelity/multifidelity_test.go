@@ -30,6 +30,9 @@ func TestConformance(t *testing.T) {
 			})
 		}
 	}
+	t.Run("asha at random", func(t *testing.T) {
+		algorithmtest.Run(t, definition(t, "asha"), settings("resource_name", "int", "r_l", "9", "sampler", "random")...)
+	})
 	t.Run("asha of brackets", func(t *testing.T) {
 		algorithmtest.Run(t, definition(t, "asha"), settings("resource_name", "int", "min_resource", "1", "eta", "2", "brackets", "3", "min_early_stopping_rate", "1")...)
 	})

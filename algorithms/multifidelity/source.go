@@ -44,7 +44,7 @@ func (s *randomSource) next(configuration searchspace.Point, level int, pending 
 	return s.visits.Next(configuration, &s.draws)
 }
 
-// Model makes the suggester that BOHB asks for configurations. Its problem is that of configurations, with one
+// Model makes the suggester that BOHB and ASHA ask for configurations. Its problem is that of configurations, with one
 // objective; it is told of the trials of one level of the resource.
 type Model func(algorithms.Problem) (algorithms.Suggester, error)
 

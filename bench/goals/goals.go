@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tuned-hpo/tuned/bench/fidelity"
 	"github.com/tuned-hpo/tuned/bench/latency"
 	"github.com/tuned-hpo/tuned/bench/report"
 )
@@ -18,6 +19,7 @@ type Figures struct {
 	Ladders []latency.Ladder
 	Firsts  []latency.First
 	Studies []latency.Study
+	Curves  []fidelity.Section
 	Ours    string // name of the optimizer that the goals are for
 }
 
@@ -46,7 +48,7 @@ type Row struct {
 
 // Rows compares the figures with all goals.
 func Rows(f Figures) []Row {
-	return slices.Concat(f.continuous(), f.others(), f.tables(), f.mixed(), f.conditional(), f.async(), f.auto(), f.suggestions(), f.tpe(), f.fronts())
+	return slices.Concat(f.continuous(), f.others(), f.tables(), f.mixed(), f.conditional(), f.async(), f.auto(), f.suggestions(), f.tpe(), f.fronts(), f.cmaes(), f.early())
 }
 
 // Table is the rows as a table.

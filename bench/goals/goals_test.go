@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tuned-hpo/tuned/bench/fidelity"
 	"github.com/tuned-hpo/tuned/bench/latency"
 	"github.com/tuned-hpo/tuned/bench/report"
 )
@@ -115,6 +116,67 @@ func TestCostGoals(t *testing.T) {
 	for _, tt := range tests {
 		if r := find(t, rows, tt.goal, tt.where); r.Measured != tt.measured || r.One != tt.one || r.Two != tt.two {
 			t.Errorf("%s, %s: got %+v", tt.goal, tt.where, r)
+		}
+	}
+}
+
+func TestCMAESGoals(t *testing.T) {
+	at := func(v float64) report.Checkpoints { return report.Checkpoints{1, 1, report.Figure(v)} }
+	scores := func(suite string, v float64) report.Section {
+		return report.Section{Suite: suite, Workers: 1, Scores: []report.Score{{Optimizer: "cmaes", Normalized: at(v)}}}
+	}
+	levels := report.Section{Suite: "evolution/mixint24-d5-n200", Workers: 1, Pairs: []report.Pair{{Ours: "cmaes", Peer: "optuna-cmaes"}}}
+	levels.Pairs[0].Difference[2] = report.Interval{Mean: -0.15, Low: -0.3, High: 0.1}
+	rows := Rows(Figures{
+		Ours:    "gp",
+		Reports: []*report.Report{{Sections: []report.Section{scores("evolution/bbob24-d5-n200", 0.12), scores("evolution-claim/bbob24-d5-n200", 0.15), levels}}},
+		Ladders: []latency.Ladder{{Climb: latency.Climb{Optimizer: "cmaes", Dimension: 100}, Reached: []latency.Rung{{N: 1000, CPU50: 30e-6}}}},
+	})
+	for _, tt := range []struct {
+		goal, where string
+		one, two    Verdict
+	}{
+		{"cmaes: regret", "evolution-claim/", Holds, Fails},
+		{"cmaes: regret", "evolution/", Holds, Holds},
+		{"cmaes - optuna-cmaes", "evolution/", Holds, Fails},
+		{"cmaes: CPU", "d=100", Holds, Fails},
+	} {
+		if r := find(t, rows, tt.goal, tt.where); r.One != tt.one || r.Two != tt.two {
+			t.Errorf("got %+v, want %s, %s", r, tt.one, tt.two)
+		}
+	}
+}
+
+// TestFidelityGoals compares the best of ours at the end with the best of each family.
+func TestFidelityGoals(t *testing.T) {
+	section := func(suite string, workers, waits int, share report.Figure) fidelity.Section {
+		return fidelity.Section{
+			Suite: suite, Workers: workers,
+			Scores: []fidelity.Score{
+				{Optimizer: "asha", Ours: true, Studies: 2, Curve: []float64{0, -1}, Waits: waits},
+				{Optimizer: "bohb", Ours: true, Studies: 2, Curve: []float64{0, -2}},
+				{Optimizer: "optuna-sha", Studies: 2, Curve: []float64{0, -1}},
+				{Optimizer: "optuna-hyperband", Studies: 2, Curve: []float64{0, -1.5}},
+				{Optimizer: "synetune-asha"},
+			},
+			Shares: []fidelity.Share{{Ours: "asha", Peer: "optuna-hyperband", Mean: 0.1}, {Ours: "bohb", Peer: "optuna-hyperband", Mean: share}, {Ours: "bohb", Peer: "optuna-sha", Mean: 0.2}},
+		}
+	}
+	rows := Rows(Figures{Ours: "gp", Curves: []fidelity.Section{
+		section("fidelity/curves24-d5", 4, 0, report.Figure(math.Inf(1))), section("fidelity-claim/curves24-d5", 4, 0, 0.6), section("fidelity-claim/curves24-d5", 16, 3, 0.8),
+	}})
+	for _, tt := range []struct {
+		goal, where, measured string
+		one, two              Verdict
+	}{
+		{"quality of optuna", "fidelity-claim/curves24-d5@4", "60 % [0 %, 0 %] of optuna-hyperband; bohb", Holds, Holds},
+		{"quality of optuna", "fidelity-claim/curves24-d5@16", "80 % [0 %, 0 %] of optuna-hyperband; bohb", Holds, Fails},
+		{"quality of optuna", "fidelity/curves24-d5@4", "> 100 % [0 %, 0 %] of optuna-hyperband; bohb", Fails, Fails},
+		{"quality of synetune", "", noFigure, Unknown, Unknown},
+		{"no worker waits", "", "3 waits in 4 studies", Fails, Nowhere},
+	} {
+		if r := find(t, rows, tt.goal, tt.where); r.Measured != tt.measured || r.One != tt.one || r.Two != tt.two {
+			t.Errorf("got %+v, want %+v", r, tt)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-"""Optuna: python drive_optuna.py gp|tpe|tpe-group|cmaes|nsga2|nsga3|random|auto
+"""Optuna: python drive_optuna.py gp|tpe|tpe-group|cmaes|nsga2|nsga3|random|auto|sha|hyperband
 
 Parameters are suggested define-by-run, as Optuna's users do: those that are not active are not
 suggested. Numbers on a grid are ints 0 to n-1. A failed trial is told as failed. Constraints are
@@ -29,6 +29,14 @@ SAMPLERS = {
     "nsga3": lambda seed: optuna.samplers.NSGAIIISampler(seed=seed),
     "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
     "auto": auto,
+    "sha": lambda seed: optuna.samplers.TPESampler(seed=seed),
+    "hyperband": lambda seed: optuna.samplers.TPESampler(seed=seed),
+}
+
+# The pruners of methods for trials that are trained epoch by epoch, from the first epoch on.
+PRUNERS = {
+    "sha": lambda epochs: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
+    "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3),
 }
 
 
@@ -39,8 +47,15 @@ class Run(protocol.Run):
         super().__init__(start)
         if self.method == "cmaes":
             self.single_objective()
-        sampler = SAMPLERS[self.method](self.seed)
-        self.study = optuna.create_study(directions=["minimize"] * self.objectives, sampler=sampler)
+        pruner = None
+        if self.method in PRUNERS:
+            self.trained()
+            self.single_objective()
+            pruner = PRUNERS[self.method](self.epochs)
+        self.study = optuna.create_study(
+            study_name="bench",  # by which HyperbandPruner chooses brackets
+            directions=["minimize"] * self.objectives, sampler=SAMPLERS[self.method](self.seed), pruner=pruner,
+        )
         self.trials = {}
 
     def ask(self, trial):
@@ -51,6 +66,19 @@ class Run(protocol.Run):
                 if p.active(point):
                     point[p.name] = suggest(t, p)
         return point
+
+    def report(self, trial, epoch, loss):
+        t = self.trials[trial]
+        with self.stopwatch:
+            t.report(loss, epoch)
+            if epoch < self.epochs and not t.should_prune():
+                return False
+            if epoch < self.epochs:
+                self.study.tell(t, state=optuna.trial.TrialState.PRUNED)
+            else:
+                self.study.tell(t, loss)
+            del self.trials[trial]
+            return True
 
     def tell(self, trial, losses, constraints):
         t = self.trials.pop(trial)

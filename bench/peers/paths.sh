@@ -4,12 +4,13 @@
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/tuned-hpo/bench
 
-families="optuna rustuna hyperopt nevergrad pymoo skopt smac vizier hebo ax goptuna cma"
+families="optuna rustuna hyperopt nevergrad pymoo skopt smac vizier hebo ax goptuna synetune cma"
 
 # methods FAMILY prints the methods of a family; "-" is one without a name.
 methods() {
 	case $1 in
-	optuna) echo gp tpe tpe-group cmaes nsga2 nsga3 random auto ;;
+	optuna) echo gp tpe tpe-group cmaes nsga2 nsga3 random auto sha hyperband ;;
+	synetune) echo asha bohb cqr bore ;;
 	rustuna | hyperopt) echo tpe ;;
 	nevergrad) echo ngopt ;;
 	pymoo) echo nsga2 nsga3 ;;

@@ -56,6 +56,12 @@ var families = []struct {
 	{"hebo", true, true},
 	{"ax", true, true},
 	{"cma", true, false},
+	{"synetune", true, false},
+}
+
+// trains tells whether a peer is for trials that are trained epoch by epoch.
+func trains(name string) bool {
+	return slices.Contains([]string{"optuna-sha", "optuna-hyperband"}, name) || strings.HasPrefix(name, "synetune-")
 }
 
 func TestPeers(t *testing.T) {
@@ -85,7 +91,13 @@ func TestPeers(t *testing.T) {
 				testenv.Skip(t, "bench/peers/install optuna was not run")
 			}
 			for _, name := range names {
-				t.Run(name, func(t *testing.T) { check(t, name, f.repeats) })
+				t.Run(name, func(t *testing.T) {
+					if trains(name) {
+						checkTraining(t, name)
+					} else {
+						check(t, name, f.repeats)
+					}
+				})
 			}
 		})
 	}
@@ -114,6 +126,67 @@ func check(t *testing.T, name string, repeats bool) {
 	if a := p.call(t, `{"op":"hello"}`); a["name"] != name {
 		t.Errorf("after errors: got %v, want the name %s", a, name)
 	}
+}
+
+// checkTraining lets a peer train trials of nine epochs, two at a time, of which it must stop some early and let some end.
+func checkTraining(t *testing.T, name string) {
+	p := open(t, name)
+	if a := p.call(t, fmt.Sprintf(`{"op":"start","seed":7,"budget":9,"objectives":1,"constraints":0,"parallel":2,"space":[%s]}`, flat)); a["unsupported"] == nil {
+		t.Errorf("without epochs: got %v, want why it cannot", a)
+	}
+	var before []any
+	for run := range 2 {
+		points, ended := p.train(t)
+		if run == 1 && !reflect.DeepEqual(points, before) {
+			t.Errorf("the same seed gave %v, then %v", before, points)
+		}
+		if before = points; ended == 0 || ended == len(points) {
+			t.Errorf("%d of %d trials were trained to the end", ended, len(points))
+		}
+	}
+}
+
+// train is one run, in which each trial is reported an epoch in turn. It returns the points, and how many trials had all epochs.
+func (p *process) train(t *testing.T) (points []any, ended int) {
+	t.Helper()
+	const epochs = 9
+	start := p.call(t, fmt.Sprintf(`{"op":"start","seed":7,"budget":9,"objectives":1,"constraints":0,"parallel":2,"space":[%s],"epochs":%d}`, flat, epochs))
+	if start["ok"] != true {
+		t.Fatalf("start: got %v", start)
+	}
+	epoch := map[int]int{}
+	for len(points) < 2*trials || len(epoch) > 0 {
+		for len(epoch) < 2 && len(points) < 2*trials {
+			id := len(points) + 1
+			answer := p.call(t, fmt.Sprintf(`{"op":"ask","id":%d}`, id))
+			point, ok := answer["point"].(map[string]any)
+			if !ok {
+				t.Fatalf("ask %d: got %v", id, answer)
+			}
+			inSpace(t, point, false)
+			points, epoch[id] = append(points, point), 0
+		}
+		for id := range 2*trials + 1 {
+			e, running := epoch[id]
+			if !running {
+				continue
+			}
+			e++
+			loss := math.Abs(math.Log10(points[id-1].(map[string]any)["lr"].(float64))+3) + 1/float64(e)
+			stop, ok := p.call(t, fmt.Sprintf(`{"op":"report","id":%d,"epoch":%d,"loss":%v}`, id, e, loss))["stop"].(bool)
+			if epoch[id] = e; !ok || e == epochs && !stop {
+				t.Fatalf("trial %d goes on after epoch %d", id, e)
+			}
+			if stop {
+				delete(epoch, id)
+			}
+			if e == epochs {
+				ended++
+			}
+		}
+	}
+	p.call(t, `{"op":"end"}`)
+	return points, ended
 }
 
 // TestGroupsWithoutConditions wants optuna-tpe-group to be optuna-tpe on a space without conditions,

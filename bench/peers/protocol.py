@@ -106,6 +106,7 @@ class Run:
         self.objectives = start.get("objectives", 1)
         self.constraints = start.get("constraints", 0)
         self.parallel = start.get("parallel", 1)
+        self.epochs = start.get("epochs", 0)  # of a whole training; 0: trials have one loss each
         self.space = [
             Parameter(**{k: tuple(v) if isinstance(v, list) else v for k, v in p.items()})
             for p in start["space"]
@@ -127,6 +128,15 @@ class Run:
 
     def ask(self, trial):
         """Returns the point of a new trial, a value for each active parameter."""
+        raise NotImplementedError
+
+    def trained(self):
+        """Raises Unsupported unless trials are trained epoch by epoch."""
+        if not self.epochs:
+            raise Unsupported("it is for trials that are trained epoch by epoch")
+
+    def report(self, trial, epoch, loss):
+        """Takes the loss after an epoch, and returns whether the trial stops, also after the last one."""
         raise NotImplementedError
 
     def tell(self, trial, losses, constraints):
@@ -179,6 +189,9 @@ class _Server:
             raise ValueError(f"{op} outside a run")
         if op == "ask":
             return {"point": self.run.ask(request["id"]), **self.run.stopwatch.read()}
+        if op == "report":
+            stop = self.run.report(request["id"], request["epoch"], request["loss"])
+            return {"stop": bool(stop), **self.run.stopwatch.read()}
         if op == "tell":
             self.run.tell(request["id"], request["losses"], request.get("constraints") or [])
             return {"ok": True, **self.run.stopwatch.read()}

@@ -33,6 +33,9 @@ type Problem struct {
 	Regret func(loss float64) float64
 	Floor  float64
 
+	// Curve is how a trial gets to its loss; nil where it has one loss, at its end.
+	Curve *Curve
+
 	// Seconds is the simulated duration of an evaluation, for runs with several workers.
 	Seconds func(p searchspace.Point, seed, trial uint64) float64
 }

@@ -14,7 +14,7 @@ var suitesFile []byte
 
 // Suite is one row of suites.json: problems of a family, and how often each is run.
 type Suite struct {
-	Set       string    `json:"set"`                 // "quick", "full", "slow", "long" or "claim"
+	Set       string    `json:"set"`                 // "quick", "full", "slow", "claim" ...
 	Name      string    `json:"name"`                // unique within the set
 	Family    string    `json:"family"`              // one of Families
 	Members   []string  `json:"members,omitempty"`   // of the family; nil means all
@@ -84,6 +84,7 @@ var families = map[string]family{
 	"noisy24-30":  {bbobMembers(), makeNoisy("noisy24-30", 0.3)},
 	"fail24":      {bbobMembers(), makeFail},
 	"outlier24":   {bbobMembers(), makeOutlier},
+	"curves24":    {bbobMembers(), makeCurves},
 	"cond8":       {sortedNames(trees), makeCond},
 	"hpotab15":    {sortedNames(tables), makeTable},
 	"constrained": {sortedNames(bounds), makeBounded},

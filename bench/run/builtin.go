@@ -18,26 +18,9 @@ import (
 // Builtin returns the entry of a built-in algorithm. The text is its name and settings, such as
 // "tpe" or "gp:trust_region=off:noise=0.1".
 func Builtin(text string) (Entry, error) {
-	name, rest, settings := strings.Cut(text, ":")
-	def, err := builtin.Registry().Lookup(name)
+	def, raw, err := lookup(text)
 	if err != nil {
 		return Entry{}, err
-	}
-	if def.New == nil {
-		return Entry{}, fmt.Errorf("algorithm %q is %w", name, algorithms.ErrNotBuilt)
-	}
-	var raw []algorithms.RawSetting
-	if settings {
-		for pair := range strings.SplitSeq(rest, ":") {
-			if pair == "" {
-				return Entry{}, fmt.Errorf("algorithm %s: %q has an empty setting, want name:setting=value", name, text)
-			}
-			key, value, ok := strings.Cut(pair, "=")
-			if !ok {
-				return Entry{}, fmt.Errorf("algorithm %s: setting %q has no value, want name=value", name, pair)
-			}
-			raw = append(raw, algorithms.RawSetting{Name: key, Value: value})
-		}
 	}
 	values, err := algorithms.Parse(def, raw, "")
 	if err != nil {
@@ -49,6 +32,38 @@ func Builtin(text string) (Entry, error) {
 	}
 	open := func() (Optimizer, error) { return &local{def: def, values: values}, nil }
 	return Entry{Name: text, Version: version, Ours: true, Open: open}, nil
+}
+
+// lookup reads the name of a built-in algorithm and its settings.
+func lookup(text string) (algorithms.Definition, []algorithms.RawSetting, error) {
+	name, raw, err := cutSettings("algorithm", text)
+	if err != nil {
+		return algorithms.Definition{}, nil, err
+	}
+	def, err := builtin.Registry().Lookup(name)
+	if err == nil && def.New == nil {
+		err = fmt.Errorf("algorithm %q is %w", name, algorithms.ErrNotBuilt)
+	}
+	return def, raw, err
+}
+
+// cutSettings reads the name of a thing and its settings, such as "tpe:gamma=0.2".
+func cutSettings(thing, text string) (name string, raw []algorithms.RawSetting, err error) {
+	name, rest, settings := strings.Cut(text, ":")
+	if !settings {
+		return name, nil, nil
+	}
+	for pair := range strings.SplitSeq(rest, ":") {
+		if pair == "" {
+			return name, nil, fmt.Errorf("%s %s: %q has an empty setting, want name:setting=value", thing, name, text)
+		}
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return name, nil, fmt.Errorf("%s %s: setting %q has no value, want name=value", thing, name, pair)
+		}
+		raw = append(raw, algorithms.RawSetting{Name: key, Value: value})
+	}
+	return name, raw, nil
 }
 
 // build tells one build of this program from another, so that no figure of an older one is taken

@@ -31,7 +31,13 @@ var errInterrupted = errors.New("interrupted")
 // started once to ask for its version.
 // The end of the context ends all its processes.
 func Peer(ctx context.Context, name string, command ...string) Entry {
-	e := Entry{Name: name, Open: func() (Optimizer, error) { return openPeer(ctx, greeting, command) }}
+	e := Entry{
+		Name: name, Open: func() (Optimizer, error) { return openPeer(ctx, greeting, command) },
+		Train: func() (Trainer, error) {
+			p, err := openPeer(ctx, greeting, command)
+			return &trainingPeer{peer: p}, err
+		},
+	}
 	p, err := openPeer(ctx, greeting, command)
 	if err != nil {
 		e.Fault = err
@@ -61,6 +67,7 @@ type answer struct {
 	Unsupported string            `json:"unsupported"`
 	Error       string            `json:"error"`
 	Point       map[string]any    `json:"point"`
+	Stop        bool              `json:"stop"`
 	CPU         float64           `json:"cpu"`
 	Wall        float64           `json:"wall"`
 }
@@ -156,14 +163,17 @@ func (p *peer) ended() error {
 	}
 }
 
-func (p *peer) Start(t Task) error {
+func (p *peer) Start(t Task) error { return p.start(t, 0) }
+
+// start begins a run of trials that are trained for so many epochs, or, of 0, have one loss each.
+func (p *peer) start(t Task, epochs int) error {
 	space, err := describe(t.Problem.Space)
 	if err != nil {
 		return err
 	}
 	a, err := p.call(map[string]any{
 		"op": "start", "seed": t.Seed, "budget": t.Problem.Budget, "objectives": t.Problem.Objectives,
-		"constraints": t.Problem.Constraints, "parallel": t.Workers, "space": space,
+		"constraints": t.Problem.Constraints, "parallel": t.Workers, "space": space, "epochs": epochs,
 	})
 	switch {
 	case err != nil:

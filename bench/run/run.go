@@ -75,6 +75,8 @@ type Entry struct {
 	Fault   error // why it cannot be started; runs that were kept can still be shown
 	Open    func() (Optimizer, error)
 	Takes   func(Task) bool // whether it takes part in a task; nil: in all
+	// Train opens it for trials that are trained epoch by epoch; nil when it was not chosen for that.
+	Train func() (Trainer, error)
 }
 
 // Run does one task. The trajectory holds the trials in the order in which they ended in simulated
