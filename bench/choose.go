@@ -189,7 +189,7 @@ func choosePeers(ctx context.Context, peers []string) ([]string, error) {
 	for _, name := range peers {
 		switch near := algorithms.Nearest(name, known); {
 		case name == "installed":
-			out = append(out, slices.DeleteFunc(slices.Clone(installed), func(name string) bool { return slices.Contains(trainers, name) })...)
+			out = append(out, slices.DeleteFunc(slices.Clone(installed), func(name string) bool { return slices.Contains(trainers, name) || slices.Contains(slowTrainers, name) })...)
 		case slices.Contains(known, name):
 			out = append(out, name)
 		case near != "":

@@ -18,8 +18,12 @@ import (
 
 const fidelityFile = "fidelity.json"
 
-// trainers are the peers for trials that are trained epoch by epoch. They are no use for others.
-var trainers = []string{"optuna-hyperband", "optuna-sha", "synetune-asha", "synetune-bohb", "synetune-cqr", "synetune-bore"}
+// trainers are the peers for trials that are trained epoch by epoch, which are of no use for others. Slow ones take ten seconds a study
+// and more, and run when they are named.
+var (
+	trainers     = []string{"optuna-hyperband", "optuna-sha", "synetune-asha"}
+	slowTrainers = []string{"synetune-bohb", "synetune-bore", "synetune-cqr"}
+)
 
 // fidelityFlags are the flags of the fidelity command.
 type fidelityFlags struct {
