@@ -254,7 +254,7 @@ func (d *differential) other(i, k int) int {
 //
 //	base + F (goal - base) + F (one - two)
 //
-// (Storn and Price 1997, eq. 2, for a base that is its own goal; Zhang and Sanderson 2009, JADE, eq. 6). What is beyond
+// (Storn and Price 1997, for a base that is its own goal; Zhang and Sanderson 2009, JADE, for one of the best). What is beyond
 // an end of the unit interval is half way from the base to it. A label is the base's, with probability F the goal's,
 // and where those of the other two differ, with probability F any.
 func (g genome) differ(c *coding, f float64, base, goal, one, two genome, source *draws) {

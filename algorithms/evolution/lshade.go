@@ -53,7 +53,7 @@ func firstMembers(parameters, budget int) int {
 	return n
 }
 
-// draw draws the parameters of a trial (eqs. 1 and 2).
+// draw draws the parameters of a trial about a memory that is drawn, too.
 func (a *adaptation) draw(source *draws) (f, cr float64) {
 	const deviation = 0.1
 	k := source.below(memories)
@@ -114,7 +114,7 @@ func (a *adaptation) count(slots []slot) []slot {
 	return slots
 }
 
-// learn writes the weighted Lehmer means of what succeeded to the memory (algorithm 1, eqs. 3 to 6).
+// learn writes the Lehmer means of what succeeded, weighed by gain, to the memory.
 func (a *adaptation) learn() {
 	if len(a.successes) == 0 {
 		return
@@ -149,7 +149,7 @@ func (a *adaptation) learn() {
 	a.successes = a.successes[:0]
 }
 
-// reduce removes the worst members beyond those that the spent budget leaves (eq. 10).
+// reduce removes the worst members beyond those that the spent budget leaves, a number that falls linearly.
 func (a *adaptation) reduce(slots []slot) []slot {
 	if a.budget == 0 {
 		return slots
