@@ -1,10 +1,13 @@
 package server_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +123,8 @@ func TestListsRefuse(t *testing.T) {
 		"pageSize=-1":   "PAGE_INVALID",
 		"pageSize=1001": "PAGE_INVALID",
 		"pageToken=x":   "PAGE_INVALID",
+		"pageToken=" + forged(t, page.GetNextPageToken(), "n", uint64(1<<63+5)): "PAGE_INVALID",
+		"pageToken=" + forged(t, page.GetNextPageToken(), "a", -1):              "PAGE_INVALID",
 		"orderBy=value&pageToken=" + page.GetNextPageToken(): "PAGE_INVALID", // of another list
 		"pageSize=x": "ARGUMENT_INVALID",
 	} {
@@ -127,6 +132,28 @@ func TestListsRefuse(t *testing.T) {
 			t.Errorf("%s: got %s (%s), want %s", query, p.Code, p.Message, want)
 		}
 	}
+}
+
+// forged is a page token with another value in it.
+func forged(t *testing.T, token, field string, value any) string {
+	t.Helper()
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(text, &fields); err != nil {
+		t.Fatal(err)
+	}
+	fields[field], err = json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err = json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(text)
 }
 
 // TestPagesWhileTrialsAreAdded: a list that is read meanwhile has each trial that was there once, in order.
@@ -178,26 +205,53 @@ func TestExperimentsByPage(t *testing.T) {
 	slices.Sort(want)
 	for filter, wanted := range map[string][]string{"": want, "name:E3 AND algorithm=random": {"b/e3"}, "namespace=a AND name!=e0": {"a/e2", "a/e4", "a/e6"}, "state=failed": nil, "state!=PAUSED": want} {
 		for _, size := range []int32{1, 3, 7, 0} {
-			var got []string
-			for request := (&tunedv1.ListExperimentsRequest{PageSize: size, Filter: filter}); ; {
-				page, err := r.users.ListExperiments(t.Context(), request)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, e := range page.GetExperiments() {
-					got = append(got, e.GetNamespace()+"/"+e.GetName())
-					if e.GetObject() != nil || e.GetManifest() != "" {
-						t.Errorf("%s: the list has its spec", e.GetName())
-					}
-				}
-				if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
-					break
-				}
-			}
+			got := r.names(t, &tunedv1.ListExperimentsRequest{PageSize: size, Filter: filter})
 			if !slices.Equal(got, wanted) {
 				t.Errorf("filter %q, pages of %d: got %v, want %v", filter, size, got, wanted)
 			}
 		}
+	}
+}
+
+// names returns namespace/name of all experiments of a list, page by page.
+func (r *rig) names(t *testing.T, request *tunedv1.ListExperimentsRequest) (got []string) {
+	t.Helper()
+	for {
+		page, err := r.users.ListExperiments(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.GetExperiments() {
+			got = append(got, e.GetNamespace()+"/"+e.GetName())
+			if e.GetObject() != nil || e.GetManifest() != "" {
+				t.Errorf("%s: the list has its spec", e.GetName())
+			}
+		}
+		if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
+			return got
+		}
+	}
+}
+
+// TestPagesOfNamespacesThatBeginAlike: pages follow the order of the list, by namespace and then by name, whatever
+// comes before a slash among letters.
+func TestPagesOfNamespacesThatBeginAlike(t *testing.T) {
+	r := newRigOf(t, nil)
+	want := []string{"team/e1", "team/e2", "team-a/f1", "team-a/f2", "team-a-b/x", "team-b/g1", "team0/y", "zeta/h1", "zeta/h1-a"}
+	for _, name := range want {
+		e := asked(3)
+		e.Metadata.Namespace, e.Metadata.Name, _ = strings.Cut(name, "/")
+		if _, err := r.tuner.Create(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for size := range int32(len(want) + 1) { // 0 is the usual size
+		if got := r.names(t, &tunedv1.ListExperimentsRequest{PageSize: size}); !slices.Equal(got, want) {
+			t.Errorf("pages of %d: got %v, want %v", size, got, want)
+		}
+	}
+	if got := r.names(t, &tunedv1.ListExperimentsRequest{PageSize: 1, Namespace: "team-a"}); !slices.Equal(got, []string{"team-a/f1", "team-a/f2"}) {
+		t.Errorf("of one namespace: got %v", got)
 	}
 }
 

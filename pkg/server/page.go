@@ -56,7 +56,7 @@ func begin(token string, list uint64) (p place, ok bool, err error) {
 	if err == nil {
 		err = json.Unmarshal(text, &p)
 	}
-	if err != nil || p.List != list {
+	if err != nil || p.List != list || p.At > math.MaxInt64 || p.Attempt < 0 {
 		return p, false, fail(reasonPage, "page_token %q: want one that a page of the same list gave", token)
 	}
 	p.Number = math.Float64frombits(p.Bits)

@@ -116,7 +116,7 @@ func fill(response *tunedv1.ListTrialsResponse, e *experiment.Experiment, page [
 // is looked at twice: by number, a page begins where the one before ends.
 func (f *first) among(s *tuner.Snapshot, filter filter) (total uint32) {
 	if len(filter) == 0 && f.order == (order{field: "number"}) {
-		rest := s.Trials[min(int(f.after.At), len(s.Trials)):]
+		rest := s.Trials[min(f.after.At, uint64(len(s.Trials))):]
 		f.behind = len(rest)
 		for i := range rest[:min(f.size, len(rest))] {
 			f.places = append(f.places, place{At: rest[i].Number})

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -75,12 +77,12 @@ func (u *users) ListExperiments(ctx context.Context, r *tunedv1.ListExperimentsR
 	response := &tunedv1.ListExperimentsResponse{}
 	for _, e := range all { // by key
 		other := r.GetNamespace() != "" && r.GetNamespace() != e.Metadata.Namespace
-		if other || some && e.Key().String() <= after.Text || !f.experiment(e) {
+		if other || some && !behind(e.Key(), after) || !f.experiment(e) {
 			continue
 		}
 		if len(response.Experiments) == size {
 			last := response.Experiments[size-1]
-			response.NextPageToken = place{List: list, Text: last.GetNamespace() + "/" + last.GetName()}.token()
+			response.NextPageToken = place{List: list, Text: keyOf(last).String()}.token()
 			break
 		}
 		m, err := u.listed(ctx, e)
@@ -93,6 +95,13 @@ func (u *users) ListExperiments(ctx context.Context, r *tunedv1.ListExperimentsR
 		response.Experiments = append(response.Experiments, m)
 	}
 	return response, nil
+}
+
+// behind reports whether an experiment comes behind a place of the list, which is by namespace, then by name: their
+// text with the slash between is in another order.
+func behind(k experiment.Key, p place) bool {
+	namespace, name, _ := strings.Cut(p.Text, "/") // no namespace has one
+	return cmp.Or(cmp.Compare(k.Namespace, namespace), cmp.Compare(k.Name, name)) > 0
 }
 
 // listed is an experiment as lists have it. What it has cost is known from its trials alone.
