@@ -349,6 +349,7 @@ func (a *app) printTrial(t *tunedv1.Trial, known *experiment.Trial, log string) 
 		{"Value", value},
 		{"Attempt", fmt.Sprint(t.GetAttempt())},
 		{"Algorithm", t.GetAlgorithm()},
+		{"Goes on from", parentOf(t)},
 		{"Created", when(known.Created, now)},
 		{"Started", when(known.Started, now)},
 		{"Finished", when(known.Finished, now)},
@@ -358,6 +359,14 @@ func (a *app) printTrial(t *tunedv1.Trial, known *experiment.Trial, log string) 
 		{"Note", t.GetNote()},
 		{"Log", log},
 	})
+}
+
+// parentOf is the trial whose checkpoint a trial goes on from, "" for none.
+func parentOf(t *tunedv1.Trial) string {
+	if t.GetParent() == 0 {
+		return ""
+	}
+	return fmt.Sprint("trial ", t.GetParent())
 }
 
 // printMetrics writes what a trial measured: of one that runs, latest, the last value of each metric.

@@ -229,6 +229,7 @@ func TestImportRefuses(t *testing.T) {
 		"running":       func() { trials[1].State = experiment.TrialRunning },
 		"no finish":     func() { trials[1].FinishNo = 0 },
 		"wrong number":  func() { trials[1].Number = 7 },
+		"own parent":    func() { trials[1].Parent = 2 },
 		"larger budget": func() { e.Spec.MaxTrialCount = new(int32(4)) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,6 +43,9 @@ func Prepare(dir, parent string, stopped func() bool) (skipped []string, err err
 		return nil, fmt.Errorf("make checkpoint directory: %w", err)
 	}
 	failpoint.Hit("checkpoint.renamed")
+	if parent == "" {
+		return nil, nil // an empty one that is lost is made again
+	}
 	if err := syncFolder(root); err != nil {
 		return nil, fmt.Errorf("make checkpoint directory: %w", err)
 	}
