@@ -17,8 +17,12 @@ func Hypervolume(points [][]float64, reference []float64) float64 {
 	}
 	last := len(reference) - 1
 	slices.SortFunc(inside, func(a, b []float64) int { return cmp.Compare(a[last], b[last]) })
+	under := stairs{reference: reference}
 	if last == 1 {
-		return area(inside, reference)
+		for _, p := range inside {
+			under.add(p)
+		}
+		return under.area
 	}
 	// Slices between neighbouring values of the last loss have the area of all points below.
 	volume := 0.0
@@ -27,25 +31,40 @@ func Hypervolume(points [][]float64, reference []float64) float64 {
 		if i+1 < len(inside) {
 			top = inside[i+1][last]
 		}
-		if top > p[last] {
-			slab := slices.Clone(inside[:i+1])
-			slices.SortFunc(slab, func(a, b []float64) int { return cmp.Compare(a[1], b[1]) })
-			volume += (top - p[last]) * area(slab, reference)
-		}
+		under.add(p)
+		volume += (top - p[last]) * under.area
 	}
 	return volume
 }
 
-// area is the area dominated in the first two losses by points that ascend in the second.
-func area(points [][]float64, reference []float64) float64 {
-	sum, left := 0.0, reference[0]
-	for _, p := range points {
-		if p[0] < left {
-			sum += (left - p[0]) * (reference[1] - p[1])
-			left = p[0]
-		}
+// stairs is what points dominate in the first two losses.
+type stairs struct {
+	reference []float64
+	points    [][]float64 // not dominated, ascending in the first
+	area      float64
+}
+
+// add takes in a point: it adds a piece of area for each step that it covers.
+func (s *stairs) add(p []float64) {
+	from, _ := slices.BinarySearchFunc(s.points, p[0], func(q []float64, x float64) int { return cmp.Compare(q[0], x) })
+	left, top := p[0], s.reference[1]
+	if from > 0 {
+		top = s.points[from-1][1]
 	}
-	return sum
+	to := from
+	if top <= p[1] || to < len(s.points) && s.points[to][0] == p[0] && s.points[to][1] <= p[1] {
+		return // dominated
+	}
+	for ; to < len(s.points) && s.points[to][1] >= p[1]; to++ {
+		s.area += (s.points[to][0] - left) * (top - p[1])
+		left, top = s.points[to][0], s.points[to][1]
+	}
+	right := s.reference[0]
+	if to < len(s.points) {
+		right = s.points[to][0]
+	}
+	s.area += (right - left) * (top - p[1])
+	s.points = slices.Replace(s.points, from, to, p)
 }
 
 // below is false, too, where a loss is NaN.

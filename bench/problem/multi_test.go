@@ -21,6 +21,7 @@ func TestHypervolume(t *testing.T) {
 		{"box", [][]float64{{1, 2, 3}}, []float64{2, 4, 6}, 6},
 		{"two boxes", [][]float64{{0, 1, 1}, {1, 0, 0}}, []float64{2, 2, 2}, 2 + 4 - 1},
 		{"same height", [][]float64{{0, 1, 0}, {1, 0, 0}}, []float64{2, 2, 2}, 6},
+		{"one behind a step", [][]float64{{1, 1, 0}, {0, 1, 1}}, []float64{2, 2, 2}, 3},
 	}
 	for _, tt := range tests {
 		if got := Hypervolume(tt.points, tt.reference); got != tt.want {
