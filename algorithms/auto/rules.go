@@ -8,9 +8,9 @@ import (
 
 // The figures that these numbers rest on are in bench/ablations-auto.md, under the headings named.
 const (
-	// plenty is the number of trials per parameter from which on an evolution strategy that knows its budget gets further
-	// than a model ("From few trials to many").
-	plenty = 200
+	// From so many trials on, and so many per parameter, an evolution strategy that knows its budget gets further than a
+	// model ("From few trials to many").
+	many, plenty = 1000, 100
 	// enough is the number of trials per parameter after which a model hardly improves any more ("Without a budget").
 	enough = 100
 	// least is what fewer parameters count as, of which nothing was measured.
@@ -23,6 +23,7 @@ const (
 // stages returns who suggests, in the order of their turns. There is at least one, which begins at once.
 func (a *Among) stages(p algorithms.Problem) []stage {
 	d := max(p.Space.Len(), least)
+	budget := max(many, plenty*d)
 	switch {
 	case d > wide:
 		return a.quick(0, p, fmt.Sprintf("a model of %d parameters would take long", d))
@@ -32,10 +33,10 @@ func (a *Among) stages(p algorithms.Problem) []stage {
 		return a.modelled(p, most, "a model knows where the constraints are kept")
 	case !a.evolves(p):
 		return a.modelled(p, most, "a model of the loss takes the fewest trials, and an evolution strategy wants two numbers")
-	case p.MaxTrials >= plenty*d:
-		return []stage{a.cmaes(0, fmt.Sprintf("from %d trials on an evolution strategy gets further than a model in %s", plenty*d, dimensions(p)))}
+	case p.MaxTrials >= budget:
+		return []stage{a.cmaes(0, fmt.Sprintf("from %d trials on an evolution strategy gets further than a model in %s", budget, dimensions(p)))}
 	case p.MaxTrials > 0:
-		return []stage{a.gp(0, fmt.Sprintf("with fewer than %d trials a model of the loss gets furthest in %s", plenty*d, dimensions(p)))}
+		return []stage{a.gp(0, fmt.Sprintf("with fewer than %d trials a model of the loss gets furthest in %s", budget, dimensions(p)))}
 	default:
 		return []stage{
 			a.gp(0, "a model of the loss takes the fewest trials"),
