@@ -30,38 +30,42 @@ func problem(t *testing.T, numbers, labels int, change func(*algorithms.Problem)
 	return p
 }
 
-// TestRules has a row for each rule, with what is chosen and after how many trials.
+func budget(n int) func(*algorithms.Problem) {
+	return func(p *algorithms.Problem) { p.MaxTrials = n }
+}
+
+// rules has a row for each rule, with what is chosen and after how many trials.
+var rules = []struct {
+	name            string
+	numbers, labels int
+	change          func(*algorithms.Problem)
+	want            []string
+}{
+	{"few trials", 5, 0, budget(100), []string{"0 gp"}},
+	{"one trial less than many", 5, 0, budget(999), []string{"0 gp"}},
+	{"many trials", 5, 0, budget(1000), []string{"0 cmaes"}},
+	{"many trials, labels too", 2, 3, budget(1000), []string{"0 cmaes"}},
+	{"few parameters", 2, 0, budget(999), []string{"0 gp"}},
+	{"many trials of few parameters", 2, 0, budget(1000), []string{"0 cmaes"}},
+	{"few parameters without a budget", 2, 0, nil, []string{"0 gp", "500 cmaes"}},
+	{"many parameters need more", 20, 0, budget(1999), []string{"0 gp"}},
+	{"many trials of many parameters", 20, 0, budget(2000), []string{"0 cmaes"}},
+	{"no budget", 5, 0, nil, []string{"0 gp", "500 cmaes"}},
+	{"labels alone", 0, 3, budget(5000), []string{"0 gp", "10000 tpe"}},
+	{"one number", 1, 3, nil, []string{"0 gp", "10000 tpe"}},
+	{"constraints", 5, 0, func(p *algorithms.Problem) { p.Constraints, p.MaxTrials = 1, 5000 }, []string{"0 gp", "10000 cmaes"}},
+	{"trials at the same time", 5, 0, func(p *algorithms.Problem) { p.Parallel, p.MaxTrials = 64, 64 }, []string{"0 gp"}},
+	{"earlier experiments", 5, 0, func(p *algorithms.Problem) { p.Priors, p.MaxTrials = make([]algorithms.Prior, 1), 50 }, []string{"0 gp"}},
+	{"very many parameters", 501, 0, budget(100), []string{"0 cmaes"}},
+	{"very many labels", 0, 501, budget(100), []string{"0 tpe"}},
+	{"very many parameters, several objectives", 501, 0, func(p *algorithms.Problem) { p.Objectives = 2 }, []string{"0 nsga2"}},
+	{"several objectives", 5, 2, func(p *algorithms.Problem) { p.Objectives, p.MaxTrials = 3, 5000 }, []string{"0 gp", "2000 nsga2"}},
+	{"no parameters", 0, 0, budget(100), []string{"0 gp", "10000 tpe"}},
+}
+
 func TestRules(t *testing.T) {
-	budget := func(n int) func(*algorithms.Problem) { return func(p *algorithms.Problem) { p.MaxTrials = n } }
-	tests := []struct {
-		name            string
-		numbers, labels int
-		change          func(*algorithms.Problem)
-		want            []string
-	}{
-		{"few trials", 5, 0, budget(100), []string{"0 gp"}},
-		{"one trial less than many", 5, 0, budget(999), []string{"0 gp"}},
-		{"many trials", 5, 0, budget(1000), []string{"0 cmaes"}},
-		{"many trials, labels too", 2, 3, budget(1000), []string{"0 cmaes"}},
-		{"few parameters", 2, 0, budget(999), []string{"0 gp"}},
-		{"many trials of few parameters", 2, 0, budget(1000), []string{"0 cmaes"}},
-		{"few parameters without a budget", 2, 0, nil, []string{"0 gp", "500 cmaes"}},
-		{"many parameters need more", 20, 0, budget(1999), []string{"0 gp"}},
-		{"many trials of many parameters", 20, 0, budget(2000), []string{"0 cmaes"}},
-		{"no budget", 5, 0, nil, []string{"0 gp", "500 cmaes"}},
-		{"labels alone", 0, 3, budget(5000), []string{"0 gp", "10000 tpe"}},
-		{"one number", 1, 3, nil, []string{"0 gp", "10000 tpe"}},
-		{"constraints", 5, 0, func(p *algorithms.Problem) { p.Constraints, p.MaxTrials = 1, 5000 }, []string{"0 gp", "10000 cmaes"}},
-		{"trials at the same time", 5, 0, func(p *algorithms.Problem) { p.Parallel, p.MaxTrials = 64, 64 }, []string{"0 gp"}},
-		{"earlier experiments", 5, 0, func(p *algorithms.Problem) { p.Priors, p.MaxTrials = make([]algorithms.Prior, 1), 50 }, []string{"0 gp"}},
-		{"very many parameters", 501, 0, budget(100), []string{"0 cmaes"}},
-		{"very many labels", 0, 501, budget(100), []string{"0 tpe"}},
-		{"very many parameters, several objectives", 501, 0, func(p *algorithms.Problem) { p.Objectives = 2 }, []string{"0 nsga2"}},
-		{"several objectives", 5, 2, func(p *algorithms.Problem) { p.Objectives, p.MaxTrials = 3, 5000 }, []string{"0 gp", "2000 nsga2"}},
-		{"no parameters", 0, 0, budget(100), []string{"0 gp", "10000 tpe"}},
-	}
 	def := definition(t, "auto")
-	for _, tt := range tests {
+	for _, tt := range rules {
 		t.Run(tt.name, func(t *testing.T) {
 			p := problem(t, tt.numbers, tt.labels, tt.change)
 			var got []string

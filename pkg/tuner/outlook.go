@@ -92,8 +92,8 @@ func (s *suggestions) errConverged(q *question) error {
 	if q.history == nil {
 		return nil
 	}
-	r, err := remaining(s.def, s.problem, s.values, q.history, q.termination.Ahead())
-	if err != nil || !(r.Improvement < *q.termination.MinImprovement*r.Spread) {
+	r, err := remaining(s.def, s.problem, s.values, q.history, q.ending.Ahead())
+	if err != nil || !(r.Improvement < *q.ending.MinImprovement*r.Spread) {
 		return nil //nolint:nilerr // it cannot say
 	}
 	return &converged{newOutlook(r, q.spec, nil)}

@@ -68,22 +68,8 @@ func TestTermination(t *testing.T) {
 		t.Errorf("the last trial is suggested by %q, want gp", got)
 	}
 
-	s := storetest.NewMemory()
-	restarts := 0
-	for over := false; !over; restarts++ {
-		next, stop, ended := startRig(t, s, builtin.Registry())
-		if r = next; restarts == 0 {
-			key = r.create(bowl(termination))
-		}
-		r.evaluate(key, 3)
-		over = r.load(key).Experiment.Status.Completed()
-		end := func() { stop(); r.must(<-ended) }
-		if over || restarts > 40 {
-			defer end()
-			break
-		}
-		end()
-	}
+	r, key, restarts, end := restarted(t, termination)
+	defer end()
 	if got := len(r.load(key).Trials); got != n {
 		t.Errorf("with %d restarts it ends after %d trials, without after %d", restarts, got, n)
 	}
@@ -93,6 +79,26 @@ func TestTermination(t *testing.T) {
 	if s := r.load(key); len(s.Trials) != 40 || s.Experiment.Status.Reason() != "ExperimentMaxTrialsReached" {
 		t.Errorf("resumed it ends after %d trials: %s", len(s.Trials), s.Experiment.Status.Reason())
 	}
+}
+
+// restarted runs such an experiment to its end, with a restart of the daemon after every three trials.
+func restarted(t *testing.T, termination *experiment.Termination) (r *rig, key experiment.Key, restarts int, end func()) {
+	t.Helper()
+	s := storetest.NewMemory()
+	for ; restarts < 40; restarts++ {
+		next, stop, ended := startRig(t, s, builtin.Registry())
+		if r = next; restarts == 0 {
+			key = r.create(bowl(termination))
+		}
+		r.evaluate(key, 3)
+		end = func() { stop(); next.must(<-ended) }
+		if r.load(key).Experiment.Status.Completed() {
+			return r, key, restarts, end
+		}
+		end()
+	}
+	t.Fatal("it does not end")
+	return nil, key, restarts, nil
 }
 
 // TestOutlook says what remains in the units of the metric, and nothing where an algorithm cannot tell.

@@ -51,8 +51,8 @@ type question struct {
 	pending  []algorithms.Trial
 	spec     *experiment.Spec
 
-	history     []algorithms.Trial // all that have finished, where termination is to be looked at; else nil
-	termination experiment.Termination
+	history []algorithms.Trial     // all that have finished, where an end is to be looked at; else nil
+	ending  experiment.Termination // that may be
 }
 
 // question returns the one for n more trials. The algorithm is built first where there is none.
@@ -79,11 +79,8 @@ func (d *driver) question(n int) (q question, err error) {
 		}
 		q.told = t.FinishNo
 	}
-	if t := d.e.Termination(); t != nil && s.def.Remaining != nil && int(d.finishNo) >= t.Least() {
-		q.termination = *t
-		if q.history, err = convertAll(finishedSince(slices.Values(d.trials), 0), &spec, s.problem); err != nil {
-			return q, err
-		}
+	if err = q.termination(d); err != nil {
+		return q, err
 	}
 	for _, t := range d.trials {
 		if t.State.Final() {
@@ -96,6 +93,17 @@ func (d *driver) question(n int) (q question, err error) {
 		q.pending = append(q.pending, t)
 	}
 	return q, nil
+}
+
+// termination adds what it takes to see whether spec.tuned.termination ends the experiment, once it may.
+func (q *question) termination(d *driver) (err error) {
+	t := d.e.Termination()
+	if t == nil || d.suggestions.def.Remaining == nil || int(d.finishNo) < t.Least() {
+		return nil
+	}
+	q.ending = *t
+	q.history, err = convertAll(finishedSince(slices.Values(d.trials), 0), q.spec, d.suggestions.problem)
+	return err
 }
 
 // newSuggestions builds the algorithm that the experiment names.
