@@ -13,37 +13,11 @@ import (
 // distribution, which each generation moves, stretches and turns to where its better half lies. Parameters
 // in steps have a margin, and labels a distribution of their own.
 func CMAES() algorithms.Definition {
-	const help = "whether to start again when it has converged: with twice the population (ipop), or with large and small ones in turn (bipop)"
-	wide := restartSetting("goptuna", help, "none", "None", "ipop", "bipop")
-	narrow := restartSetting("optuna", help, "none", "None", "ipop")
 	return algorithms.Definition{
-		Name:      "cmaes",
-		Summary:   "covariance matrix adaptation evolution strategy",
-		Reference: "Hansen 2016, The CMA evolution strategy: a tutorial, arXiv:1604.00772",
-		Settings: []algorithms.Setting{
-			wide, narrow,
-			{
-				Name: "sigma", Type: algorithms.FloatSetting, Max: algorithms.Unbounded,
-				Help: "first standard deviation as a part of each parameter's range, at most 1; 0 chooses one",
-			},
-			{
-				Name: "popsize", Type: algorithms.IntSetting, Max: 10000,
-				Help: "trials per generation, at least 4; 0 chooses 4 + 3 ln(number of parameters)",
-			},
-			{
-				Name: "separable", Type: algorithms.StringSetting, Default: "auto", Choices: []string{"auto", "true", "false"},
-				Help: "whether each parameter is adapted by itself, which takes fewer trials than to learn how they act together; auto does so in spaces of more than 100 numbers",
-			},
-			{
-				Name: "refine", Type: algorithms.BoolSetting, Default: "true",
-				Help: "whether one trial in ten, and the last third of a budget that is known, are steps from the best trial along few parameters",
-			},
-			{
-				Name: "lr_adapt", Type: algorithms.BoolSetting, Default: "false",
-				Help: "whether steps become shorter while results contradict each other, as of noise and of many local optima, which takes many more trials",
-			},
-			sampling.SeedSetting(),
-		},
+		Name:        "cmaes",
+		Summary:     "covariance matrix adaptation evolution strategy",
+		Reference:   "Hansen 2016, The CMA evolution strategy: a tutorial, arXiv:1604.00772",
+		Settings:    cmaesSettings(),
 		Constraints: true, Priors: true,
 		Check: func(p algorithms.Problem, _ algorithms.Values) error {
 			if n := numericParameters(p.Space); n < 2 {
@@ -55,6 +29,36 @@ func CMAES() algorithms.Definition {
 		New: func(p algorithms.Problem, v algorithms.Values) (algorithms.Suggester, error) {
 			return newCMAES(p, readSettings(p.Space, v), sampling.Seed(p, v)), nil
 		},
+	}
+}
+
+func cmaesSettings() []algorithms.Setting {
+	const help = "whether to start again when it has converged: with twice the population (ipop), or with large and small ones in turn (bipop)"
+	wide := restartSetting("goptuna", help, "none", "None", "ipop", "bipop")
+	narrow := restartSetting("optuna", help, "none", "None", "ipop")
+	return []algorithms.Setting{
+		wide, narrow,
+		{
+			Name: "sigma", Type: algorithms.FloatSetting, Max: algorithms.Unbounded,
+			Help: "first standard deviation as a part of each parameter's range, at most 1; 0 chooses one",
+		},
+		{
+			Name: "popsize", Type: algorithms.IntSetting, Max: 10000,
+			Help: "trials per generation, at least 4; 0 chooses 4 + 3 ln(number of parameters)",
+		},
+		{
+			Name: "separable", Type: algorithms.StringSetting, Default: "auto", Choices: []string{"auto", "true", "false"},
+			Help: "whether each parameter is adapted by itself, which takes fewer trials than to learn how they act together; auto does so in spaces of more than 100 numbers",
+		},
+		{
+			Name: "refine", Type: algorithms.BoolSetting, Default: "true",
+			Help: "whether one trial in ten, and the last third of a budget that is known, are steps from the best trial along few parameters",
+		},
+		{
+			Name: "lr_adapt", Type: algorithms.BoolSetting, Default: "false",
+			Help: "whether steps become shorter while results contradict each other, as of noise and of many local optima, which takes many more trials",
+		},
+		sampling.SeedSetting(),
 	}
 }
 

@@ -28,7 +28,7 @@ func (p *Problem) hashValues(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%.9e ", p.Regret(r.True[0]))
 	})
-	io.WriteString(w, p.hashCurve()) //nolint:errcheck // a hash takes all
+	fmt.Fprint(w, p.hashCurve())
 }
 
 // conditionFree is the text of the parameters, with pointers followed.
