@@ -15,7 +15,7 @@ import (
 func TestWrongInput(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	tests := []struct{ args, want string }{
-		{"walk", `no command "walk"; want one of run, report, goals, readme, termination, latency, list`},
+		{"walk", `no command "walk"; want one of run, report, goals, readme, termination, latency, fidelity, list`},
 		{"run -suite nowhere -peers none", `no suite or set "nowhere"; there are quick, full, slow, long, claim and of these quick/bbob24-d5`},
 		{"run -suite bbob24-d5 -peers none", "suite bbob24-d5 is in several sets; write quick/bbob24-d5 or full/bbob24-d5"},
 		{"run -suite quick/bbob24-d5@0 -peers none", `the number of workers after @ must be at least 1, got "0"`},
@@ -30,6 +30,10 @@ func TestWrongInput(t *testing.T) {
 		{"report", "report wants one folder"},
 		{"report nowhere", "nowhere holds no report: make one with go run ./bench run -out nowhere"},
 		{"goals nowhere", "nowhere holds no report"},
+		{"fidelity -workers 0", "-workers must be at least 1, got 0"},
+		{"fidelity -suite quick/bbob24-d5 -peers none", "suite quick/bbob24-d5 has no learning curves"},
+		{"fidelity -ours ashb -peers none", `unknown algorithm "ashb"`},
+		{"fidelity -ours tpe+medianstopp -peers none", `unknown early stopping rule "medianstopp"`},
 		{"latency -n 10,5", "-n must ascend, got 5 after 10"},
 		{"latency -d 0", `-d: "0" is no whole number of at least 1`},
 		{"latency -peers hebbo", `unknown peer "hebbo", did you mean "hebo"?`},

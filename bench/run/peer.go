@@ -171,10 +171,14 @@ func (p *peer) start(t Task, epochs int) error {
 	if err != nil {
 		return err
 	}
-	a, err := p.call(map[string]any{
+	request := map[string]any{
 		"op": "start", "seed": t.Seed, "budget": t.Problem.Budget, "objectives": t.Problem.Objectives,
-		"constraints": t.Problem.Constraints, "parallel": t.Workers, "space": space, "epochs": epochs,
-	})
+		"constraints": t.Problem.Constraints, "parallel": t.Workers, "space": space,
+	}
+	if epochs > 0 {
+		request["epochs"] = epochs
+	}
+	a, err := p.call(request)
 	switch {
 	case err != nil:
 		return fmt.Errorf("start: %w", err)
