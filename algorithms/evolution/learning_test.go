@@ -122,8 +122,12 @@ func TestLearningIsAsInThePaper(t *testing.T) {
 			what      string
 			got, want float64
 		}{
-			{"sigma", s.sigma, l.sigma}, {"rate of the mean", s.learning.mean.eta, l.etaMean}, {"rate of the shape", s.learning.shape.eta, l.etaSigma},
-			{"C[3,1]", s.shape.(*full).c[3*n+1] + 1, l.c[3][1] + 1}, {"C[2,2]", s.shape.variance(2), l.c[2][2]}, {"mean[0]", s.mean[0] + 1, l.m[0] + 1},
+			{"sigma", s.sigma, l.sigma},
+			{"rate of the mean", s.learning.mean.eta, l.etaMean},
+			{"rate of the shape", s.learning.shape.eta, l.etaSigma},
+			{"C[3,1]", s.shape.(*full).c[3*n+1] + 1, l.c[3][1] + 1},
+			{"C[2,2]", s.shape.variance(2), l.c[2][2]},
+			{"mean[0]", s.mean[0] + 1, l.m[0] + 1},
 		} {
 			if !(math.Abs(d.got/d.want-1) < 1e-6) { // rounding, which 80 generations multiply
 				t.Fatalf("generation %d: %s is %g, want %g", generation, d.what, d.got, d.want)
