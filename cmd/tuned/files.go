@@ -45,17 +45,24 @@ type file struct {
 	write      func(io.Writer) error
 }
 
-// handler gives the file that made returns.
-func (f *files) handler(made func(context.Context, experiment.Key, *http.Request) (*file, error)) http.Handler {
+// begun is a file for which all is there that others must not wait for. It makes the file, in its turn.
+type begun func(context.Context) (*file, error)
+
+// handler gives the file that begin begins.
+func (f *files) handler(begin func(context.Context, experiment.Key, *http.Request) (begun, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case f.turns <- struct{}{}:
-			defer func() { <-f.turns }()
-		case <-r.Context().Done():
-			return
-		}
 		key := experiment.Key{Namespace: r.PathValue("namespace"), Name: r.PathValue("experiment")}
-		out, err := made(r.Context(), key, r)
+		finish, err := begin(r.Context(), key, r)
+		var out *file
+		if err == nil {
+			select {
+			case f.turns <- struct{}{}:
+				defer func() { <-f.turns }()
+			case <-r.Context().Done():
+				return
+			}
+			out, err = finish(r.Context())
+		}
 		if said := (*refusal)(nil); errors.As(err, &said) {
 			err = said.status.Err() // without what to type
 		}
@@ -108,20 +115,22 @@ var exportKinds = map[string][2]string{
 }
 
 // export makes the file of tuned export.
-func (f *files) export(ctx context.Context, key experiment.Key, r *http.Request) (*file, error) {
+func (f *files) export(_ context.Context, key experiment.Key, r *http.Request) (begun, error) {
 	given := r.URL.Query().Get("format")
 	format := exchange.Named(cmp.Or(given, exchange.CSV))
 	if !slices.Contains(exchange.Formats, format) {
 		return nil, fmt.Errorf("format %q: want one of %s: %w", given, strings.Join(exchange.Formats, ", "), tuner.ErrInvalid)
 	}
-	s, err := f.client.study(ctx, key, format)
-	if err != nil {
-		return nil, err
-	}
-	kind := exportKinds[format]
-	return &file{
-		name: key.Name + kind[1], kind: kind[0],
-		write: func(w io.Writer) error { return exchange.Write(w, format, s) },
+	return func(ctx context.Context) (*file, error) {
+		s, err := f.client.study(ctx, key, format)
+		if err != nil {
+			return nil, err
+		}
+		kind := exportKinds[format]
+		return &file{
+			name: key.Name + kind[1], kind: kind[0],
+			write: func(w io.Writer) error { return exchange.Write(w, format, s) },
+		}, nil
 	}, nil
 }
 
@@ -131,14 +140,19 @@ var reportPolicy = strings.Join([]string{
 	"default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "sandbox",
 }, "; ")
 
-// report makes the page of tuned report.
-func (f *files) report(ctx context.Context, key experiment.Key, _ *http.Request) (*file, error) {
-	in, err := f.client.report(ctx, key, time.Now())
-	if err != nil {
+// report makes the page of tuned report. No turn is taken while its model is made, which may take long.
+func (f *files) report(ctx context.Context, key experiment.Key, _ *http.Request) (begun, error) {
+	in := report.Input{Now: time.Now()}
+	if err := f.client.reportModel(ctx, key, &in); err != nil {
 		return nil, err
 	}
-	return &file{
-		name: key.Name + ".html", kind: "text/html; charset=utf-8", policy: reportPolicy,
-		write: func(w io.Writer) error { return report.Write(w, in) },
+	return func(ctx context.Context) (*file, error) {
+		if err := f.client.reportRest(ctx, key, &in); err != nil {
+			return nil, err
+		}
+		return &file{
+			name: key.Name + ".html", kind: "text/html; charset=utf-8", policy: reportPolicy,
+			write: func(w io.Writer) error { return report.Write(w, in) },
+		}, nil
 	}, nil
 }

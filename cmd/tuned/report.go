@@ -86,24 +86,36 @@ func pointsOf(c *tunedv1.Curve) (out []report.Point) {
 }
 
 // report returns what a page about an experiment shows. Secrets are masked: it is made of what the API answers.
-func (c *client) report(ctx context.Context, key experiment.Key, now time.Time) (in report.Input, err error) {
-	w, err := c.whole(ctx, key)
-	if err != nil {
+func (c *client) report(ctx context.Context, key experiment.Key, now time.Time) (report.Input, error) {
+	in := report.Input{Now: now}
+	if err := c.reportModel(ctx, key, &in); err != nil {
 		return in, err
 	}
-	w.Note = experiment.Note{Text: w.message.GetNote(), Tags: w.message.GetTags()}
-	in = report.Input{Experiment: w.Experiment, Trials: w.trials, Now: now}
-	if in.Curves, err = c.learningCurves(ctx, key, &in); err != nil {
-		return in, err
-	}
+	return in, c.reportRest(ctx, key, &in)
+}
+
+// reportModel adds the model of an experiment, or why there is none. It may take a while.
+func (c *client) reportModel(ctx context.Context, key experiment.Key, in *report.Input) error {
 	model, err := c.model(ctx, key)
 	switch {
 	case errors.Is(err, errEnded) || ctx.Err() != nil:
-		return in, err
+		return err
 	case err != nil: // an algorithm without one, or too few trials
 		in.NoModel = "There is no model to show: " + plainText(err) + "."
 	default:
 		in.Model = &model
 	}
-	return in, nil
+	return nil
+}
+
+// reportRest adds all but the model.
+func (c *client) reportRest(ctx context.Context, key experiment.Key, in *report.Input) error {
+	w, err := c.whole(ctx, key)
+	if err != nil {
+		return err
+	}
+	w.Note = experiment.Note{Text: w.message.GetNote(), Tags: w.message.GetTags()}
+	in.Experiment, in.Trials = w.Experiment, w.trials
+	in.Curves, err = c.learningCurves(ctx, key, in)
+	return err
 }

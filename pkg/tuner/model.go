@@ -3,6 +3,7 @@ package tuner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -111,10 +112,12 @@ func (v *Value) UnmarshalJSON(text []byte) error {
 }
 
 // models keeps the model of each experiment that was last asked for, for as long as no further trial
-// has finished: making one takes seconds where there are hundreds of trials, and views ask often.
+// has finished: making one takes seconds where there are hundreds of trials, and views ask often. Of one
+// experiment a single model is made at a time, and no other experiment waits for it.
 type models struct {
-	mu sync.Mutex // held while one is made, so that they take one CPU at most
-	of map[string]keptModel
+	mu     sync.Mutex               // never held while one is made
+	of     map[string]keptModel     // by UID of the experiment
+	making map[string]chan struct{} // by UID; closed once it is made
 }
 
 type keptModel struct {
@@ -125,22 +128,59 @@ type keptModel struct {
 // maxModels bounds the experiments whose models are kept.
 const maxModels = 16
 
-// get returns the model of an experiment, by its UID.
-func (m *models) get(uid string, finished uint64, fit func() (Model, error)) (Model, error) {
+// get returns the model of an experiment, by its UID, which is made of so many finished trials at least. Who comes
+// while it is made waits for it, no longer than its context lasts.
+func (m *models) get(ctx context.Context, uid string, finished uint64, fit func() (Model, error)) (Model, error) {
+	for {
+		model, made, done := m.begin(uid, finished)
+		switch {
+		case made:
+			return model, nil
+		case done == nil:
+			return m.make(uid, finished, fit)
+		}
+		select {
+		case <-done: // it may be of fewer trials, or there is none: see again
+		case <-ctx.Done():
+			return Model{}, ctx.Err()
+		}
+	}
+}
+
+// begin returns the model where it is kept. Else done is closed once the one that somebody makes is there; where
+// it is nil the caller must make it.
+func (m *models) begin(uid string, finished uint64) (model Model, made bool, done <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if k, ok := m.of[uid]; ok && k.finished == finished {
-		return k.model, nil
+	if k, ok := m.of[uid]; ok && k.finished >= finished {
+		return k.model, true, nil
 	}
-	model, err := fit()
-	if err != nil {
-		return Model{}, err
+	if done, ok := m.making[uid]; ok {
+		return Model{}, false, done
 	}
-	if m.of == nil || len(m.of) >= maxModels {
-		m.of = map[string]keptModel{}
+	if m.making == nil {
+		m.making = map[string]chan struct{}{}
 	}
-	m.of[uid] = keptModel{finished, model}
-	return model, nil
+	m.making[uid] = make(chan struct{})
+	return Model{}, false, nil
+}
+
+// make makes a model and keeps it.
+func (m *models) make(uid string, finished uint64, fit func() (Model, error)) (model Model, err error) {
+	err = errors.New("the model was not made") // unless fit returns
+	defer func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if err == nil {
+			if m.of == nil || len(m.of) >= maxModels {
+				m.of = map[string]keptModel{}
+			}
+			m.of[uid] = keptModel{finished, model}
+		}
+		close(m.making[uid])
+		delete(m.making, uid)
+	}()
+	return fit()
 }
 
 // Model returns what the algorithm of an experiment, submitted or only stored, has learned from its
@@ -155,7 +195,7 @@ func (t *Tuner) Model(ctx context.Context, key experiment.Key) (Model, error) {
 	for i := range s.Trials {
 		finished = max(finished, s.Trials[i].FinishNo)
 	}
-	return t.models.get(s.Experiment.Metadata.UID, finished, func() (Model, error) {
+	return t.models.get(ctx, s.Experiment.Metadata.UID, finished, func() (Model, error) {
 		return NewModel(s.Experiment, s.Trials, t.Algorithms)
 	})
 }

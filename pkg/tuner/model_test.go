@@ -1,6 +1,7 @@
 package tuner
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -144,12 +145,84 @@ func TestModelIsMadeAnewWhenATrialHasFinished(t *testing.T) {
 	}
 	ask(2, 2)
 	for i := range maxModels + 1 {
-		if _, err := r.models.get(fmt.Sprint(i), 1, func() (Model, error) { return Model{}, nil }); err != nil {
+		if _, err := r.models.get(t.Context(), fmt.Sprint(i), 1, func() (Model, error) { return Model{}, nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := len(r.models.of); n > maxModels {
 		t.Errorf("%d models are kept, want at most %d", n, maxModels)
+	}
+}
+
+// TestModelsOfOthersDoNotWait: while the model of one experiment is made, those of others are there, made before or
+// not; of the one no second is made, and who gives up does not wait.
+func TestModelsOfOthersDoNotWait(t *testing.T) {
+	begun, release := make(chan struct{}, 10), make(chan struct{})
+	registry := modelled(t, func(p algorithms.Problem, ts []algorithms.Trial) (algorithms.Insight, error) {
+		if len(ts) == 2 { // of the slow one
+			begun <- struct{}{}
+			<-release
+		}
+		return known(p, ts)
+	})
+	r := newRig(t, registry)
+	one := func() experiment.Trial { return endedTrial(experiment.TrialSucceeded, 1, "0.25", "1") }
+	r.keep(wanted(1, 9), "slow", one(), endedTrial(experiment.TrialSucceeded, 2, "0.5", "1"))
+	r.keep(wanted(1, 9), "cached", one())
+	r.keep(wanted(1, 9), "uncached", one())
+	key := func(name string) experiment.Key { return experiment.Key{Namespace: "default", Name: name} }
+	if _, err := r.Model(t.Context(), key("cached")); err != nil {
+		t.Fatal(err)
+	}
+	models := make(chan error, 3)
+	ask := func() {
+		_, err := r.Model(t.Context(), key("slow"))
+		models <- err
+	}
+	go ask()
+	<-begun
+	go ask()
+	go ask()
+	for _, name := range []string{"cached", "uncached"} {
+		if m, err := r.Model(t.Context(), key(name)); err != nil || m.Trials != 1 {
+			t.Errorf("%s: got a model of %d trials, %v", name, m.Trials, err)
+		}
+	}
+	given, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Model(given, key("slow")); !errors.Is(err, context.Canceled) {
+		t.Errorf("who gave up: got %v", err)
+	}
+	close(release)
+	for range 3 {
+		if err := <-models; err != nil {
+			t.Error(err)
+		}
+	}
+	if len(begun) > 0 {
+		t.Error("the model was made more than once")
+	}
+}
+
+// TestModelsThatFail: who waits makes the next attempt, also after a panic.
+func TestModelsThatFail(t *testing.T) {
+	var m models
+	for _, fit := range []func() (Model, error){
+		func() (Model, error) { return Model{}, errors.New("too few") },
+		func() (Model, error) { panic("singular") },
+	} {
+		func() {
+			defer func() { _ = recover() }()
+			if _, err := m.get(t.Context(), "e", 1, fit); err == nil {
+				t.Error("got a model")
+			}
+		}()
+	}
+	if got, err := m.get(t.Context(), "e", 1, func() (Model, error) { return Model{Trials: 7}, nil }); err != nil || got.Trials != 7 {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := m.get(t.Context(), "e", 0, nil); err != nil || got.Trials != 7 {
+		t.Errorf("for who knows fewer trials: got %+v, %v", got, err)
 	}
 }
 
