@@ -78,34 +78,15 @@ func (a *app) annotate(ctx context.Context, f *annotateFlags, note *string, args
 }
 
 func (c *client) annotateExperiment(ctx context.Context, f *annotateFlags, note *string, key experiment.Key) ([]string, error) {
-	e, err := c.get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	e, err = c.AnnotateExperiment(ctx, &tunedv1.AnnotateExperimentRequest{
-		Namespace: key.Namespace, Name: key.Name, Note: note, Tags: f.tags(e.GetTags()),
+	e, err := c.AnnotateExperiment(ctx, &tunedv1.AnnotateExperimentRequest{
+		Namespace: key.Namespace, Name: key.Name, Note: note, AddTags: f.tag, RemoveTags: f.untag,
 	})
 	return e.GetTags(), c.about(ctx, key, err)
 }
 
 func (c *client) annotateTrial(ctx context.Context, f *annotateFlags, note *string, key experiment.Key, trial string) ([]string, error) {
-	t, err := c.trial(ctx, key, trial)
-	if err != nil {
-		return nil, err
-	}
-	t, err = c.AnnotateTrial(ctx, &tunedv1.AnnotateTrialRequest{
-		Namespace: key.Namespace, Experiment: key.Name, Trial: t.GetName(), Note: note, Tags: f.tags(t.GetTags()),
+	t, err := c.AnnotateTrial(ctx, &tunedv1.AnnotateTrialRequest{
+		Namespace: key.Namespace, Experiment: key.Name, Trial: trial, Note: note, AddTags: f.tag, RemoveTags: f.untag,
 	})
 	return t.GetTags(), c.about(ctx, key, err)
-}
-
-// tags returns what becomes of tags; nil when they stay as they are.
-func (f *annotateFlags) tags(now []string) *tunedv1.Tags {
-	if len(f.tag)+len(f.untag) == 0 {
-		return nil
-	}
-	out := append(slices.Clone(now), f.tag...)
-	out = slices.DeleteFunc(out, func(tag string) bool { return slices.Contains(f.untag, tag) })
-	slices.Sort(out)
-	return &tunedv1.Tags{Tags: slices.Compact(out)}
 }

@@ -185,17 +185,7 @@ func (a *app) extend(c *cobra.Command, p *place, x *extension, name string) erro
 		return err
 	}
 	return a.control(c.Context(), p, control{done: "extended", extends: true, call: func(ctx context.Context, c *client, key experiment.Key) (*tunedv1.Experiment, error) {
-		if more > 0 {
-			e, err := c.GetExperiment(ctx, &tunedv1.GetExperimentRequest{Namespace: key.Namespace, Name: key.Name})
-			if err != nil {
-				return nil, err
-			}
-			if b := e.GetBudget(); b == nil || b.MaxTrials == nil {
-				return nil, usage("--max-trials +%d: the number of trials is not limited", more)
-			}
-			budget.MaxTrials = new(e.GetBudget().GetMaxTrials() + more)
-		}
-		return c.ExtendExperiment(ctx, &tunedv1.ExtendExperimentRequest{Namespace: key.Namespace, Name: key.Name, Budget: budget})
+		return c.ExtendExperiment(ctx, &tunedv1.ExtendExperimentRequest{Namespace: key.Namespace, Name: key.Name, Budget: budget, MoreTrials: more})
 	}}, name)
 }
 

@@ -164,7 +164,7 @@ func (u *users) AnnotateTrial(ctx context.Context, r *tunedv1.AnnotateTrialReque
 	if in.trial == "" {
 		return nil, fail(reasonArgument, "trial: want a name or a number")
 	}
-	if err := u.Tuner.Annotate(ctx, in.key, in.trial, noteOf(r.Note, r.GetTags())); err != nil {
+	if err := u.Tuner.Annotate(ctx, in.key, in.trial, noteOf(r.Note, r)); err != nil {
 		return nil, u.failure(ctx, err, in)
 	}
 	return u.trial(ctx, in)

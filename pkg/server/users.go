@@ -145,9 +145,15 @@ func (u *users) after(ctx context.Context, err error, in scope) (*tunedv1.Experi
 // ExtendExperiment changes the budget of an experiment.
 func (u *users) ExtendExperiment(ctx context.Context, r *tunedv1.ExtendExperimentRequest) (*tunedv1.Experiment, error) {
 	key, b := keyOf(r), r.GetBudget()
-	budget := tuner.Budget{}
+	budget := tuner.Budget{MoreTrials: r.GetMoreTrials()}
+	switch {
+	case r.GetMoreTrials() < 0:
+		return nil, fail(reasonArgument, "more_trials %d: want at least 0", r.GetMoreTrials())
+	case r.GetMoreTrials() > 0 && b != nil && b.MaxTrials != nil:
+		return nil, fail(reasonArgument, "give budget.max_trials or more_trials, not both")
+	}
 	if b != nil {
-		budget = tuner.Budget{MaxTrials: b.MaxTrials, MaxFailed: b.MaxFailedTrials, Parallel: b.ParallelTrials, Cost: b.MaxCost}
+		budget.MaxTrials, budget.MaxFailed, budget.Parallel, budget.Cost = b.MaxTrials, b.MaxFailedTrials, b.ParallelTrials, b.MaxCost
 		if d := b.GetMaxDuration(); d != nil {
 			if err := d.CheckValid(); err != nil {
 				return nil, fail(reasonArgument, "max_duration: %v", err)
@@ -168,12 +174,19 @@ func (u *users) DeleteExperiment(ctx context.Context, r *tunedv1.DeleteExperimen
 // AnnotateExperiment sets the note and the tags of an experiment.
 func (u *users) AnnotateExperiment(ctx context.Context, r *tunedv1.AnnotateExperimentRequest) (*tunedv1.Experiment, error) {
 	key := keyOf(r)
-	return u.after(ctx, u.Tuner.Annotate(ctx, key, "", noteOf(r.Note, r.GetTags())), scope{key: key})
+	return u.after(ctx, u.Tuner.Annotate(ctx, key, "", noteOf(r.Note, r)), scope{key: key})
 }
 
-func noteOf(text *string, tags *tunedv1.Tags) tuner.Note {
-	n := tuner.Note{Text: text}
-	if tags != nil {
+// tagged is a request that changes tags.
+type tagged interface {
+	GetTags() *tunedv1.Tags
+	GetAddTags() []string
+	GetRemoveTags() []string
+}
+
+func noteOf(text *string, r tagged) tuner.Note {
+	n := tuner.Note{Text: text, Add: r.GetAddTags(), Remove: r.GetRemoveTags()}
+	if tags := r.GetTags(); tags != nil {
 		list := append([]string{}, tags.GetTags()...)
 		n.Tags = &list
 	}

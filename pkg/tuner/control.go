@@ -3,6 +3,7 @@ package tuner
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -78,9 +79,11 @@ func (t *Tuner) Stop(ctx context.Context, key experiment.Key, drain bool) error 
 	return err
 }
 
-// Budget is what an experiment may use; nil leaves a part as it is.
+// Budget is what an experiment may use; nil leaves a part as it is. MoreTrials, above 0, adds to the number of trials
+// that it may have then, in place of MaxTrials.
 type Budget struct {
 	MaxTrials, MaxFailed, Parallel *int32
+	MoreTrials                     int32
 	Duration                       *time.Duration
 	Cost                           *float64
 }
@@ -122,6 +125,13 @@ func (b Budget) apply(e *experiment.Experiment) (experiment.Spec, error) {
 			*field = new(*value)
 		}
 	}
+	if b.MoreTrials > 0 {
+		more, err := b.more(s.MaxTrialCount)
+		if err != nil {
+			return s, err
+		}
+		b.MaxTrials = &more
+	}
 	set(&s.MaxTrialCount, b.MaxTrials)
 	set(&s.MaxFailedTrialCount, b.MaxFailed)
 	set(&s.ParallelTrialCount, b.Parallel)
@@ -145,6 +155,17 @@ func (b Budget) apply(e *experiment.Experiment) (experiment.Spec, error) {
 		x.Cost = &cost
 	}
 	return s, b.check(&s)
+}
+
+// more returns the number of trials that a budget of so many grows to.
+func (b Budget) more(now *int32) (int32, error) {
+	switch {
+	case now == nil:
+		return 0, fmt.Errorf("%d more trials: the number of trials is not limited: %w", b.MoreTrials, store.ErrInvalid)
+	case b.MoreTrials > math.MaxInt32-*now:
+		return 0, fmt.Errorf("%d more trials than %d: want at most %d in all: %w", b.MoreTrials, *now, math.MaxInt32, store.ErrInvalid)
+	}
+	return *now + b.MoreTrials, nil
 }
 
 // check reports what of a budget makes no sense. Like Katib it wants no more trials at a time, and no

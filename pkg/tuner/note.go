@@ -10,10 +10,28 @@ import (
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
 
-// Note changes what is remarked about an experiment or a trial; nil leaves a part as it is.
+// Note changes what is remarked about an experiment or a trial; nil leaves a part as it is. Tags replaces all tags;
+// Add and Remove change those that there are then, so that of several who do so at a time none undoes what another did.
 type Note struct {
-	Text *string
-	Tags *[]string
+	Text        *string
+	Tags        *[]string
+	Add, Remove []string
+}
+
+// apply returns a note as it is changed. Where tags are added or removed they are in the order of their text.
+func (n *Note) apply(to experiment.Note) experiment.Note {
+	if n.Text != nil {
+		to.Text = *n.Text
+	}
+	if n.Tags != nil {
+		to.Tags = slices.Clone(*n.Tags)
+	}
+	if len(n.Add)+len(n.Remove) > 0 {
+		to.Tags = slices.DeleteFunc(slices.Concat(to.Tags, n.Add), func(tag string) bool { return slices.Contains(n.Remove, tag) })
+		slices.Sort(to.Tags)
+		to.Tags = slices.Compact(to.Tags)
+	}
+	return to
 }
 
 // Annotate remarks something about a trial, by name or number, or about the experiment where trial is
@@ -29,13 +47,7 @@ func (t *Tuner) Annotate(ctx context.Context, key experiment.Key, trial string, 
 			}
 			note, number = found.Note, found.Number
 		}
-		next := note
-		if n.Text != nil {
-			next.Text = *n.Text
-		}
-		if n.Tags != nil {
-			next.Tags = slices.Clone(*n.Tags)
-		}
+		next := n.apply(note)
 		if err := next.Check(); err != nil {
 			return fmt.Errorf("annotate %s: %w: %w", key, err, store.ErrInvalid)
 		}

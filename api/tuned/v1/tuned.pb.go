@@ -2018,7 +2018,8 @@ type ExtendExperimentRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Budget        *Budget                `protobuf:"bytes,3,opt,name=budget,proto3" json:"budget,omitempty"` // absent fields stay as they are
+	Budget        *Budget                `protobuf:"bytes,3,opt,name=budget,proto3" json:"budget,omitempty"`                            // absent fields stay as they are
+	MoreTrials    int32                  `protobuf:"varint,4,opt,name=more_trials,json=moreTrials,proto3" json:"more_trials,omitempty"` // so many more than max_trials is now, instead of budget.max_trials
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2072,6 +2073,13 @@ func (x *ExtendExperimentRequest) GetBudget() *Budget {
 		return x.Budget
 	}
 	return nil
+}
+
+func (x *ExtendExperimentRequest) GetMoreTrials() int32 {
+	if x != nil {
+		return x.MoreTrials
+	}
+	return 0
 }
 
 type DeleteExperimentRequest struct {
@@ -2174,8 +2182,10 @@ type AnnotateExperimentRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Namespace     string                 `protobuf:"bytes,1,opt,name=namespace,proto3" json:"namespace,omitempty"`
 	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Note          *string                `protobuf:"bytes,3,opt,name=note,proto3,oneof" json:"note,omitempty"` // absent: as it is
-	Tags          *Tags                  `protobuf:"bytes,4,opt,name=tags,proto3" json:"tags,omitempty"`       // absent: as they are
+	Note          *string                `protobuf:"bytes,3,opt,name=note,proto3,oneof" json:"note,omitempty"`                         // absent: as it is
+	Tags          *Tags                  `protobuf:"bytes,4,opt,name=tags,proto3" json:"tags,omitempty"`                               // in place of all; absent: as they are
+	AddTags       []string               `protobuf:"bytes,5,rep,name=add_tags,json=addTags,proto3" json:"add_tags,omitempty"`          // to those that there are, or to tags
+	RemoveTags    []string               `protobuf:"bytes,6,rep,name=remove_tags,json=removeTags,proto3" json:"remove_tags,omitempty"` // from these
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2234,6 +2244,20 @@ func (x *AnnotateExperimentRequest) GetNote() string {
 func (x *AnnotateExperimentRequest) GetTags() *Tags {
 	if x != nil {
 		return x.Tags
+	}
+	return nil
+}
+
+func (x *AnnotateExperimentRequest) GetAddTags() []string {
+	if x != nil {
+		return x.AddTags
+	}
+	return nil
+}
+
+func (x *AnnotateExperimentRequest) GetRemoveTags() []string {
+	if x != nil {
+		return x.RemoveTags
 	}
 	return nil
 }
@@ -2931,6 +2955,8 @@ type AnnotateTrialRequest struct {
 	Trial         string                 `protobuf:"bytes,3,opt,name=trial,proto3" json:"trial,omitempty"`
 	Note          *string                `protobuf:"bytes,4,opt,name=note,proto3,oneof" json:"note,omitempty"`
 	Tags          *Tags                  `protobuf:"bytes,5,opt,name=tags,proto3" json:"tags,omitempty"`
+	AddTags       []string               `protobuf:"bytes,6,rep,name=add_tags,json=addTags,proto3" json:"add_tags,omitempty"`
+	RemoveTags    []string               `protobuf:"bytes,7,rep,name=remove_tags,json=removeTags,proto3" json:"remove_tags,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2996,6 +3022,20 @@ func (x *AnnotateTrialRequest) GetNote() string {
 func (x *AnnotateTrialRequest) GetTags() *Tags {
 	if x != nil {
 		return x.Tags
+	}
+	return nil
+}
+
+func (x *AnnotateTrialRequest) GetAddTags() []string {
+	if x != nil {
+		return x.AddTags
+	}
+	return nil
+}
+
+func (x *AnnotateTrialRequest) GetRemoveTags() []string {
+	if x != nil {
+		return x.RemoveTags
 	}
 	return nil
 }
@@ -4474,21 +4514,26 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x15StopExperimentRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
-	"\x05drain\x18\x03 \x01(\bR\x05drain\"u\n" +
+	"\x05drain\x18\x03 \x01(\bR\x05drain\"\x96\x01\n" +
 	"\x17ExtendExperimentRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12(\n" +
-	"\x06budget\x18\x03 \x01(\v2\x10.tuned.v1.BudgetR\x06budget\"]\n" +
+	"\x06budget\x18\x03 \x01(\v2\x10.tuned.v1.BudgetR\x06budget\x12\x1f\n" +
+	"\vmore_trials\x18\x04 \x01(\x05R\n" +
+	"moreTrials\"]\n" +
 	"\x17DeleteExperimentRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
 	"\x03uid\x18\x03 \x01(\tR\x03uid\"\x1a\n" +
-	"\x18DeleteExperimentResponse\"\x93\x01\n" +
+	"\x18DeleteExperimentResponse\"\xcf\x01\n" +
 	"\x19AnnotateExperimentRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x17\n" +
 	"\x04note\x18\x03 \x01(\tH\x00R\x04note\x88\x01\x01\x12\"\n" +
-	"\x04tags\x18\x04 \x01(\v2\x0e.tuned.v1.TagsR\x04tagsB\a\n" +
+	"\x04tags\x18\x04 \x01(\v2\x0e.tuned.v1.TagsR\x04tags\x12\x19\n" +
+	"\badd_tags\x18\x05 \x03(\tR\aaddTags\x12\x1f\n" +
+	"\vremove_tags\x18\x06 \x03(\tR\n" +
+	"removeTagsB\a\n" +
 	"\x05_note\"\x1a\n" +
 	"\x04Tags\x12\x12\n" +
 	"\x04tags\x18\x01 \x03(\tR\x04tags\"\xb1\x01\n" +
@@ -4551,7 +4596,7 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\n" +
 	"experiment\x18\x02 \x01(\tR\n" +
 	"experiment\x12\x14\n" +
-	"\x05trial\x18\x03 \x01(\tR\x05trial\"\xb0\x01\n" +
+	"\x05trial\x18\x03 \x01(\tR\x05trial\"\xec\x01\n" +
 	"\x14AnnotateTrialRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n" +
 	"\n" +
@@ -4559,7 +4604,10 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"experiment\x12\x14\n" +
 	"\x05trial\x18\x03 \x01(\tR\x05trial\x12\x17\n" +
 	"\x04note\x18\x04 \x01(\tH\x00R\x04note\x88\x01\x01\x12\"\n" +
-	"\x04tags\x18\x05 \x01(\v2\x0e.tuned.v1.TagsR\x04tagsB\a\n" +
+	"\x04tags\x18\x05 \x01(\v2\x0e.tuned.v1.TagsR\x04tags\x12\x19\n" +
+	"\badd_tags\x18\x06 \x03(\tR\aaddTags\x12\x1f\n" +
+	"\vremove_tags\x18\a \x03(\tR\n" +
+	"removeTagsB\a\n" +
 	"\x05_note\"\xa9\x01\n" +
 	"\x17ListMeasurementsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n" +
