@@ -19,6 +19,7 @@ type Trial struct {
 	Parent     uint64                 `json:"parent,omitempty"`    // number of the trial whose checkpoint it goes on from; 0: none
 	Algorithm  string                 `json:"algorithm,omitempty"` // that suggested it, where the experiment's chooses among others
 	Request    string                 `json:"request,omitempty"`   // of the client that asked for it; "" when the daemon runs it
+	Wanted     int                    `json:"wanted,omitempty"`    // trials that Request asked for, with this one; 0: not known
 
 	Origin   Origin `json:"origin,omitempty"`   // where the assignment comes from
 	GivenAs  string `json:"givenAs,omitempty"`  // request that enqueued or told it

@@ -13,7 +13,7 @@ import (
 )
 
 // Ask hands out up to count trials of an experiment that clients evaluate. The same non-empty
-// request gets the same trials again; ErrReused: it asked for more then. Fewer come when parallelTrialCount or the budget leaves no
+// request gets the same trials again; ErrReused: it asked for another number of them then, or was of another method. Fewer come when parallelTrialCount or the budget leaves no
 // room, or when the experiment is paused; done means that none will come any more. It takes as long
 // as the algorithm thinks. store.ErrInvalid: the daemon runs this experiment's trials itself, or count
 // is not positive.
@@ -46,12 +46,16 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 	if !d.e.External() {
 		return fmt.Errorf("experiment %s runs its trials itself, they cannot be asked for: %w", d.key, store.ErrInvalid)
 	}
+	j.wanted = count
 	if again := d.requested(j.request); len(again) > 0 && len(j.found) == 0 {
-		if len(again) > count {
-			return fmt.Errorf("request %q got %d trials, and asks for %d now: %w", j.request, len(again), count, ErrReused)
+		if then := again[0].Wanted; then != count && then > 0 || len(again) > count {
+			return fmt.Errorf("request %q asked for %d trials, and asks for %d now: %w", j.request, max(then, len(again)), count, ErrReused)
 		}
 		j.finish(again, nil)
 		return nil
+	}
+	if given, ok := d.given(j.request); ok {
+		return fmt.Errorf("request %q made trial %s, and asks for trials now: %w", j.request, given.Name, ErrReused)
 	}
 	if d.e.Status.Completed() || d.held || d.e.Control.Paused {
 		j.finish(nil, nil)
@@ -60,7 +64,7 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 	draft := d.newDraft()
 	n := draft.handWaiting(j, min(count-len(j.found), parallel(&d.e.Spec)-int(d.e.Status.TrialsRunning)))
 	n = min(n, room(d.e, len(d.trials), d.tally.Active()))
-	n -= draft.addFirstPoints(n, experiment.TrialRunning, j.request)
+	n -= draft.addFirstPoints(n, j)
 	d.judged = false
 	draft.refresh()
 	if err := draft.commit(ctx); err != nil {
@@ -85,7 +89,7 @@ func (d *draft) handWaiting(j *job, n int) int {
 	waiting := d.waitingTrials()
 	for _, number := range waiting[:max(0, min(n, len(waiting)))] {
 		d.alter(number, func(t *experiment.Trial) {
-			t.State, t.Started, t.Request = experiment.TrialRunning, d.now, j.request
+			t.State, t.Started, t.Request, t.Wanted = experiment.TrialRunning, d.now, j.request, j.wanted
 		})
 		d.handed[number] = d.Uptime()
 		j.found = append(j.found, *d.trials[number-1])
@@ -273,7 +277,11 @@ func (d *driver) takeOver(ctx context.Context, j *job, r Result) error {
 	if err != nil {
 		return fmt.Errorf("tell %s: %w: %w", d.key, err, store.ErrInvalid)
 	}
-	if again, ok := d.given(j.request); ok {
+	again, ok, err := d.givenAgain(j.request)
+	if err != nil {
+		return fmt.Errorf("tell %s: %w", d.key, err)
+	}
+	if ok {
 		stored, err := d.measurements(ctx, again.Number, again.Attempt)
 		if err != nil {
 			return err

@@ -51,7 +51,7 @@ func (d *draft) apply(ctx context.Context, a Actions) error {
 		}
 	}
 	if a.Ask > 0 {
-		if left := a.Ask - d.addFirstPoints(a.Ask, experiment.TrialPending, ""); left > 0 && !d.e.Status.Completed() {
+		if left := a.Ask - d.addFirstPoints(a.Ask, nil); left > 0 && !d.e.Status.Completed() {
 			if err := d.think(ctx, left, nil); err != nil {
 				d.fail("SuggestionFailed", err.Error())
 			}

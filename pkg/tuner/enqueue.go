@@ -42,7 +42,11 @@ func (d *driver) takeIn(ctx context.Context, j *job, a []experiment.Pair, note s
 	if err := remark.Check(); err != nil {
 		return fmt.Errorf("enqueue in %s: %w: %w", d.key, err, store.ErrInvalid)
 	}
-	if again, ok := d.given(j.request); ok {
+	again, ok, err := d.givenAgain(j.request)
+	if err != nil {
+		return fmt.Errorf("enqueue in %s: %w", d.key, err)
+	}
+	if ok {
 		if again.Origin != experiment.Enqueued || !equal(again.Assignment, a) {
 			return reused(j.request, &again)
 		}
@@ -85,6 +89,15 @@ func (d *driver) given(request string) (experiment.Trial, bool) {
 		}
 	}
 	return experiment.Trial{}, false
+}
+
+// givenAgain is given; ErrReused: the request asked for trials.
+func (d *driver) givenAgain(request string) (experiment.Trial, bool, error) {
+	if asked := d.requested(request); len(asked) > 0 {
+		return experiment.Trial{}, false, fmt.Errorf("request %q asked for trials, and got %s: %w", request, asked[0].Name, ErrReused)
+	}
+	again, ok := d.given(request)
+	return again, ok, nil
 }
 
 // reused says what a request did before that now wants something else.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
+	"github.com/tuned-hpo/tuned/pkg/store"
 	"github.com/tuned-hpo/tuned/pkg/store/storetest"
 )
 
@@ -55,6 +56,44 @@ func TestEnqueuedComesNext(t *testing.T) {
 	if s := r.load(key); s.Trials[1].Note.Text != "from the paper" {
 		t.Errorf("note: got %+v", s.Trials[1].Note)
 	}
+}
+
+// TestRequestsAreKnownAfterARestart: what a request asked for is stored with its trials, whether it got all of them or
+// not; of trials that were stored without it, how many they are counts.
+func TestRequestsAreKnownAfterARestart(t *testing.T) {
+	memory := storetest.NewMemory()
+	r, stop, ended := startRig(t, memory, builtin.Registry())
+	key := r.create(clientsOwn("e", 2, 9))
+	_, err := r.Enqueue(t.Context(), key, at("0.25"), "", "enqueued")
+	r.must(err)
+	trials, _, err := r.Ask(t.Context(), key, 3, "asked")
+	if err != nil || len(trials) != 2 {
+		t.Fatalf("got %d trials, %v; want 2, for no more may run", len(trials), err)
+	}
+	stop()
+	r.must(<-ended)
+	old := trials[1]
+	old.Request, old.Wanted = "old", 0 // as they were stored once
+	now, err := memory.Get(t.Context(), key)
+	r.must(err)
+	_, err = memory.Commit(t.Context(), key, store.Change{Revision: now.Revision, Update: []experiment.Trial{old}})
+	r.must(err)
+	r, stop, ended = startRig(t, memory, builtin.Registry())
+	defer func() { stop(); r.must(<-ended) }()
+	for _, tt := range []struct {
+		request string
+		count   int
+		want    int // trials; 0: refused
+	}{{"asked", 3, 1}, {"asked", 1, 0}, {"asked", 2, 0}, {"enqueued", 1, 0}, {"old", 1, 1}, {"old", 2, 1}} {
+		got, _, err := r.Ask(t.Context(), key, tt.count, tt.request)
+		if len(got) != tt.want || errors.Is(err, ErrReused) != (tt.want == 0) {
+			t.Errorf("%s for %d: got %d trials, %v; want %d", tt.request, tt.count, len(got), err, tt.want)
+		}
+	}
+	_, err = r.Enqueue(t.Context(), key, at("0.5"), "", "asked")
+	refused(t, "enqueue", err, ErrReused, "asked for trials")
+	_, err = r.Tell(t.Context(), key, Result{Assignments: at("0.5"), Request: "asked", Measurements: loss("0.25")})
+	refused(t, "tell", err, ErrReused, "asked for trials")
 }
 
 // TestEnqueuedStartsFirst: before trials that wait for a slot.

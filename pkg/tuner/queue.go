@@ -13,6 +13,7 @@ import (
 type job struct {
 	ctx     context.Context //nolint:containedctx // of the caller, who may give up while the job is queued
 	request string
+	wanted  int // trials, of an Ask
 	// run serves the job in the driver's goroutine. It calls finish, or has the algorithm asked, whose
 	// answer does.
 	run    func(j *job) error

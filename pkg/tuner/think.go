@@ -107,9 +107,9 @@ func (d *draft) conclude(th *thought) {
 		return
 	}
 	d.exhausted, d.waiting = exhausted, waiting && unchanged
-	state, request := experiment.TrialPending, ""
+	state, by := experiment.TrialPending, &job{}
 	if th.job != nil {
-		state, request = experiment.TrialRunning, th.job.request
+		state, by = experiment.TrialRunning, th.job
 		if th.job.ctx.Err() != nil {
 			return // nobody would evaluate them
 		}
@@ -120,7 +120,7 @@ func (d *draft) conclude(th *thought) {
 	for _, s := range th.out[:min(len(th.out), room(d.e, len(d.trials), d.tally.Active()))] {
 		d.choose(th.choice)
 		d.add(experiment.Trial{
-			Number: s.ID, State: state, Memo: s.Memo, Parent: s.Parent, Request: request, Algorithm: th.choice.Name,
+			Number: s.ID, State: state, Memo: s.Memo, Parent: s.Parent, Request: by.request, Wanted: by.wanted, Algorithm: th.choice.Name,
 			Assignment: th.of.problem.Space.Format(s.Point),
 		})
 	}
@@ -155,8 +155,12 @@ func (d *draft) add(t experiment.Trial) *experiment.Trial {
 }
 
 // addFirstPoints creates up to n trials of those of spec.tuned.firstPoints that were not created yet,
-// and returns how many.
-func (d *draft) addFirstPoints(n int, state experiment.TrialState, request string) (added int) {
+// and returns how many. They are for a job that asked; nil: for the driver itself.
+func (d *draft) addFirstPoints(n int, j *job) (added int) {
+	state, by := experiment.TrialPending, &job{}
+	if j != nil {
+		state, by = experiment.TrialRunning, j
+	}
 	points := d.e.Spec.FirstPoints()
 	for d.firsts < len(points) && added < n {
 		a, err := d.onGrid(points[d.firsts])
@@ -164,7 +168,7 @@ func (d *draft) addFirstPoints(n int, state experiment.TrialState, request strin
 			d.fail("FirstPointInvalid", err.Error())
 			return added
 		}
-		d.add(experiment.Trial{State: state, Request: request, Origin: experiment.FirstPoint, Assignment: a})
+		d.add(experiment.Trial{State: state, Request: by.request, Wanted: by.wanted, Origin: experiment.FirstPoint, Assignment: a})
 		d.firsts++
 		added++
 	}

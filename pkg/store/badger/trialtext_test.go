@@ -19,7 +19,7 @@ func fullTrial() experiment.Trial {
 	return experiment.Trial{
 		Number: 7, Name: "e-hv9zjll9", Attempt: 2,
 		Assignment: searchspace.Assignment{{Name: "lr", Value: "0.1"}, {Name: "layers", Value: "3"}},
-		Memo:       []byte{0, 255}, Parent: 3, Request: "r", Origin: experiment.Enqueued, GivenAs: "g", Stopping: true,
+		Memo:       []byte{0, 255}, Parent: 3, Algorithm: "gp", Request: "r", Wanted: 2, Origin: experiment.Enqueued, GivenAs: "g", Stopping: true,
 		Pruned: "median: 0.5 > 0.4", Results: 4, Lost: 1, State: experiment.TrialFailed, Reason: "ExitCode", Message: "exit code 1\n<käse>",
 		FinishNo: 6,
 		Observation: experiment.Observation{Metrics: []experiment.Metric{
