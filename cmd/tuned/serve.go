@@ -118,13 +118,13 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 		return err
 	}
 	err = a.serveUntil(ctx, d, &cfg, shown, manager)
-	d.log.Info().Msg("daemon ends")
 	told := manager.tell("STOPPING=1")
 	hurry, cancel := unlessHurried(ctx, second)
 	defer cancel()
 	if err == nil {
 		d.linger(hurry, time.Duration(cfg.ShutdownDelay))
 	}
+	d.log.Info().Msg("daemon ends")
 	return errors.Join(err, told, d.close(hurry))
 }
 

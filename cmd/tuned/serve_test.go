@@ -279,6 +279,10 @@ func TestServeLingers(t *testing.T) {
 		}
 	}
 	call(t, dir, exitOK, "submit", "work.yaml", "--data-dir", "d")
+	log, err := os.ReadFile(filepath.Join(dir, "d", "tuned.log"))
+	if err != nil || strings.Contains(string(log), "daemon ends") {
+		t.Errorf("the log says that the daemon ends while it serves (%v):\n%s", err, log)
+	}
 	s.exits(exitOK, syscall.SIGTERM)
 	call(t, dir, exitOK, "get", "work", "--data-dir", "d")
 }
