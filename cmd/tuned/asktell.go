@@ -164,7 +164,7 @@ names parameters that were evaluated unasked: they make a trial of their own.`,
 func (f *tellFlags) tell(failed bool, args []string) (request *tunedv1.TellRequest, values []string, err error) {
 	key := f.key(args[0])
 	request = &tunedv1.TellRequest{
-		Namespace: key.Namespace, Experiment: key.Name, Failed: failed, Message: f.failed, RequestId: f.request,
+		Namespace: key.Namespace, Experiment: key.Name, Failed: failed, Message: strings.ToValidUTF8(f.failed, "\uFFFD"), RequestId: f.request,
 	}
 	values = args[1:]
 	if len(f.parameters) == 0 {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -295,7 +296,7 @@ func (bearer) RequireTransportSecurity() bool { return false }
 
 // connect makes a connection that is used at the first call.
 func connect(target string, words refused, options ...grpc.DialOption) (*client, error) {
-	options = append(append(options, words.options()...), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
+	options = append(slices.Concat(options, words.options(), textAlone()), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30)))
 	conn, err := grpc.NewClient(target, options...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", target, err)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
@@ -54,11 +55,8 @@ func readCSV(r io.Reader, o *Options) (*Study, error) {
 		s.Experiment.Spec = *spec
 		s.Trials = c.trials(spec)
 	}
-	if len(c.faults) > 0 {
-		for i := range c.faults {
-			c.faults[i].File = o.File
-		}
-		return nil, limited(c.faults)
+	if err := c.refusal(); err != nil {
+		return nil, err
 	}
 	if c.Spec == nil {
 		s.Notes = guesses(s.Experiment.Spec.Parameters)
@@ -95,6 +93,9 @@ func (c *table) read(r io.Reader) error {
 	} else if err != nil {
 		return err
 	}
+	if !c.text(reader, c.header) {
+		return c.refusal()
+	}
 	for {
 		row, err := reader.Read()
 		if errors.Is(err, io.EOF) {
@@ -108,11 +109,42 @@ func (c *table) read(r io.Reader) error {
 			c.faults = append(c.faults, experiment.Fault{Line: line, Column: 1, Detail: fmt.Sprintf("want %d cells, got %d", len(c.header), len(row))})
 			continue
 		}
+		if !c.text(reader, row) {
+			continue
+		}
 		for k := range row {
 			row[k] = plain(row[k])
 		}
 		c.rows, c.lines = append(c.rows, row), append(c.lines, line)
 	}
+}
+
+// text reports whether the row that was read last is text, and says of its first cell that is not where it is.
+func (c *table) text(in *csv.Reader, row []string) bool {
+	k := slices.IndexFunc(row, func(cell string) bool { return !utf8.ValidString(cell) })
+	if k < 0 {
+		return true
+	}
+	rest := row[k]
+	for r, size := utf8.DecodeRuneInString(rest); r != utf8.RuneError || size > 1; r, size = utf8.DecodeRuneInString(rest) {
+		rest = rest[size:]
+	}
+	line, _ := in.FieldPos(k)
+	c.faults = append(c.faults, experiment.Fault{
+		Type: experiment.Invalid, Line: line, Column: k + 1, Detail: fmt.Sprintf("byte 0x%02x is no UTF-8 text; save the file as UTF-8", rest[0]),
+	})
+	return false
+}
+
+// refusal are the faults that were found; nil for none.
+func (c *table) refusal() error {
+	if len(c.faults) == 0 {
+		return nil
+	}
+	for i := range c.faults {
+		c.faults[i].File = c.File
+	}
+	return limited(c.faults)
 }
 
 // commaNumber is a number with a comma before its decimals.
