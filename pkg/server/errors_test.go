@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 	"github.com/tuned-hpo/tuned/pkg/server"
@@ -46,5 +47,17 @@ func TestEveryMethodHasARule(t *testing.T) {
 	}
 	if n != server.Rules() {
 		t.Errorf("%d rules for %d methods", server.Rules(), n)
+	}
+}
+
+// TestNoMethod: a call of a method that there is not is answered with a reason, as all others.
+func TestNoMethod(t *testing.T) {
+	r := newRigOf(t, nil)
+	conn := dial(t, "unix:"+r.socket)
+	for _, method := range []string{"/tuned.v1.TuningService/Nope", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/x/y"} {
+		err := conn.Invoke(t.Context(), method, &tunedv1.GetVersionRequest{}, &tunedv1.GetVersionResponse{})
+		if reasonOf(err) != "METHOD_NOT_ALLOWED" || status.Code(err) != codes.Unimplemented {
+			t.Errorf("%s: got %v, %q", method, err, reasonOf(err))
+		}
 	}
 }

@@ -32,9 +32,16 @@ func (s *Server) newGRPC() *grpc.Server {
 		}),
 		grpc.ForceServerCodecV2(bounding{encoding.GetCodecV2(proto.Name)}),
 		grpc.InTapHandle(s.tap),
+		grpc.UnknownServiceHandler(noMethod),
 		grpc.ChainUnaryInterceptor(s.unary),
 		grpc.ChainStreamInterceptor(s.stream),
 	)
+}
+
+// noMethod answers a call of a method that there is not.
+func noMethod(_ any, stream grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(stream)
+	return fail(reasonMethod, "no method %s", method)
 }
 
 // Serve serves gRPC and HTTP on a listener until Shutdown. Peers of a Unix socket that run as the

@@ -24,6 +24,9 @@ func (s *Server) unary(ctx context.Context, request any, info *grpc.UnaryServerI
 // stream is passed by each stream, over gRPC and over HTTP.
 func (s *Server) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) (err error) {
 	defer s.recovered(info.FullMethod, &err)
+	if _, ruled := rules[info.FullMethod]; !ruled {
+		return noMethod(srv, stream)
+	}
 	if !info.IsClientStream {
 		s.calls.begin()
 		defer s.calls.end()
