@@ -86,6 +86,7 @@ func (c *config) inForce() config {
 		out.Images[image] = shown
 	}
 	out.Webhooks.Hooks = experiment.MaskWebhooks(c.Webhooks.Hooks)
+	out.Webhooks.Source = experiment.MaskURL(c.Webhooks.Source)
 	out.Traces.Endpoint = experiment.MaskURL(c.Traces.Endpoint)
 	return out
 }

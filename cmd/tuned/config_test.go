@@ -163,8 +163,9 @@ func TestFlagHasNoPlaceInTheConfigFile(t *testing.T) {
 
 // TestConfigIsShownWithoutSecrets: the daemon writes its settings to its log.
 func TestConfigIsShownWithoutSecrets(t *testing.T) {
-	c := config{DataDir: "d", Images: map[string]commandLine{"i": "x --api-key=CANARY --password CANARY -n 1"}}
+	c := config{DataDir: "d", Images: map[string]commandLine{"i": "x --api-key=CANARY --password CANARY --pass CANARY -n 1"}}
 	c.Webhooks.Hooks = []experiment.Webhook{{URL: "https://u:CANARY@h/p?token=CANARY"}}
+	c.Webhooks.Source = "https://u:CANARY@h/p"
 	c.Traces.Endpoint = "http://localhost:4318/v1/traces?key=CANARY"
 	text, err := json.Marshal(c.inForce())
 	if err != nil {

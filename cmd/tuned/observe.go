@@ -70,7 +70,7 @@ func (d *daemon) openSender(c *config, st *badger.Store) (*webhook.Sender, error
 	}
 	return webhook.New(webhook.Config{
 		Store: st, Dir: filepath.Join(string(d.dir), "webhooks"), Now: time.Now, Log: d.log,
-		Hooks: c.Webhooks.Hooks, Secrets: secrets, Getenv: d.getenv, Allow: c.Webhooks.Allow, Source: c.Webhooks.Source,
+		Hooks: c.Webhooks.Hooks, Secrets: secrets, Getenv: d.getenv, Allow: c.Webhooks.Allow, Source: experiment.MaskURL(c.Webhooks.Source),
 		Delivered: func(outcome string) { d.observers.metrics.Delivered(outcome) },
 		Record: func(ctx context.Context, key experiment.Key, reason, message string, warning bool) error {
 			return d.tuner.Record(ctx, key, reason, message, warning)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/url"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func (m *masker) tree(v any) any {
 		for key, x := range v {
 			text, ok := x.(string)
 			switch {
-			case ok && text != "" && (key == "value" && secretName.MatchString(name) || secretField(key)):
+			case ok && text != "" && (key == "value" && secretName(name) || secretName(key)):
 				out[key] = m.mask(text)
 			default:
 				out[key] = m.tree(x)
@@ -115,22 +116,19 @@ func MaskWords(words []string) []string { return new(masker).words(words) }
 
 func (m *masker) words(words []string) []string {
 	out := slices.Clone(words)
+	program := ""
 	for i, word := range words {
-		if i > 0 && flagName.MatchString(words[i-1]) && secretName.MatchString(words[i-1]) && !anotherFlag.MatchString(word) && !harmless(word) {
+		shown, login := m.login(program, words, i)
+		switch {
+		case login:
+			out[i] = shown
+		case i > 0 && flagName.MatchString(words[i-1]) && secretName(words[i-1]) && !anotherFlag.MatchString(word) && !harmless(word):
 			out[i] = m.mask(word)
-			continue
+		default:
+			out[i] = m.text(word)
 		}
-		out[i] = m.text(word)
-	}
-	return out
-}
-
-// EnvSecrets returns the values of an environment, NAME=VALUE, whose names look like those of secrets.
-func EnvSecrets(env []string) []string {
-	var out []string
-	for _, variable := range env {
-		if name, value, _ := strings.Cut(variable, "="); secretName.MatchString(name) && value != "" {
-			out = append(out, value)
+		if name := path.Base(word); loginProgram.MatchString(name) {
+			program = name
 		}
 	}
 	return out
@@ -215,7 +213,7 @@ func (m *masker) annotations(a map[string]string) map[string]string {
 	out := maps.Clone(a)
 	for name, text := range a {
 		if name != lastApplied {
-			if secretName.MatchString(name) && text != "" {
+			if secretName(name) && text != "" {
 				out[name] = m.mask(text)
 			}
 			continue

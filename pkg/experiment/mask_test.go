@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,9 +15,17 @@ func TestMaskedWords(t *testing.T) {
 		"--auth-token=${trialParameters.t}":                           "--auth-token=${trialParameters.t}",
 		"PASSWORD=$PASSWORD run":                                      "PASSWORD=$PASSWORD run",
 		"--max-tokens=7 TOKENIZERS_PARALLELISM=1":                     "--max-tokens=7 TOKENIZERS_PARALLELISM=1",
+		"x --pass abc; SMTP_PASS=abc x":                               "x --pass (masked); SMTP_PASS=(masked) x",
+		"curl -sSu me:abc http://h -u $U:$P --user='me:abc'":          "curl -sSu (masked) http://h -u $U:$P --user=(masked)",
+		"curl http://h/a:b -ume:abc; id -u; docker run -u 10:20":      "curl http://h/a:b -u(masked); id -u; docker run -u 10:20",
+		"mysql -u root -pabc d -p; mkdir -pm 7 -p d; mysql -p$DB":     "mysql -u root -p(masked) d -p; mkdir -pm 7 -p d; mysql -p$DB",
+		"sshpass -p abc ssh -p 22 h | redis-cli -p 6379 -a 'abc'":     "sshpass -p (masked) ssh -p 22 h | redis-cli -p 6379 -a (masked)",
+		"curl -H 'Cookie: sid=abc; t=abc' -b x h":                     "curl -H 'Cookie: (masked)' -b x h",
+		"Set-Cookie: sid=abc; Path=/":                                 "Set-Cookie: (masked)",
+		"--use-auth true --pad-token <pad> --sort-key loss --pass no": "--use-auth true --pad-token <pad> --sort-key loss --pass no",
 		"author=me authority=x":                                       "author=me authority=x",
 		"SESSIONTOKEN=x":                                              "SESSIONTOKEN=(masked)",
-		"pwd=x PWD=y mypwd=z":                                         "pwd=(masked) PWD=(masked) mypwd=z",
+		"pwd=x PWD=y mypwd=z":                                         "pwd=(masked) PWD=y mypwd=z",
 		"a=1 AWS_SECRET_ACCESS_KEY=q":                                 "a=1 AWS_SECRET_ACCESS_KEY=(masked)",
 		"":                                                            "",
 		"GITHUB_PAT=x TOKEN1=y SSH_KEY=z PATH=/b":                     "GITHUB_PAT=(masked) TOKEN1=(masked) SSH_KEY=(masked) PATH=/b",
@@ -59,6 +68,12 @@ func TestMaskedFlagsOfTwoWords(t *testing.T) {
 		"x --api-key --lr 1":                 "x --api-key --lr 1",
 		"x --api-key -abc $abc":              "x --api-key (masked) $abc",
 		"x --token $abc --token $ABC":        "x --token (masked) --token $ABC",
+		"curl -u me:abc h -sume:abc":         "curl -u (masked) h -su(masked)",
+		"curl --user=me:abc -u me:$PASS -o":  "curl --user=(masked) -u me:$PASS -o",
+		"/bin/mysql -uroot -pabc -P 3 -p d":  "/bin/mysql -uroot -p(masked) -P 3 -p d",
+		"redis-cli -p 6379 -a abc":           "redis-cli -p 6379 -a (masked)",
+		"sshpass -p abc cp -p x":             "sshpass -p (masked) cp -p x",
+		"cp -pr a b -u c:d":                  "cp -pr a b -u c:d",
 		"x --password --":                    "x --password (masked)",
 		"x --token ${trialParameters.t}":     "x --token ${trialParameters.t}",
 		"x --lr 1 --password abc --secret d": "x --lr 1 --password (masked) --secret (masked)",
@@ -193,6 +208,18 @@ func TestRedact(t *testing.T) {
 	}
 	if got := (Redactor{}).Redact("abc"); got != "abc" {
 		t.Errorf("without secrets: got %q", got)
+	}
+}
+
+// TestPathsAreNoSecrets: else a traceback would not say which file it is about.
+func TestPathsAreNoSecrets(t *testing.T) {
+	dir := t.TempDir()
+	got := EnvSecrets([]string{"PWD=/work", "OLDPWD=/work", "APP_CREDENTIALS=" + dir, "DB_PWD=abc", "DB_PASS=/no/such/path", "USE_AUTH=true", "JWT="})
+	if want := []string{"abc", "/no/such/path"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := NewRedactor([]string{dir, "abcdefgh", "sign"}).Redact("File " + dir + "/tr.py xabcdefgh signs sign"); got != "File "+dir+"/tr.py x(masked) signs (masked)" {
+		t.Errorf("got %q", got)
 	}
 }
 

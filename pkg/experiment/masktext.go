@@ -2,21 +2,8 @@ package experiment
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
-
-// secretName matches the names of variables and flags that hold secrets, but not MAX_TOKENS.
-var secretName = regexp.MustCompile(`(?i)secret|passw|passphrase|credential|` +
-	`(api|access|private|ssh|deploy|signing|encryption|account|auth)[_-]?key|token\d*$|(^|[_-])(token|auth|pat|pwd?)\d*([_-]|$)`)
-
-// referring matches names of fields that only say where a secret is.
-var referring = regexp.MustCompile(`(?i)(name|namespace|ref|path|file|dir|class|policy|type)$`)
-
-// secretField reports whether a field of an object holds a secret as text.
-func secretField(name string) bool {
-	return secretName.MatchString(name) && !referring.MatchString(name)
-}
 
 const (
 	before = `(^|[\s;&|?#,{("'])`                         // a name in a command, in a query or in JSON
@@ -29,6 +16,7 @@ var (
 	colon    = regexp.MustCompile(before + `([A-Za-z_][A-Za-z0-9_-]*)(["']\s*:\s*|:\s+)` + value) // NAME: VALUE and "NAME": VALUE
 	login    = regexp.MustCompile(`(?i)(authorization["']?\s*[:=]\s*["']?(?:(?:bearer|basic|token)\s+)?)()()([^\s"']+)`)
 	userInfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)()()([^\s/"']+)@`) // USER:PASSWORD@ and TOKEN@ of a URL
+	cookies  = regexp.MustCompile(`(?i)((?:^|[\s"'{,(])(?:set-)?cookie["']?\s*:\s*["']?)()()([^"'\n]+)`)
 
 	flagName    = regexp.MustCompile(`^--?[A-Za-z_][A-Za-z0-9_-]*$`)
 	anotherFlag = regexp.MustCompile(`^(--?[a-z]|--[a-z][a-z_-]*\d?(=.*)?)$`)
@@ -50,10 +38,11 @@ var (
 // text masks the values of variables, flags and headers in a text, who logs in by its URLs, and what looks like
 // a secret.
 func (m *masker) text(text string) string {
+	text = m.replace(m.replace(m.programs(text), cookies, always), login, always)
 	for _, form := range []*regexp.Regexp{setting, twoWords, colon} {
-		text = m.replace(text, form, func(name string) bool { return secretName.MatchString(strings.TrimLeft(name, "-")) })
+		text = m.replace(text, form, secretName)
 	}
-	return m.shaped(m.replace(m.replace(text, query, always), login, always))
+	return m.shaped(m.replace(text, query, always))
 }
 
 func always(string) bool { return true }
@@ -92,10 +81,13 @@ func (m *masker) replace(text string, form *regexp.Regexp, secret func(name stri
 	}
 }
 
-// harmless reports whether a value says where a secret is, or is masked already.
+// harmless reports whether a value says where a secret is, is masked already, or only says yes or no.
 func harmless(value string) bool {
-	return value == "" || strings.Contains(value, Mask) || reference.MatchString(value)
+	return value == "" || strings.Contains(value, strings.TrimSuffix(Mask, ")")) || reference.MatchString(value) || plainWords[strings.ToLower(value)]
 }
+
+// plainWords are values that are no secrets, whatever their name.
+var plainWords = words("auto basic bearer default false no none null off on true yes")
 
 // user takes in who logs in by a URL.
 func (m *masker) user(info string) {
@@ -110,31 +102,3 @@ func (m *masker) user(info string) {
 
 // longToken is from which length on the name of a user is taken for a token, in bytes.
 const longToken = 16
-
-// shortestSecret is how long what is masked must be to be looked for elsewhere, in bytes: shorter ones are in
-// many words.
-const shortestSecret = 4
-
-// Redactor takes secrets out of texts about trials, such as what they printed.
-type Redactor struct{ secrets *strings.Replacer }
-
-// NewRedactor returns a redactor of secrets.
-func NewRedactor(secrets []string) Redactor {
-	secrets = slices.Clone(secrets)
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // the longest first, so that no part is left
-	var pairs []string
-	for _, s := range slices.Compact(secrets) {
-		if len(s) >= shortestSecret && s != Mask {
-			pairs = append(pairs, s, Mask)
-		}
-	}
-	return Redactor{strings.NewReplacer(pairs...)}
-}
-
-// Redact returns a text without the secrets, and without what looks like one.
-func (r Redactor) Redact(text string) string {
-	if r.secrets != nil {
-		text = r.secrets.Replace(text)
-	}
-	return new(masker).shaped(text)
-}

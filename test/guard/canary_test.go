@@ -24,7 +24,32 @@ var canaries = map[string]string{
 	"daemon's environment": "canary-environ-1a2b", "variable": "-canary-variable-1a2b", "flag": "$canary-flag-1a2b", "URL's user": "canary-user-1a2b",
 	"URL's query": "canary-query-1a2b", "header": "canary-header-1a2b", "image's command": "canary-image-1a2b", "annotation": "canary-annotation-1a2b",
 	"webhook's path": "canary-path-1a2b", "webhook's query": "canary-sig-1a2b", "webhook's key": "canary-key-1a2b", "webhook of the config": "canary-hooks-1a2b",
-	"traces' query": "canary-traces-1a2b", "wrong token": "canary-wrong-1a2b",
+	"traces' query": "canary-traces-1a2b", "wrong token": "canary-wrong-1a2b", "source of webhooks": "canary-source-1a2b",
+	"login of curl": "canary-curl-1a2b", "password of mysql": "canary-mysql-1a2b", "cookie": "canary-cookie-1a2b", "flag pass": "canary-pass-1a2b",
+	"variable in a script": "canary-script-1a2b", "pass of an image": "canary-imagepass-1a2b",
+}
+
+// secretVariables are names of variables as services and programs have them.
+var secretVariables = strings.Fields(`DB_PASS REDIS_PASS SMTP_PASS MYSQL_PWD PGPASSWORD WANDB_KEY WANDB_API_KEY MASTER_KEY LICENSE_KEY JWT SESSION_COOKIE
+	CREDS AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN COMET_API_KEY NEPTUNE_API_TOKEN OPENAI_KEY AZURE_STORAGE_KEY GH_PAT VAULT_TOKEN NPM_AUTH DJANGO_SECRET_KEY
+	SIGNING_KEY ENCRYPTION_KEY WIFI_PSK CLIENT_SECRET SSH_PASSPHRASE STRIPE_KEY API_KEYS KEYPASS DBPASS REGISTRY_AUTH`)
+
+func init() {
+	for _, name := range secretVariables {
+		canaries["variable "+name] = canaryOf(name)
+		printed = append(printed, "variable "+name)
+	}
+}
+
+func canaryOf(variable string) string { return "canary-" + variable + "-1a2b" }
+
+// variables are the secret ones, as the template of a trial has them.
+func variables() string {
+	var out strings.Builder
+	for _, name := range secretVariables {
+		fmt.Fprintf(&out, "              - {name: %s, value: %s}\n", name, canaryOf(name))
+	}
+	return out.String()
 }
 
 // printed are those that a trial prints.
@@ -113,15 +138,17 @@ spec:
             containers:
             - name: main
               image: train
-              command: [sh, -c, 'echo "loss=${trialParameters.lr}"; echo "$HF_TOKEN $DB_PASSWORD $TUNED_TOKEN"; echo "$@"; exit %[2]d', x,
-                --api-key, $canary-flag-1a2b, "https://canary-user-1a2b@h/r", "https://h/b?sig=canary-query-1a2b", "Authorization: Bearer canary-header-1a2b"]
+              command: [sh, -c, 'echo "loss=${trialParameters.lr}"; echo "$HF_TOKEN $DB_PASSWORD $TUNED_TOKEN"; env; echo "$@"; exit %[2]d', x,
+                --api-key, $canary-flag-1a2b, "https://canary-user-1a2b@h/r", "https://h/b?sig=canary-query-1a2b", "Authorization: Bearer canary-header-1a2b",
+                --pass, canary-pass-1a2b, "curl -u me:canary-curl-1a2b h", "mysql -pcanary-mysql-1a2b", "Cookie: a=b; sid=canary-cookie-1a2b", "SMTP_PASS=canary-script-1a2b x"]
               env:
               - {name: DB_PASSWORD, value: "-canary-variable-1a2b"}
-`
+%[4]s`
 
 const settings = `logLevel: debug
-images: {other: "sh -c true --password=canary-image-1a2b"}
+images: {other: "sh -c true --password=canary-image-1a2b", pass: "x --pass canary-imagepass-1a2b"}
 webhooks:
+  source: "https://me:canary-source-1a2b@h/x"
   hooks: [{url: "%[1]s/all?token=canary-hooks-1a2b", secretEnv: TUNED_WEBHOOK_KEY}]
   allow: [127.0.0.1]
 traces: {endpoint: "%[1]s/traces?token=canary-traces-1a2b"}
@@ -142,7 +169,7 @@ func TestCanaries(t *testing.T) {
 	k.token = d.Token
 	for name, code := range map[string]int{"failing": 3, "fine": 0} {
 		file := filepath.Join(dir, name+".yaml")
-		write(t, file, fmt.Sprintf(secretive, name, code, url))
+		write(t, file, fmt.Sprintf(secretive, name, code, url, variables()))
 		for _, command := range []string{"validate", "explain"} {
 			k.look("tuned "+command, d.run(0, command, file))
 		}
@@ -174,7 +201,7 @@ func (k *keeper) refused(d *daemon, dir string) {
 		"no URL":          strings.Replace(secretive, "%[3]s/hook/", "ftp://canary-user-1a2b@h/", 1),
 		"another one":     strings.Replace(secretive, "canary-flag-1a2b", "canary-flag-1a2bc", 1),
 	} {
-		write(k.t, file, fmt.Sprintf(text, "fine", 0, "http://h"))
+		write(k.t, file, fmt.Sprintf(text, "fine", 0, "http://h", variables()))
 		k.look("tuned submit, "+what, d.run(-1, "submit", file))
 	}
 	for _, image := range []string{"i", "i=a 'canary-image-1a2b"} {

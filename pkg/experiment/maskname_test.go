@@ -1,0 +1,30 @@
+package experiment
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestSecretNames has names as programs and services use them.
+func TestSecretNames(t *testing.T) {
+	const secret = `DB_PASS DB_PWD DBPASS REDIS_PASS SMTP_PASS MYSQL_PWD PGPASSWORD RABBITMQ_DEFAULT_PASS KEYPASS PASS WANDB_KEY WANDB_API_KEY MASTER_KEY
+		LICENSE_KEY LICENSEKEY STRIPE_KEY COMET_API_KEY NEPTUNE_API_TOKEN APIKEY API_KEYS OPENAI_KEY AZURE_STORAGE_KEY KEY JWT JWT_SECRET SESSION_COOKIE COOKIE
+		SESSION_ID CREDS AWS_CREDS GOOGLE_CREDENTIALS AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID AWS_SESSION_TOKEN HF_TOKEN HUGGINGFACEHUB_API_TOKEN GH_PAT TOKEN1
+		TOKEN_2 SESSIONTOKEN VAULT_TOKEN NPM_AUTH HTTP_AUTH AUTHORIZATION DJANGO_SECRET_KEY SIGNING_KEY ENCRYPTION_KEY PRIVATE_KEY_PEM WIFI_PSK
+		BASIC_AUTH_HEADER AZURE_STORAGE_CONNECTION_STRING SSH_PASSPHRASE KEY_PASSPHRASE PASSCODE OTP CLIENT_SECRET apiKey dbPass HFToken accessKeyId
+		MyAPIKey X-Api-Key --pass --db-pass --license-key --pwd pw private_key_id smtpPassword auth`
+	const none = `KEYBOARD PASSES PASS_RATE MONKEY HOTKEY TOKENIZER_PATH TOKENIZERS_PARALLELISM NUM_TOKENS MAX_TOKENS MAX_TOKEN PWD OLDPWD COMPASS BYPASS KEYS AUTHOR
+		AUTHORITY PATIENCE PATH PATTERN TOKEN_LIMIT TOKEN_PATH PASSWORD_FILE TOKEN_FILE secretName secretname tokenPath serviceAccountName key topologyKey
+		PUBLIC_KEY sort_key --metric-key --cache-key --pad-token --eos-token --num-pass FORWARD_PASS COOKIECUTTER AUTH_METHOD AUTH_URL SEED KEYED
+		ACCELERATOR CREDIT JWTS_SEEN PIN_MEMORY SESSION SALTED monkeyPatch LR GREETING BATCH_SIZE KEYWORDS SIGNAL _ - 7`
+	for text, want := range map[string]bool{secret: true, none: false, "": false} {
+		for name := range strings.FieldsSeq(text) {
+			if got := secretName(name); got != want {
+				t.Errorf("%s: secret: %v, want %v", name, got, want)
+			}
+		}
+	}
+	if secretName("") {
+		t.Error("no name is that of a secret")
+	}
+}
