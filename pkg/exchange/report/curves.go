@@ -55,7 +55,9 @@ func (r *report) curves() {
 		return
 	}
 	p := newPlot(880, 300)
-	x, y := scale{low: low, high: high, from: p.Left, to: p.Right}, newScale(values, p.Bottom-8, p.Top)
+	y := newScale(values, p.Bottom-8, p.Top)
+	p.room(y.ticks(5), nil)
+	x := scale{low: low, high: high, from: p.Left, to: p.Right}
 	p.Label = o.ObjectiveMetricName + " of each trial by step"
 	p.X, p.Y = axis{"step", whole(x, int(p.Width)/100)}, axis{o.ObjectiveMetricName, y.ticks(5)}
 	if o.Goal != nil && *o.Goal >= y.low && *o.Goal <= y.high {

@@ -44,6 +44,7 @@ func (r *report) course(p *plot) *plot {
 		values = append(values, *o.Goal)
 	}
 	y := newScale(values, p.Bottom-8, p.Top)
+	p.room(y.ticks(5), nil)
 	x := scale{low: 0.5, high: float64(len(r.Trials)) + 0.5, from: p.Left, to: p.Right}
 	p.Label = fmt.Sprintf("%s of each trial, and the best so far", o.ObjectiveMetricName)
 	p.X, p.Y = axis{"trial", whole(x, int(p.Width)/100)}, axis{o.ObjectiveMetricName, y.ticks(5)}
@@ -108,7 +109,7 @@ func (r *report) points(x, y scale) (c points) {
 func whole(x scale, n int) (out []tick) {
 	for _, t := range x.round(n) {
 		if t == math.Trunc(t) && t > 0 {
-			out = append(out, tick{length(x.at(t)), fmt.Sprintf("%.0f", t)})
+			out = append(out, tick{At: length(x.at(t)), Text: fmt.Sprintf("%.0f", t)})
 		}
 	}
 	return out
@@ -190,9 +191,11 @@ func (r *report) plottable(objectives []experiment.FurtherObjective) bool {
 func (r *report) frontPlot(objectives []experiment.FurtherObjective, numbers []uint64) *plot {
 	p := newPlot(460, 320)
 	a, b := objectives[0].MetricName, objectives[1].MetricName
-	x, y := newScale(r.values(a), p.Left, p.Right), newScale(r.values(b), p.Bottom, p.Top)
+	y := newScale(r.values(b), p.Bottom, p.Top)
+	p.room(y.ticks(5), newScale(r.values(a), p.Left, p.Right).ticks(5))
+	x := newScale(r.values(a), p.Left, p.Right)
 	p.Label = fmt.Sprintf("%s and %s of all trials, the Pareto front marked", a, b)
-	p.X, p.Y = axis{a + " (" + objectives[0].Type + ")", x.ticks(5)}, axis{b + " (" + objectives[1].Type + ")", y.ticks(5)}
+	p.X, p.Y = axis{a + " (" + objectives[0].Type + ")", spaced(x.ticks(5))}, axis{b + " (" + objectives[1].Type + ")", y.ticks(5)}
 	var others, broken, on [][2]float64
 	for i := range r.Trials {
 		t := &r.Trials[i]

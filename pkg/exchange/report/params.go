@@ -121,8 +121,13 @@ func (r *report) scatter(param *searchspace.Parameter, metric string, slice []tu
 	for _, s := range slice {
 		values = append(values, float64(s.Mean))
 	}
-	y := newScale(values, p.Bottom-4, p.Top)
 	x := newDial(param, p.Left, p.Right)
+	p.room(newScale(values, p.Bottom, p.Top).ticks(4), x.numbers())
+	x = newDial(param, p.Left, p.Right)
+	if x.crowded() {
+		p.Bottom -= 44 // for labels aslant
+	}
+	y := newScale(values, p.Bottom-4, p.Top)
 	p.Label = fmt.Sprintf("%s by %s", metric, param.Name)
 	p.X, p.Y = axis{"", x.ticks()}, axis{metric, y.ticks(4)}
 	var kept, broken, best [][2]float64
@@ -219,19 +224,38 @@ func (d *dial) jitter(number uint64) float64 {
 	return (share - 0.5) * min(24, 0.5*(d.to-d.from)/float64(len(d.labels)))
 }
 
+// longest is of how many letters a label is shown at most.
+const longest = 12
+
+// crowded reports whether labels below an area have no room beside each other.
+func (d *dial) crowded() bool {
+	return d.from < d.to && 7*float64(min(longestLabel(d.labels), longest)+1)*float64(len(d.labels)) > d.to-d.from
+}
+
+// numbers are the ticks of numbers; nil of labels.
+func (d *dial) numbers() []tick {
+	if d.labels != nil {
+		return nil
+	}
+	return d.ticks()
+}
+
 // ticks returns round values, or the labels as far as there is room.
 func (d *dial) ticks() []tick {
 	if d.labels == nil {
+		if d.from < d.to {
+			return spaced(d.scale.ticks(4))
+		}
 		return d.scale.ticks(4)
 	}
 	var out []tick
-	each := 16. // of a line
-	if d.from < d.to {
-		each = 7 * float64(min(longestLabel(d.labels), 12)+1) // of that many letters
+	turned, each := d.crowded(), 1.
+	if turned || d.from > d.to {
+		each = 14 // of a line
 	}
 	every := max(1, int(math.Ceil(each*float64(len(d.labels))/math.Abs(d.to-d.from))))
 	for k := 0; k < len(d.labels); k += every {
-		out = append(out, tick{length(d.scale.at(float64(k))), cut(d.labels[k], 12)})
+		out = append(out, tick{length(d.scale.at(float64(k))), cut(d.labels[k], longest), turned})
 	}
 	return out
 }
@@ -279,7 +303,7 @@ func (r *report) parallel() {
 		return
 	}
 	p := newPlot(max(480, 110*float64(len(params)+1)), 300)
-	p.Left, p.Right, p.Top = 50, p.Width-60, 34
+	p.Left, p.Right, p.Top = 50, p.Width-max(60, float64(widest(r.resultScale(p, shown).ticks(5)))*glyph+10), 34
 	p.Label = "a line per trial through its parameters and " + o.ObjectiveMetricName
 	columns := r.parallelColumns(p, params, shown)
 	groups := make([]strings.Builder, shades)
@@ -327,13 +351,18 @@ func (r *report) parallelColumns(p *plot, params []searchspace.Parameter, shown 
 		}})
 	}
 	metric := r.spec.Objective.ObjectiveMetricName
-	var values []float64
-	for _, t := range shown {
-		values = append(values, r.value(t, metric))
-	}
-	y := newScale(values, p.Bottom, p.Top)
+	y := r.resultScale(p, shown)
 	draw(p.Right, metric, y.ticks(5))
 	return append(out, upright{p.Right, func(t *experiment.Trial) (float64, bool) { return y.at(r.value(t, metric)), true }})
+}
+
+// resultScale is that of the objective, upright.
+func (r *report) resultScale(p *plot, shown []*experiment.Trial) scale {
+	var values []float64
+	for _, t := range shown {
+		values = append(values, r.value(t, r.spec.Objective.ObjectiveMetricName))
+	}
+	return newScale(values, p.Bottom, p.Top)
 }
 
 // ranked are the trials with a result, the best first; those that do not keep the constraints come after the others.

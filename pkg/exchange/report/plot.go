@@ -38,8 +38,9 @@ type axis struct {
 }
 
 type tick struct {
-	At   string
-	Text string
+	At     string
+	Text   string
+	Turned bool // aslant, below the area
 }
 
 // column is an upright axis.
@@ -104,12 +105,76 @@ func (s scale) at(v float64) float64 {
 	return s.from + (s.to-s.from)*max(0, min(share, 1))
 }
 
-// ticks returns about n round values.
+// ticks returns about n round values, with the digits that it takes to tell them apart.
 func (s scale) ticks(n int) (out []tick) {
-	for _, v := range s.round(n) {
-		out = append(out, tick{length(s.at(v)), short(v)})
+	values := s.round(n)
+	texts := apart(values)
+	for i, v := range values {
+		out = append(out, tick{At: length(s.at(v)), Text: texts[i]})
 	}
 	return out
+}
+
+// apart writes values with as few digits as keep different ones apart, at least four.
+func apart(values []float64) []string {
+	texts := make([]string, len(values))
+	for digits := 4; ; digits++ {
+		different := true
+		for i, v := range values {
+			texts[i] = strconv.FormatFloat(v, 'g', digits, 64)
+			different = different && (i == 0 || texts[i] != texts[i-1] || v == values[i-1])
+		}
+		if different || digits >= 17 {
+			return rounded(texts)
+		}
+	}
+}
+
+// rounded writes numbers in powers of ten in full where that is no longer: 1.234567e+06 is 1234567.
+func rounded(texts []string) []string {
+	for i, text := range texts {
+		if v, err := strconv.ParseFloat(text, 64); err == nil {
+			if full := strconv.FormatFloat(v, 'f', -1, 64); len(full) <= len(text) {
+				texts[i] = full
+			}
+		}
+	}
+	return texts
+}
+
+// glyph is how wide a letter of a tick is at most, in units of the plot.
+const glyph = 6.2
+
+// room makes the margins as wide as the texts of an upright axis take, and half of the widest below the area.
+func (p *plot) room(left, below []tick) {
+	p.Left = max(p.Left, float64(widest(left))*glyph+8)
+	p.Right = min(p.Right, p.Width-float64(widest(below))*glyph/2-2)
+}
+
+func widest(ticks []tick) (letters int) {
+	for _, t := range ticks {
+		letters = max(letters, len([]rune(t.Text)))
+	}
+	return letters
+}
+
+// spaced leaves out ticks whose texts would run into each other.
+func spaced(ticks []tick) []tick {
+	for every := 1; every <= len(ticks); every++ {
+		var out []tick
+		clear, end := true, math.Inf(-1)
+		for i := 0; i < len(ticks); i += every {
+			at, _ := strconv.ParseFloat(ticks[i].At, 64)
+			half := float64(len([]rune(ticks[i].Text))) * glyph / 2
+			clear = clear && at-half > end
+			end = at + half
+			out = append(out, ticks[i])
+		}
+		if clear {
+			return out
+		}
+	}
+	return ticks
 }
 
 // round returns about n values of the scale with few digits.

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"bytes"
 	"cmp"
 	_ "embed"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"sigs.k8s.io/yaml"
 
@@ -53,7 +55,29 @@ func Write(w io.Writer, in Input) error {
 	if err != nil {
 		return err
 	}
-	return page.Execute(w, p)
+	return page.Execute(visible{w}, p)
+}
+
+// visible writes control characters as Go does, such as \x1b, but for the ends of lines and tabs: who reads the page in
+// a terminal is not to have it driven.
+type visible struct{ to io.Writer }
+
+// Write implements io.Writer for texts of whole characters, as templates write them.
+func (v visible) Write(text []byte) (int, error) {
+	drives := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+	if bytes.IndexFunc(text, drives) < 0 {
+		return v.to.Write(text)
+	}
+	var out strings.Builder
+	for _, r := range string(text) {
+		if drives(r) {
+			out.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			out.WriteRune(r)
+		}
+	}
+	_, err := io.WriteString(v.to, out.String())
+	return len(text), err
 }
 
 // report is what the template shows.
@@ -231,7 +255,7 @@ func (r *report) findBest() {
 		return
 	}
 	r.Best = &best{Trial: t.Name, Number: t.Number, Metric: o.ObjectiveMetricName, Value: exact(r.value(&t, o.ObjectiveMetricName))}
-	r.Best.Brief = brief(r.Best.Value)
+	r.Best.Brief = r.headline(r.value(&t, o.ObjectiveMetricName))
 	if o.Goal != nil {
 		r.Best.Goal = "goal " + exact(*o.Goal) + ", not reached"
 		if experiment.GoalReached(o, r.value(&t, o.ObjectiveMetricName)) {
@@ -248,6 +272,26 @@ func (r *report) findBest() {
 	for _, p := range t.Assignment {
 		r.Best.Parameters = append(r.Best.Parameters, pair{p.Name, p.Value})
 	}
+}
+
+// headline is the best value with six digits, and more where it takes them to tell it from the next best.
+func (r *report) headline(best float64) string {
+	text := exact(best)
+	if len(text) <= 8 {
+		return text
+	}
+	ranked := r.ranked()
+	for digits := 6; digits < 17; digits++ {
+		text = strconv.FormatFloat(best, 'g', digits, 64)
+		if len(ranked) < 2 {
+			return text
+		}
+		next := r.value(ranked[1], r.spec.Objective.ObjectiveMetricName)
+		if next == best || strconv.FormatFloat(next, 'g', digits, 64) != text {
+			return text
+		}
+	}
+	return exact(best)
 }
 
 // judge says of an experiment that has succeeded by Katib's rules alone that it has no result.
@@ -304,7 +348,7 @@ func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 
 // failure is a group of trials that ended without a usable result for what looks like the same cause.
 type failure struct {
-	Title   string
+	State   experiment.TrialState
 	Reason  string
 	Message string // of the first
 	Trials  string
@@ -333,11 +377,13 @@ func failures(trials []experiment.Trial) (out []failure) {
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(len(b.numbers), len(a.numbers)) })
 	for _, g := range groups {
-		f := failure{Reason: g.first.Reason, Message: g.first.Message, Trials: strings.Join(g.numbers[:min(20, len(g.numbers))], ", ")}
+		f := failure{Reason: g.first.Reason, Message: g.first.Message, Trials: "trial " + g.numbers[0], State: g.first.State}
+		if n := len(g.numbers); n > 1 {
+			f.Trials = fmt.Sprintf("%d trials: %s", n, strings.Join(g.numbers[:min(20, n)], ", "))
+		}
 		if more := len(g.numbers) - 20; more > 0 {
 			f.Trials += fmt.Sprintf(" and %d more", more)
 		}
-		f.Title = fmt.Sprintf("%d × %s", len(g.numbers), g.first.State)
 		out = append(out, f)
 	}
 	return out
