@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/runnertest"
@@ -280,5 +281,33 @@ echo $? >"$work/code" && mv "$work/code" "$work/left"
 	runnertest.AwaitFile(t, filepath.Join(work, "left")) // the late one has: it writes no more into the folder
 	if got := runnertest.AwaitFile(t, runs); got != "run" {
 		t.Errorf("got runs %q, want one", got)
+	}
+}
+
+// TestDeadline wants a trial to run as long as its template or the experiment lets it, whichever is sooner.
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	_, h := opened(t, "unix:"+filepath.Join(t.TempDir(), "nobody.sock"))
+	for _, test := range []struct {
+		name, seconds string
+		wall          time.Duration
+		want          string
+	}{
+		{"template", "1", 0, "1s"},
+		{"template-sooner", "1", time.Hour, "1s"},
+		{"experiment-sooner", "3600", 300 * time.Millisecond, "300ms"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			spec := h.Script(test.name, "")
+			spec.Command, spec.Limits.Wall, spec.Container = nil, test.wall, "main"
+			spec.Template = object(t, "kind: Job\nspec: {activeDeadlineSeconds: "+test.seconds+
+				", template: {spec: {containers: [{name: main, image: i, command: [sh, -c, exec sleep 1000]}]}}}")
+			h.Start(t, spec)
+			w := h.End(t, spec)
+			if w.Exit.Reason != "TimedOut" || !strings.Contains(w.Exit.Message, "its limit of "+test.want+";") {
+				t.Errorf("got %+v, want TimedOut after %s", w.Exit, test.want)
+			}
+		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -20,6 +21,7 @@ import (
 type Process struct {
 	Command   trialdir.Command
 	Collector trialdir.Collector
+	Deadline  time.Duration // from start to end, by the template; 0 for none
 }
 
 // unsupported makes an error that starting again cannot help.
@@ -44,12 +46,16 @@ func Resolve(spec trialrunner.Spec) (Process, error) {
 		return Process{}, err
 	}
 	command := trialdir.Command{Argv: spec.Command, Dir: dir}
+	var limit time.Duration
 	if len(spec.Command) == 0 {
 		c, err := primary(spec)
 		if err != nil {
 			return Process{}, err
 		}
 		if command, err = c.command(spec, dir); err != nil {
+			return Process{}, err
+		}
+		if limit, err = deadline(spec.Template); err != nil {
 			return Process{}, err
 		}
 	} else if command.Path, err = program(command.Argv[0], dir); err != nil {
@@ -64,7 +70,7 @@ func Resolve(spec trialrunner.Spec) (Process, error) {
 		return Process{}, err
 	}
 	from, err := collectorOf(spec, command.Dir)
-	return Process{Command: command, Collector: from}, err
+	return Process{Command: command, Collector: from, Deadline: limit}, err
 }
 
 // workingDir returns the absolute path of the folder that commands run in.

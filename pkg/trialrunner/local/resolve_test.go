@@ -3,11 +3,13 @@ package local
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -135,6 +137,47 @@ func TestResolve(t *testing.T) {
 			}
 			if !filepath.IsAbs(got.Command.Path) {
 				t.Errorf("got path %s, want an absolute one", got.Command.Path)
+			}
+		})
+	}
+}
+
+func TestResolveDeadline(t *testing.T) {
+	const pod = "containers: [{name: main, image: i, command: [sh]}]"
+	for _, test := range []struct {
+		name, template string
+		want           time.Duration
+		err            string
+	}{
+		{"none", "kind: Job\nspec: {template: {spec: {" + pod + "}}}", 0, ""},
+		{"Job", "kind: Job\nspec: {activeDeadlineSeconds: 90, template: {spec: {" + pod + "}}}", 90 * time.Second, ""},
+		{"pod of a Job", "kind: Job\nspec: {template: {spec: {activeDeadlineSeconds: 7, " + pod + "}}}", 7 * time.Second, ""},
+		{"both", "kind: Job\nspec: {activeDeadlineSeconds: 5, template: {spec: {activeDeadlineSeconds: 7, " + pod + "}}}", 5 * time.Second, ""},
+		{"Pod", "kind: Pod\nspec: {activeDeadlineSeconds: 3, " + pod + "}", 3 * time.Second, ""},
+		{
+			"run policy", "kind: TFJob\nspec: {runPolicy: {activeDeadlineSeconds: 4}, tfReplicaSpecs: {Worker: {template: {spec: {activeDeadlineSeconds: 9, " + pod + "}}}}}",
+			4 * time.Second, "",
+		},
+		{"longer than times are", "kind: Pod\nspec: {activeDeadlineSeconds: 9223372036854775807, " + pod + "}", math.MaxInt64, ""},
+		{"null", "kind: Pod\nspec: {activeDeadlineSeconds: null, " + pod + "}", 0, ""},
+		{"zero", "kind: Pod\nspec: {activeDeadlineSeconds: 0, " + pod + "}", 0, "spec.activeDeadlineSeconds"},
+		{"text", "kind: Job\nspec: {activeDeadlineSeconds: 1m, template: {spec: {" + pod + "}}}", 0, "spec.activeDeadlineSeconds"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			spec := trialrunner.Spec{Template: object(t, test.template), Container: "main", Local: experiment.Local{Dir: t.TempDir()}}
+			p, err := Resolve(spec)
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Fatalf("got error %v, want one with %q", err, test.err)
+				}
+				return
+			}
+			if err != nil || p.Deadline != test.want {
+				t.Errorf("got %s and error %v, want %s", p.Deadline, err, test.want)
+			}
+			spec.Command = []string{"sh"} // then the template does not count
+			if p, err = Resolve(spec); err != nil || p.Deadline != 0 {
+				t.Errorf("with a command in place of the template: got %s and error %v, want no deadline", p.Deadline, err)
 			}
 		})
 	}

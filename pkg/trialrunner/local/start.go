@@ -128,7 +128,7 @@ func (r *Runner) describe(spec trialrunner.Spec, p Process, w *workload) *triald
 		Trial: spec.Trial, Attempt: spec.Attempt, Address: r.Address,
 		Token:   trialrunner.Token(r.Secret, spec.Experiment, spec.UID, spec.Trial, spec.Attempt),
 		Command: p.Command, Collector: p.Collector, Metrics: metrics(spec), Checkpoint: c,
-		Wall: spec.Limits.Wall, Progress: spec.Limits.Progress, Grace: w.grace,
+		Wall: sooner(spec.Limits.Wall, p.Deadline), Progress: spec.Limits.Progress, Grace: w.grace,
 		LogBytes: r.LogBytes, CPUs: w.cpus, GPUs: w.gpus,
 	}
 	for _, pair := range spec.Assignment {
