@@ -147,7 +147,7 @@ func (a *app) root() *cobra.Command {
 		a.exportCommand(), a.reportCommand())
 	group("change", a.stopCommand(), a.pauseCommand(), a.resumeCommand(), a.extendCommand(), a.enqueueCommand(), a.annotateCommand(), a.deleteCommand(),
 		a.askCommand(), a.tellCommand(), a.importCommand())
-	group("tend", a.doctorCommand(), a.fsckCommand(), a.storeCommand(), a.manCommand(), a.completionCommand(), a.versionCommand())
+	group("tend", a.loginCommand(), a.doctorCommand(), a.fsckCommand(), a.storeCommand(), a.manCommand(), a.completionCommand(), a.versionCommand())
 	help := a.helpCommand()
 	root.SetHelpCommand(help)
 	group("tend", help)

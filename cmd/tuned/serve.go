@@ -155,6 +155,7 @@ func (a *app) serveUntil(ctx context.Context, d *daemon, cfg *config, shown *cer
 	if err := d.tuner.Start(ctx); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("serve: take up what is stored: %w", err)
 	}
+	d.server.Announce(url)
 	d.log.Info().Str("url", url).Str("dataDir", string(d.dir)).Msg("ready")
 	a.banner(d, cfg, url)
 	if err := manager.tell("READY=1", "STATUS=serves "+url); err != nil {
@@ -203,7 +204,8 @@ func (a *app) banner(d *daemon, cfg *config, url string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tuned %s serves the experiments of %s\n", version, d.dir)
 	if url != "" {
-		fmt.Fprintf(&b, "\n  Open    %s/?token=%s\n", url, d.server.UserToken)
+		link, until := d.server.NewLogin()
+		fmt.Fprintf(&b, "\n  Open    %s\n          It is good for one time, until %s; tuned login prints another.\n", link, until.Format(time.TimeOnly))
 		fmt.Fprintf(&b, "  API     %s, with the token in %s\n", url, cfg.tokenFile())
 	}
 	fmt.Fprintf(&b, "  Log     %s\n", d.dir.log())

@@ -324,6 +324,38 @@ func TestServeTellsItsManager(t *testing.T) {
 	}
 }
 
+// TestLogin: the link leads to where the daemon was reached, and lets in one browser.
+func TestLogin(t *testing.T) {
+	dir := writeExperiment(t)
+	s := startServe(t, dir)
+	named := strings.Replace(s.url, "127.0.0.1", "localhost", 1)
+	for _, tt := range []struct {
+		flags []string
+		url   string
+	}{{[]string{"--data-dir", "d"}, s.url}, {[]string{"--server", named, "--token-file", "d/token"}, named}} {
+		link, _ := call(t, dir, exitOK, append([]string{"login"}, tt.flags...)...)
+		link = strings.TrimSpace(link)
+		if !strings.HasPrefix(link, tt.url+"/?login=") {
+			t.Fatalf("got %q, want a link to %s", link, tt.url)
+		}
+		for _, want := range []int{http.StatusSeeOther, http.StatusUnauthorized} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := http.DefaultTransport.RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != want {
+				t.Errorf("the link: got %d, want %d", response.StatusCode, want)
+			}
+		}
+	}
+	s.exits(exitOK, syscall.SIGTERM)
+}
+
 func TestServeBanner(t *testing.T) {
 	dir := writeExperiment(t)
 	master, slave := openPTY(t)

@@ -2,9 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -51,6 +48,7 @@ var rules = map[string]rule{
 	tunedv1.TuningService_ListAlgorithms_FullMethodName:   {forUsers, false},
 	tunedv1.TuningService_GetVersion_FullMethodName:       {forUsers, false},
 
+	tunedv1.TuningService_CreateLogin_FullMethodName:        {forUsers, true},
 	tunedv1.TuningService_CreateExperiment_FullMethodName:   {forUsers, true},
 	tunedv1.TuningService_ImportExperiment_FullMethodName:   {forUsers, true},
 	tunedv1.TuningService_PauseExperiment_FullMethodName:    {forUsers, true},
@@ -219,11 +217,4 @@ func nameOf(r *tuner.Reporter) string { return r.Experiment.String() + "/" + r.T
 // forbidden says that a trial's token is right, and not enough.
 func forbidden(t *tuner.Reporter, why string) error {
 	return fail(reasonForbidden, "the token is of attempt %d of trial %s of %s, and good for that alone: %s", t.Attempt, t.Trial, t.Experiment, why)
-}
-
-// session is what a browser keeps in place of the user's token: of no use to anything but HTTP requests.
-func (a *authority) session() string {
-	mac := hmac.New(sha256.New, []byte(a.UserToken))
-	_, _ = mac.Write([]byte("session of a browser")) // never fails, see hash.Hash
-	return hex.EncodeToString(mac.Sum(nil))
 }

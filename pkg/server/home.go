@@ -35,19 +35,25 @@ var doorPage = template.Must(template.New("door").Parse(`<!DOCTYPE html>
 <body>
 <h1>tuned</h1>
 <p>{{.}}</p>
-<p>To see this in a browser, open the link that <code>tuned serve</code> prints when it starts: it holds the token,
-and this browser is known from then on, until it is closed. The token is also the file <code>token</code> in the
-daemon's data directory: the link is <code>/?token=TOKEN</code> here.</p>
+<p>To see this in a browser, open the link that <code>tuned login</code> prints on the daemon's machine; <code>tuned
+serve</code> prints one when it starts. A link lets in one browser, once, and this browser is known for a week then.</p>
 </body>
 </html>
 `))
 
 // showDoor tells a browser how to get in.
 func (s *Server) showDoor(w http.ResponseWriter, err error) {
+	says := "This needs a token, or a cookie."
+	switch {
+	case errors.Is(err, errWrongToken):
+		says = "This token is not the right one."
+	case errors.Is(err, errOldLink):
+		says = "This link was opened before, or is too old."
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("WWW-Authenticate", `Bearer realm="tuned"`)
 	w.WriteHeader(http.StatusUnauthorized)
-	_ = doorPage.Execute(w, map[bool]string{true: "This token is not the right one.", false: "This needs a token."}[errors.Is(err, errWrongToken)]) // the client is gone, or gets it
+	_ = doorPage.Execute(w, says) // the client is gone, or gets it
 }
 
 // homeRow is an experiment on the page.

@@ -8,13 +8,13 @@ import (
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
 )
 
-// TestHome follows the link that a person opens: the token becomes a cookie, and the page lists what there is.
+// TestHome follows the link that a person opens: it becomes a cookie, and the page lists what there is.
 func TestHome(t *testing.T) {
 	r := newRig(t, 7)
 	if err := r.tell(t.Context(), r.ask(t, 1, "").GetTrials()[0].GetName(), "0.5"); err != nil {
 		t.Fatal(err)
 	}
-	entry := r.do(t, http.MethodGet, "/?token="+userToken, "")
+	entry := r.do(t, http.MethodGet, r.link(t), "")
 	cookies := entry.Cookies()
 	if entry.StatusCode != http.StatusSeeOther || entry.Header.Get("Location") != "/" || len(cookies) != 1 {
 		t.Fatalf("the link: got %s to %q with %v", entry.Status, entry.Header.Get("Location"), cookies)
@@ -45,7 +45,9 @@ func TestStrangers(t *testing.T) {
 		{"a program", "/", "*/*", "", "application/problem+json", "this needs a token"},
 		{"a program with a wrong token", "/", "*/*", "Bearer wrong", "application/problem+json", "is not a right one"},
 		{"a browser", "/", browser, "", "text/html; charset=utf-8", "This needs a token"},
-		{"a browser with a wrong token", "/?token=wrong", browser, "", "text/html; charset=utf-8", "This token is not the right one"},
+		{"a browser with a wrong token", "/", browser, "Bearer wrong", "text/html; charset=utf-8", "This token is not the right one"},
+		{"a browser with the user's token as its link", "/?token=" + userToken, browser, "", "text/html; charset=utf-8", "This needs a token"},
+		{"a browser with a wrong link", "/?login=wrong", browser, "", "text/html; charset=utf-8", "This link was opened before, or is too old"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -75,7 +77,7 @@ func TestHomeWithoutResult(t *testing.T) {
 	if _, err := r.users.AnnotateExperiment(t.Context(), &tunedv1.AnnotateExperimentRequest{Namespace: "default", Name: "asked", Note: new("ended")}); err != nil {
 		t.Fatal(err)
 	}
-	entry := r.do(t, http.MethodGet, "/?token="+userToken, "").Cookies()[0]
+	entry := r.do(t, http.MethodGet, r.link(t), "").Cookies()[0]
 	page := string(r.do(t, http.MethodGet, "/", "", "Cookie", entry.Name+"="+entry.Value).body)
 	if want := ">Succeeded (no trial has a finite value)<"; !strings.Contains(page, want) {
 		t.Errorf("the page lacks %q:\n%s", want, page)

@@ -59,7 +59,7 @@ func (r *rig) rawCall(t *testing.T, path, token string) codes.Code {
 // TestOtherOrigins: what a page of another origin can send changes nothing, and reads nothing.
 func TestOtherOrigins(t *testing.T) {
 	r := newRig(t, 3)
-	logged := r.do(t, http.MethodGet, "/?token="+userToken, "")
+	logged := r.do(t, http.MethodGet, r.link(t), "")
 	cookie := logged.Header.Get("Set-Cookie")
 	if logged.StatusCode != http.StatusSeeOther || logged.Header.Get("Location") != "/" {
 		t.Fatalf("log in: got %s to %q", logged.Status, logged.Header.Get("Location"))
@@ -69,8 +69,8 @@ func TestOtherOrigins(t *testing.T) {
 			t.Errorf("cookie %q: want %s, and not the token itself", cookie, want)
 		}
 	}
-	if got := r.do(t, http.MethodGet, "/?token=wrong", "").StatusCode; got != http.StatusUnauthorized {
-		t.Errorf("log in with a wrong token: got %d, want 401", got)
+	if got := r.do(t, http.MethodGet, "/?login=wrong", "").StatusCode; got != http.StatusUnauthorized {
+		t.Errorf("log in with a wrong link: got %d, want 401", got)
 	}
 	session, _, _ := strings.Cut(cookie, ";")
 	pause, version := "/api/v1/namespaces/default/experiments/asked/pause", "/api/v1/version"

@@ -132,7 +132,7 @@ func (s *Server) onlyCallers(next http.Handler) http.Handler {
 		case public[r.URL.Path]:
 			next.ServeHTTP(w, r)
 			return
-		case r.URL.Path == "/" && r.URL.Query().Has("token"):
+		case r.URL.Path == "/" && r.URL.Query().Has("login"):
 			s.logIn(w, r)
 			return
 		}
@@ -149,7 +149,7 @@ func (s *Server) onlyCallers(next http.Handler) http.Handler {
 func (s *Server) httpCaller(r *http.Request) (caller, error) {
 	shown := r.Header.Values("Authorization")
 	cookie, err := r.Cookie(cookieName)
-	if len(shown) == 0 && err == nil && s.UserToken != "" && sameSite(r) && same(cookie.Value, s.guard.session()) {
+	if len(shown) == 0 && err == nil && sameSite(r) && s.guard.inSession(cookie.Value) {
 		return s.guard.recognise(connOf(r), caller{user: true})
 	}
 	return s.guard.identify(connOf(r), shown)
@@ -163,19 +163,6 @@ func sameSite(r *http.Request) bool {
 		return true
 	}
 	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate"
-}
-
-// logIn gives a browser that shows the user's token a session, and takes the token out of its address.
-func (s *Server) logIn(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet || s.UserToken == "" || !same(r.URL.Query().Get("token"), s.UserToken) {
-		s.turnAway(w, r, s.guard.stranger(connOf(r), true))
-		return
-	}
-	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: s.guard.session(), Path: "/",
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: connOf(r).secure,
-	})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 // route serves a request of somebody known: methods decide themselves whether that is enough, all else is for

@@ -185,7 +185,7 @@ func TestStrangersCostLittle(t *testing.T) {
 	if _, err := tcp.ShouldStop(showing(t.Context(), "wrong"), request); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("over gRPC: got %v, want ResourceExhausted", err)
 	}
-	if got := r.do(t, http.MethodGet, "/?token=wrong", "").StatusCode; got != 429 {
+	if got := r.do(t, http.MethodGet, "/?login=wrong", "").StatusCode; got != 429 {
 		t.Errorf("to log in: got %d, want 429", got)
 	}
 	if n := lookUps.Load(); n != 0 {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -37,35 +38,63 @@ var trialMethods = []string{"ReportTrial", "ShouldStop", "GetTrial"}
 type credential struct {
 	name                string
 	header              string // of Authorization; "" for none
+	cookie              string // of a browser; "" for none. gRPC takes none
 	genuine             bool   // the daemon has made the token
+	over                bool   // it was good once, for what its trial may call: that is refused as over
 	forUsers, forTrials bool
 }
 
-// credentials are about a running trial.
-func (r *rig) credentials(trial, foreign string) []credential {
+// credentials are about a running trial, which is at the given attempt.
+func (r *rig) credentials(trial, foreign string, attempt int) []credential {
 	key := experiment.Key{Namespace: "default", Name: "asked"}
+	bearer := func(key experiment.Key, uid, trial string, attempt int) string {
+		return "Bearer " + token(key, uid, trial, attempt)
+	}
 	return []credential{
-		{"none", "", false, false, false},
-		{"wrong", "Bearer wrong", false, false, false},
-		{"user's, cut", "Bearer " + userToken[:len(userToken)-1], false, false, false},
-		{"user's, as Basic", "Basic " + userToken, false, false, false},
-		{"empty", "Bearer ", false, false, false},
-		{"foreign trial", "Bearer " + token(key, r.uid, foreign, 1), true, false, false},
-		{"later attempt", "Bearer " + token(key, r.uid, trial, 2), true, false, false},
-		{"earlier experiment", "Bearer " + token(key, "other", trial, 1), true, false, false},
-		{"forged", "Bearer " + trialrunner.Token([]byte("other"), key, r.uid, trial, 1), false, false, false},
-		{"other namespace", "Bearer " + token(experiment.Key{Namespace: "other", Name: "asked"}, r.uid, trial, 1), true, false, false},
-		{"trial", "Bearer " + token(key, r.uid, trial, 1), true, false, true},
-		{"user", "Bearer " + userToken, true, true, true},
+		{name: "none"},
+		{name: "wrong", header: "Bearer wrong"},
+		{name: "user's, cut", header: "Bearer " + userToken[:len(userToken)-1]},
+		{name: "user's, as Basic", header: "Basic " + userToken},
+		{name: "empty", header: "Bearer "},
+		{name: "foreign trial", header: bearer(key, r.uid, foreign, attempt), genuine: true},
+		{name: "earlier attempt", header: bearer(key, r.uid, trial, attempt-1), genuine: true, over: true},
+		{name: "later attempt", header: bearer(key, r.uid, trial, attempt+1), genuine: true},
+		{name: "earlier experiment", header: bearer(key, "other", trial, attempt), genuine: true},
+		{name: "forged", header: "Bearer " + trialrunner.Token([]byte("other"), key, r.uid, trial, attempt)},
+		{name: "other namespace", header: bearer(experiment.Key{Namespace: "other", Name: "asked"}, r.uid, trial, attempt), genuine: true},
+		{name: "trial", header: bearer(key, r.uid, trial, attempt), genuine: true, forTrials: true},
+		{name: "user", header: "Bearer " + userToken, genuine: true, forUsers: true, forTrials: true},
+	}
+}
+
+// browsers are credentials that were got by a link: one that is good, those that are not, and one beside a token, which
+// is what counts.
+func (r *rig) browsers(t *testing.T, clock *later) []credential {
+	t.Helper()
+	expired := r.login(t)
+	clock.add(8 * 24 * time.Hour)
+	good := r.login(t)
+	return []credential{
+		{name: "cookie", cookie: good, forUsers: true},
+		{name: "expired cookie", cookie: expired},
+		{name: "forged cookie", cookie: good + "0"},
+		{name: "cookie and wrong token", cookie: good, header: "Bearer wrong"},
 	}
 }
 
 // TestWhoMayCallWhat walks every method and every route with every credential, and prints what came of it.
 func TestWhoMayCallWhat(t *testing.T) {
-	r := newRig(t, 4)
+	var clock later
+	r := newRigOf(t, asked(5), clock.set, func(c *server.Config) { c.Tuner = startedAnew{c.Tuner} })
+	ended := r.ask(t, 1, "").GetTrials()[0].GetName()
+	if err := r.tell(t.Context(), ended, "0.5"); err != nil {
+		t.Fatal(err)
+	}
 	running := r.ask(t, 1, "").GetTrials()[0].GetName()
 	foreign := r.ask(t, 1, "").GetTrials()[0].GetName()
-	credentials := r.credentials(running, foreign)
+	key := experiment.Key{Namespace: "default", Name: "asked"}
+	credentials := append(r.credentials(running, foreign, 2), r.browsers(t, &clock)...)
+	credentials = append(credentials, credential{name: "trial that ended", header: "Bearer " + token(key, r.uid, ended, 2), genuine: true})
 	tcp := dial(t, r.tcp)
 	var table strings.Builder
 	fmt.Fprintf(&table, "%-90s", "")
@@ -78,6 +107,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 		rows++
 		for _, c := range credentials {
 			allowed, want := call(c), c.forUsers || forTrials && c.forTrials
+			want = want && (c.cookie == "" || !strings.HasPrefix(name, "gRPC "))
 			fmt.Fprintf(&table, "|%-*s", len(c.name), map[bool]string{true: "yes", false: "-"}[allowed])
 			if allowed != want {
 				t.Errorf("%s with %s: allowed %v, want %v", name, c.name, allowed, want)
@@ -127,6 +157,9 @@ func (r *rig) allowed(t *testing.T, conn *grpc.ClientConn, m protoreflect.Method
 	if c.header != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", c.header)
 	}
+	if c.cookie != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "cookie", c.cookie)
+	}
 	request, response := newMessage(t, m.Input()), newMessage(t, m.Output())
 	address := map[string]string{"namespace": "default", "experiment": "absent", "name": "absent"}
 	if forTrials {
@@ -154,6 +187,9 @@ func (r *rig) allowed(t *testing.T, conn *grpc.ClientConn, m protoreflect.Method
 		t.Errorf("%s: %v", method, err)
 	}
 	c.check(t, method, status.Code(err) == codes.Unauthenticated, status.Code(err) == codes.PermissionDenied)
+	if c.over && forTrials {
+		return reasonOf(err) != "TRIAL_OVER"
+	}
 	return status.Code(err) != codes.Unauthenticated && status.Code(err) != codes.PermissionDenied
 }
 
@@ -181,6 +217,9 @@ func (r *rig) allowedHTTP(t *testing.T, o *operation, c credential, forTrials bo
 		name = "asked"
 	}
 	path := strings.NewReplacer("{namespace}", "default", "{experiment}", name, "{name}", name, "{trial}", trial).Replace(o.Path)
+	if c.over && forTrials {
+		return r.status(t, o.Method, path, c) != http.StatusConflict
+	}
 	return r.letIn(t, o.Method, path, c)
 }
 
@@ -209,6 +248,9 @@ func (r *rig) status(t *testing.T, method, path string, c credential) int {
 	}
 	if c.header != "" {
 		request.Header.Set("Authorization", c.header)
+	}
+	if c.cookie != "" {
+		request.Header.Set("Cookie", c.cookie)
 	}
 	response, err := r.client.Transport.RoundTrip(request)
 	if err != nil {
@@ -317,7 +359,7 @@ func TestWhoMayReport(t *testing.T) {
 	trial := r.ask(t, 1, "").GetTrials()[0].GetName()
 	foreign := r.ask(t, 1, "").GetTrials()[0].GetName()
 	for _, conn := range []*grpc.ClientConn{dial(t, r.tcp), dial(t, "unix:"+r.socket)} {
-		for _, c := range r.credentials(trial, foreign) {
+		for _, c := range r.credentials(trial, foreign, 1) {
 			ctx := t.Context()
 			if c.header != "" {
 				ctx = metadata.AppendToOutgoingContext(ctx, "authorization", c.header)

@@ -44,6 +44,7 @@ func walk() []step {
 		{operation: "GetOpenAPI"},
 		{operation: "GetVersion"},
 		{operation: "ListAlgorithms"},
+		{operation: "CreateLogin"},
 		{operation: "CreateExperiment", body: walked},
 		{operation: "CreateExperiment2", body: walked}, // the same again
 		{operation: "ImportExperiment", body: moved},
@@ -71,6 +72,7 @@ func walk() []step {
 		{operation: "ListExperiments", query: "filter=tag%3Da"},
 		{operation: "ListExperiments2"},
 		{operation: "ExtendExperiment", body: `{"budget": {"maxTrials": 50, "maxDuration": "3600s"}}`},
+		{operation: "ExtendExperiment", body: `{"moreTrials": 2}`},
 		{operation: "PauseExperiment"},
 		{operation: "GetExperiment"},
 		{operation: "ResumeExperiment"},

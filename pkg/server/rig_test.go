@@ -126,6 +126,7 @@ func (r *rig) serve(t testing.TB, c server.Config) {
 	go func() { served <- r.server.Serve(tcp) }()
 	conn := dial(t, "unix:"+r.socket)
 	r.users, r.agents, r.tcp = tunedv1.NewTuningServiceClient(conn), tunedv1.NewAgentServiceClient(conn), tcp.Addr().String()
+	r.server.Announce("http://" + r.tcp)
 	r.client = &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(func() {
 		_ = conn.Close()

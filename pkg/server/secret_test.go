@@ -105,6 +105,7 @@ func TestSecretsStayInside(t *testing.T) {
 		{http.MethodGet, "/api/v1/experiments", ""},
 		{http.MethodGet, "/openapi.json", ""},
 		{http.MethodGet, "/?token=" + canary, ""},
+		{http.MethodGet, "/?login=" + canary, ""},
 	} {
 		all.Write(r.do(t, request[0], request[1], request[2], as(userToken)...).body)
 		all.Write(r.do(t, request[0], request[1], request[2], as(canary)...).body)

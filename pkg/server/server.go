@@ -68,6 +68,7 @@ type Server struct {
 	calls   underWay     // but for the streams of agents, and imports that come
 	agents  atomic.Int32 // whose streams are open
 
+	logins   logins
 	sessions *tally // streams of agents by trial
 
 	watches atomic.Int32 // that are open
@@ -83,6 +84,7 @@ func New(c Config) *Server {
 	c.Limits = c.Limits.withDefaults()
 	s := &Server{Config: c, routes: http.NewServeMux(), methods: map[string]bool{}, closing: make(chan struct{}), imports: newImports()}
 	s.guard = newAuthority(&s.Config)
+	s.logins.now = s.Now
 	s.front = newFront(s.Limits)
 	s.sessions = newTally(s.Limits.PerTrial)
 	s.grpc = s.newGRPC()

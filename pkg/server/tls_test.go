@@ -68,7 +68,7 @@ func TestTLS(t *testing.T) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	defer client.CloseIdleConnections()
-	response, err := client.Get("https://" + address + "/?token=" + userToken)
+	response, err := client.Get("https://" + address + r.link(t))
 	if err != nil {
 		t.Fatal(err)
 	}

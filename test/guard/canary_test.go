@@ -214,6 +214,7 @@ func (k *keeper) refused(d *daemon, dir string) {
 	}
 	k.look("wrong token", d.get(http.MethodGet, "/api/v1/version", "canary-wrong-1a2b"))
 	k.look("wrong token to log in", d.get(http.MethodGet, "/?token=canary-wrong-1a2b", "none"))
+	k.look("wrong link to log in", d.get(http.MethodGet, "/?login=canary-wrong-1a2b", "none"))
 }
 
 // routes walks the description.

@@ -4240,6 +4240,94 @@ func (x *Setting) GetHelp() string {
 	return ""
 }
 
+type CreateLoginRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateLoginRequest) Reset() {
+	*x = CreateLoginRequest{}
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateLoginRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateLoginRequest) ProtoMessage() {}
+
+func (x *CreateLoginRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateLoginRequest.ProtoReflect.Descriptor instead.
+func (*CreateLoginRequest) Descriptor() ([]byte, []int) {
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{59}
+}
+
+type CreateLoginResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"` // of the link
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateLoginResponse) Reset() {
+	*x = CreateLoginResponse{}
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateLoginResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateLoginResponse) ProtoMessage() {}
+
+func (x *CreateLoginResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateLoginResponse.ProtoReflect.Descriptor instead.
+func (*CreateLoginResponse) Descriptor() ([]byte, []int) {
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *CreateLoginResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *CreateLoginResponse) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
 type GetVersionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -4248,7 +4336,7 @@ type GetVersionRequest struct {
 
 func (x *GetVersionRequest) Reset() {
 	*x = GetVersionRequest{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[59]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4260,7 +4348,7 @@ func (x *GetVersionRequest) String() string {
 func (*GetVersionRequest) ProtoMessage() {}
 
 func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[59]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4273,7 +4361,7 @@ func (x *GetVersionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionRequest.ProtoReflect.Descriptor instead.
 func (*GetVersionRequest) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{59}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{61}
 }
 
 type GetVersionResponse struct {
@@ -4286,7 +4374,7 @@ type GetVersionResponse struct {
 
 func (x *GetVersionResponse) Reset() {
 	*x = GetVersionResponse{}
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[60]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4298,7 +4386,7 @@ func (x *GetVersionResponse) String() string {
 func (*GetVersionResponse) ProtoMessage() {}
 
 func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_api_tuned_v1_tuned_proto_msgTypes[60]
+	mi := &file_api_tuned_v1_tuned_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4311,7 +4399,7 @@ func (x *GetVersionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVersionResponse.ProtoReflect.Descriptor instead.
 func (*GetVersionResponse) Descriptor() ([]byte, []int) {
-	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{60}
+	return file_api_tuned_v1_tuned_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *GetVersionResponse) GetVersion() string {
@@ -4718,13 +4806,18 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12#\n" +
 	"\rdefault_value\x18\x03 \x01(\tR\fdefaultValue\x12\x14\n" +
 	"\x05range\x18\x04 \x01(\tR\x05range\x12\x12\n" +
-	"\x04help\x18\x05 \x01(\tR\x04help\"\x13\n" +
+	"\x04help\x18\x05 \x01(\tR\x04help\"\x14\n" +
+	"\x12CreateLoginRequest\"d\n" +
+	"\x13CreateLoginResponse\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12;\n" +
+	"\vexpire_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"\x13\n" +
 	"\x11GetVersionRequest\">\n" +
 	"\x12GetVersionResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x0e\n" +
 	"\x02go\x18\x02 \x01(\tR\x02go2O\n" +
 	"\fAgentService\x12?\n" +
-	"\x06Report\x12\x17.tuned.v1.ReportRequest\x1a\x18.tuned.v1.ReportResponse(\x010\x012\xa0\x0f\n" +
+	"\x06Report\x12\x17.tuned.v1.ReportRequest\x1a\x18.tuned.v1.ReportResponse(\x010\x012\xec\x0f\n" +
 	"\rTuningService\x12K\n" +
 	"\x10CreateExperiment\x12!.tuned.v1.CreateExperimentRequest\x1a\x14.tuned.v1.Experiment\x12M\n" +
 	"\x10ImportExperiment\x12!.tuned.v1.ImportExperimentRequest\x1a\x14.tuned.v1.Experiment(\x01\x12E\n" +
@@ -4754,7 +4847,8 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\vReportTrial\x12\x1c.tuned.v1.ReportTrialRequest\x1a\x1d.tuned.v1.ReportTrialResponse\x12G\n" +
 	"\n" +
 	"ShouldStop\x12\x1b.tuned.v1.ShouldStopRequest\x1a\x1c.tuned.v1.ShouldStopResponse\x12S\n" +
-	"\x0eListAlgorithms\x12\x1f.tuned.v1.ListAlgorithmsRequest\x1a .tuned.v1.ListAlgorithmsResponse\x12G\n" +
+	"\x0eListAlgorithms\x12\x1f.tuned.v1.ListAlgorithmsRequest\x1a .tuned.v1.ListAlgorithmsResponse\x12J\n" +
+	"\vCreateLogin\x12\x1c.tuned.v1.CreateLoginRequest\x1a\x1d.tuned.v1.CreateLoginResponse\x12G\n" +
 	"\n" +
 	"GetVersion\x12\x1b.tuned.v1.GetVersionRequest\x1a\x1c.tuned.v1.GetVersionResponseB1Z/github.com/tuned-hpo/tuned/api/tuned/v1;tunedv1b\x06proto3"
 
@@ -4770,7 +4864,7 @@ func file_api_tuned_v1_tuned_proto_rawDescGZIP() []byte {
 	return file_api_tuned_v1_tuned_proto_rawDescData
 }
 
-var file_api_tuned_v1_tuned_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_api_tuned_v1_tuned_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_api_tuned_v1_tuned_proto_goTypes = []any{
 	(*ReportRequest)(nil),             // 0: tuned.v1.ReportRequest
 	(*Hello)(nil),                     // 1: tuned.v1.Hello
@@ -4831,34 +4925,36 @@ var file_api_tuned_v1_tuned_proto_goTypes = []any{
 	(*ListAlgorithmsResponse)(nil),    // 56: tuned.v1.ListAlgorithmsResponse
 	(*Algorithm)(nil),                 // 57: tuned.v1.Algorithm
 	(*Setting)(nil),                   // 58: tuned.v1.Setting
-	(*GetVersionRequest)(nil),         // 59: tuned.v1.GetVersionRequest
-	(*GetVersionResponse)(nil),        // 60: tuned.v1.GetVersionResponse
-	nil,                               // 61: tuned.v1.Local.ImagesEntry
-	nil,                               // 62: tuned.v1.TellRequest.MetricsEntry
-	(*timestamppb.Timestamp)(nil),     // 63: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),           // 64: google.protobuf.Struct
-	(*durationpb.Duration)(nil),       // 65: google.protobuf.Duration
+	(*CreateLoginRequest)(nil),        // 59: tuned.v1.CreateLoginRequest
+	(*CreateLoginResponse)(nil),       // 60: tuned.v1.CreateLoginResponse
+	(*GetVersionRequest)(nil),         // 61: tuned.v1.GetVersionRequest
+	(*GetVersionResponse)(nil),        // 62: tuned.v1.GetVersionResponse
+	nil,                               // 63: tuned.v1.Local.ImagesEntry
+	nil,                               // 64: tuned.v1.TellRequest.MetricsEntry
+	(*timestamppb.Timestamp)(nil),     // 65: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),           // 66: google.protobuf.Struct
+	(*durationpb.Duration)(nil),       // 67: google.protobuf.Duration
 }
 var file_api_tuned_v1_tuned_proto_depIdxs = []int32{
 	1,  // 0: tuned.v1.ReportRequest.hello:type_name -> tuned.v1.Hello
 	2,  // 1: tuned.v1.ReportRequest.measurements:type_name -> tuned.v1.Measurement
-	63, // 2: tuned.v1.Measurement.time:type_name -> google.protobuf.Timestamp
-	63, // 3: tuned.v1.Experiment.created:type_name -> google.protobuf.Timestamp
-	63, // 4: tuned.v1.Experiment.finished:type_name -> google.protobuf.Timestamp
+	65, // 2: tuned.v1.Measurement.time:type_name -> google.protobuf.Timestamp
+	65, // 3: tuned.v1.Experiment.created:type_name -> google.protobuf.Timestamp
+	65, // 4: tuned.v1.Experiment.finished:type_name -> google.protobuf.Timestamp
 	5,  // 5: tuned.v1.Experiment.counts:type_name -> tuned.v1.Counts
 	6,  // 6: tuned.v1.Experiment.budget:type_name -> tuned.v1.Budget
 	7,  // 7: tuned.v1.Experiment.objectives:type_name -> tuned.v1.Objective
 	8,  // 8: tuned.v1.Experiment.best:type_name -> tuned.v1.Trial
-	64, // 9: tuned.v1.Experiment.object:type_name -> google.protobuf.Struct
-	65, // 10: tuned.v1.Budget.max_duration:type_name -> google.protobuf.Duration
-	65, // 11: tuned.v1.Budget.duration:type_name -> google.protobuf.Duration
+	66, // 9: tuned.v1.Experiment.object:type_name -> google.protobuf.Struct
+	67, // 10: tuned.v1.Budget.max_duration:type_name -> google.protobuf.Duration
+	67, // 11: tuned.v1.Budget.duration:type_name -> google.protobuf.Duration
 	9,  // 12: tuned.v1.Trial.assignments:type_name -> tuned.v1.Assignment
 	10, // 13: tuned.v1.Trial.metrics:type_name -> tuned.v1.Metric
-	63, // 14: tuned.v1.Trial.created:type_name -> google.protobuf.Timestamp
-	63, // 15: tuned.v1.Trial.started:type_name -> google.protobuf.Timestamp
-	63, // 16: tuned.v1.Trial.finished:type_name -> google.protobuf.Timestamp
+	65, // 14: tuned.v1.Trial.created:type_name -> google.protobuf.Timestamp
+	65, // 15: tuned.v1.Trial.started:type_name -> google.protobuf.Timestamp
+	65, // 16: tuned.v1.Trial.finished:type_name -> google.protobuf.Timestamp
 	12, // 17: tuned.v1.CreateExperimentRequest.local:type_name -> tuned.v1.Local
-	61, // 18: tuned.v1.Local.images:type_name -> tuned.v1.Local.ImagesEntry
+	63, // 18: tuned.v1.Local.images:type_name -> tuned.v1.Local.ImagesEntry
 	12, // 19: tuned.v1.ImportExperimentRequest.local:type_name -> tuned.v1.Local
 	15, // 20: tuned.v1.ImportExperimentRequest.trials:type_name -> tuned.v1.ImportedTrial
 	8,  // 21: tuned.v1.ImportedTrial.trial:type_name -> tuned.v1.Trial
@@ -4870,85 +4966,88 @@ var file_api_tuned_v1_tuned_proto_depIdxs = []int32{
 	4,  // 27: tuned.v1.WatchResponse.deleted:type_name -> tuned.v1.Experiment
 	6,  // 28: tuned.v1.ExtendExperimentRequest.budget:type_name -> tuned.v1.Budget
 	28, // 29: tuned.v1.AnnotateExperimentRequest.tags:type_name -> tuned.v1.Tags
-	63, // 30: tuned.v1.Event.time:type_name -> google.protobuf.Timestamp
+	65, // 30: tuned.v1.Event.time:type_name -> google.protobuf.Timestamp
 	29, // 31: tuned.v1.ListEventsResponse.events:type_name -> tuned.v1.Event
-	64, // 32: tuned.v1.GetModelResponse.model:type_name -> google.protobuf.Struct
+	66, // 32: tuned.v1.GetModelResponse.model:type_name -> google.protobuf.Struct
 	8,  // 33: tuned.v1.ListTrialsResponse.trials:type_name -> tuned.v1.Trial
 	9,  // 34: tuned.v1.EnqueueTrialRequest.assignments:type_name -> tuned.v1.Assignment
 	28, // 35: tuned.v1.AnnotateTrialRequest.tags:type_name -> tuned.v1.Tags
 	2,  // 36: tuned.v1.ListMeasurementsResponse.measurements:type_name -> tuned.v1.Measurement
 	44, // 37: tuned.v1.GetCurvesResponse.curves:type_name -> tuned.v1.Curve
 	45, // 38: tuned.v1.Curve.points:type_name -> tuned.v1.Point
-	63, // 39: tuned.v1.Point.time:type_name -> google.protobuf.Timestamp
+	65, // 39: tuned.v1.Point.time:type_name -> google.protobuf.Timestamp
 	8,  // 40: tuned.v1.AskResponse.trials:type_name -> tuned.v1.Trial
 	2,  // 41: tuned.v1.TellRequest.measurements:type_name -> tuned.v1.Measurement
 	9,  // 42: tuned.v1.TellRequest.assignments:type_name -> tuned.v1.Assignment
-	62, // 43: tuned.v1.TellRequest.metrics:type_name -> tuned.v1.TellRequest.MetricsEntry
+	64, // 43: tuned.v1.TellRequest.metrics:type_name -> tuned.v1.TellRequest.MetricsEntry
 	2,  // 44: tuned.v1.ReportTrialRequest.measurements:type_name -> tuned.v1.Measurement
 	57, // 45: tuned.v1.ListAlgorithmsResponse.algorithms:type_name -> tuned.v1.Algorithm
 	58, // 46: tuned.v1.Algorithm.settings:type_name -> tuned.v1.Setting
-	13, // 47: tuned.v1.Local.ImagesEntry.value:type_name -> tuned.v1.Words
-	0,  // 48: tuned.v1.AgentService.Report:input_type -> tuned.v1.ReportRequest
-	11, // 49: tuned.v1.TuningService.CreateExperiment:input_type -> tuned.v1.CreateExperimentRequest
-	14, // 50: tuned.v1.TuningService.ImportExperiment:input_type -> tuned.v1.ImportExperimentRequest
-	16, // 51: tuned.v1.TuningService.GetExperiment:input_type -> tuned.v1.GetExperimentRequest
-	17, // 52: tuned.v1.TuningService.ListExperiments:input_type -> tuned.v1.ListExperimentsRequest
-	19, // 53: tuned.v1.TuningService.Watch:input_type -> tuned.v1.WatchRequest
-	21, // 54: tuned.v1.TuningService.PauseExperiment:input_type -> tuned.v1.PauseExperimentRequest
-	22, // 55: tuned.v1.TuningService.ResumeExperiment:input_type -> tuned.v1.ResumeExperimentRequest
-	23, // 56: tuned.v1.TuningService.StopExperiment:input_type -> tuned.v1.StopExperimentRequest
-	24, // 57: tuned.v1.TuningService.ExtendExperiment:input_type -> tuned.v1.ExtendExperimentRequest
-	25, // 58: tuned.v1.TuningService.DeleteExperiment:input_type -> tuned.v1.DeleteExperimentRequest
-	27, // 59: tuned.v1.TuningService.AnnotateExperiment:input_type -> tuned.v1.AnnotateExperimentRequest
-	30, // 60: tuned.v1.TuningService.ListEvents:input_type -> tuned.v1.ListEventsRequest
-	32, // 61: tuned.v1.TuningService.GetModel:input_type -> tuned.v1.GetModelRequest
-	34, // 62: tuned.v1.TuningService.GetTrial:input_type -> tuned.v1.GetTrialRequest
-	35, // 63: tuned.v1.TuningService.ListTrials:input_type -> tuned.v1.ListTrialsRequest
-	37, // 64: tuned.v1.TuningService.EnqueueTrial:input_type -> tuned.v1.EnqueueTrialRequest
-	38, // 65: tuned.v1.TuningService.StopTrial:input_type -> tuned.v1.StopTrialRequest
-	39, // 66: tuned.v1.TuningService.AnnotateTrial:input_type -> tuned.v1.AnnotateTrialRequest
-	40, // 67: tuned.v1.TuningService.ListMeasurements:input_type -> tuned.v1.ListMeasurementsRequest
-	42, // 68: tuned.v1.TuningService.GetCurves:input_type -> tuned.v1.GetCurvesRequest
-	46, // 69: tuned.v1.TuningService.GetLog:input_type -> tuned.v1.GetLogRequest
-	48, // 70: tuned.v1.TuningService.Ask:input_type -> tuned.v1.AskRequest
-	50, // 71: tuned.v1.TuningService.Tell:input_type -> tuned.v1.TellRequest
-	51, // 72: tuned.v1.TuningService.ReportTrial:input_type -> tuned.v1.ReportTrialRequest
-	53, // 73: tuned.v1.TuningService.ShouldStop:input_type -> tuned.v1.ShouldStopRequest
-	55, // 74: tuned.v1.TuningService.ListAlgorithms:input_type -> tuned.v1.ListAlgorithmsRequest
-	59, // 75: tuned.v1.TuningService.GetVersion:input_type -> tuned.v1.GetVersionRequest
-	3,  // 76: tuned.v1.AgentService.Report:output_type -> tuned.v1.ReportResponse
-	4,  // 77: tuned.v1.TuningService.CreateExperiment:output_type -> tuned.v1.Experiment
-	4,  // 78: tuned.v1.TuningService.ImportExperiment:output_type -> tuned.v1.Experiment
-	4,  // 79: tuned.v1.TuningService.GetExperiment:output_type -> tuned.v1.Experiment
-	18, // 80: tuned.v1.TuningService.ListExperiments:output_type -> tuned.v1.ListExperimentsResponse
-	20, // 81: tuned.v1.TuningService.Watch:output_type -> tuned.v1.WatchResponse
-	4,  // 82: tuned.v1.TuningService.PauseExperiment:output_type -> tuned.v1.Experiment
-	4,  // 83: tuned.v1.TuningService.ResumeExperiment:output_type -> tuned.v1.Experiment
-	4,  // 84: tuned.v1.TuningService.StopExperiment:output_type -> tuned.v1.Experiment
-	4,  // 85: tuned.v1.TuningService.ExtendExperiment:output_type -> tuned.v1.Experiment
-	26, // 86: tuned.v1.TuningService.DeleteExperiment:output_type -> tuned.v1.DeleteExperimentResponse
-	4,  // 87: tuned.v1.TuningService.AnnotateExperiment:output_type -> tuned.v1.Experiment
-	31, // 88: tuned.v1.TuningService.ListEvents:output_type -> tuned.v1.ListEventsResponse
-	33, // 89: tuned.v1.TuningService.GetModel:output_type -> tuned.v1.GetModelResponse
-	8,  // 90: tuned.v1.TuningService.GetTrial:output_type -> tuned.v1.Trial
-	36, // 91: tuned.v1.TuningService.ListTrials:output_type -> tuned.v1.ListTrialsResponse
-	8,  // 92: tuned.v1.TuningService.EnqueueTrial:output_type -> tuned.v1.Trial
-	8,  // 93: tuned.v1.TuningService.StopTrial:output_type -> tuned.v1.Trial
-	8,  // 94: tuned.v1.TuningService.AnnotateTrial:output_type -> tuned.v1.Trial
-	41, // 95: tuned.v1.TuningService.ListMeasurements:output_type -> tuned.v1.ListMeasurementsResponse
-	43, // 96: tuned.v1.TuningService.GetCurves:output_type -> tuned.v1.GetCurvesResponse
-	47, // 97: tuned.v1.TuningService.GetLog:output_type -> tuned.v1.GetLogResponse
-	49, // 98: tuned.v1.TuningService.Ask:output_type -> tuned.v1.AskResponse
-	8,  // 99: tuned.v1.TuningService.Tell:output_type -> tuned.v1.Trial
-	52, // 100: tuned.v1.TuningService.ReportTrial:output_type -> tuned.v1.ReportTrialResponse
-	54, // 101: tuned.v1.TuningService.ShouldStop:output_type -> tuned.v1.ShouldStopResponse
-	56, // 102: tuned.v1.TuningService.ListAlgorithms:output_type -> tuned.v1.ListAlgorithmsResponse
-	60, // 103: tuned.v1.TuningService.GetVersion:output_type -> tuned.v1.GetVersionResponse
-	76, // [76:104] is the sub-list for method output_type
-	48, // [48:76] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	65, // 47: tuned.v1.CreateLoginResponse.expire_time:type_name -> google.protobuf.Timestamp
+	13, // 48: tuned.v1.Local.ImagesEntry.value:type_name -> tuned.v1.Words
+	0,  // 49: tuned.v1.AgentService.Report:input_type -> tuned.v1.ReportRequest
+	11, // 50: tuned.v1.TuningService.CreateExperiment:input_type -> tuned.v1.CreateExperimentRequest
+	14, // 51: tuned.v1.TuningService.ImportExperiment:input_type -> tuned.v1.ImportExperimentRequest
+	16, // 52: tuned.v1.TuningService.GetExperiment:input_type -> tuned.v1.GetExperimentRequest
+	17, // 53: tuned.v1.TuningService.ListExperiments:input_type -> tuned.v1.ListExperimentsRequest
+	19, // 54: tuned.v1.TuningService.Watch:input_type -> tuned.v1.WatchRequest
+	21, // 55: tuned.v1.TuningService.PauseExperiment:input_type -> tuned.v1.PauseExperimentRequest
+	22, // 56: tuned.v1.TuningService.ResumeExperiment:input_type -> tuned.v1.ResumeExperimentRequest
+	23, // 57: tuned.v1.TuningService.StopExperiment:input_type -> tuned.v1.StopExperimentRequest
+	24, // 58: tuned.v1.TuningService.ExtendExperiment:input_type -> tuned.v1.ExtendExperimentRequest
+	25, // 59: tuned.v1.TuningService.DeleteExperiment:input_type -> tuned.v1.DeleteExperimentRequest
+	27, // 60: tuned.v1.TuningService.AnnotateExperiment:input_type -> tuned.v1.AnnotateExperimentRequest
+	30, // 61: tuned.v1.TuningService.ListEvents:input_type -> tuned.v1.ListEventsRequest
+	32, // 62: tuned.v1.TuningService.GetModel:input_type -> tuned.v1.GetModelRequest
+	34, // 63: tuned.v1.TuningService.GetTrial:input_type -> tuned.v1.GetTrialRequest
+	35, // 64: tuned.v1.TuningService.ListTrials:input_type -> tuned.v1.ListTrialsRequest
+	37, // 65: tuned.v1.TuningService.EnqueueTrial:input_type -> tuned.v1.EnqueueTrialRequest
+	38, // 66: tuned.v1.TuningService.StopTrial:input_type -> tuned.v1.StopTrialRequest
+	39, // 67: tuned.v1.TuningService.AnnotateTrial:input_type -> tuned.v1.AnnotateTrialRequest
+	40, // 68: tuned.v1.TuningService.ListMeasurements:input_type -> tuned.v1.ListMeasurementsRequest
+	42, // 69: tuned.v1.TuningService.GetCurves:input_type -> tuned.v1.GetCurvesRequest
+	46, // 70: tuned.v1.TuningService.GetLog:input_type -> tuned.v1.GetLogRequest
+	48, // 71: tuned.v1.TuningService.Ask:input_type -> tuned.v1.AskRequest
+	50, // 72: tuned.v1.TuningService.Tell:input_type -> tuned.v1.TellRequest
+	51, // 73: tuned.v1.TuningService.ReportTrial:input_type -> tuned.v1.ReportTrialRequest
+	53, // 74: tuned.v1.TuningService.ShouldStop:input_type -> tuned.v1.ShouldStopRequest
+	55, // 75: tuned.v1.TuningService.ListAlgorithms:input_type -> tuned.v1.ListAlgorithmsRequest
+	59, // 76: tuned.v1.TuningService.CreateLogin:input_type -> tuned.v1.CreateLoginRequest
+	61, // 77: tuned.v1.TuningService.GetVersion:input_type -> tuned.v1.GetVersionRequest
+	3,  // 78: tuned.v1.AgentService.Report:output_type -> tuned.v1.ReportResponse
+	4,  // 79: tuned.v1.TuningService.CreateExperiment:output_type -> tuned.v1.Experiment
+	4,  // 80: tuned.v1.TuningService.ImportExperiment:output_type -> tuned.v1.Experiment
+	4,  // 81: tuned.v1.TuningService.GetExperiment:output_type -> tuned.v1.Experiment
+	18, // 82: tuned.v1.TuningService.ListExperiments:output_type -> tuned.v1.ListExperimentsResponse
+	20, // 83: tuned.v1.TuningService.Watch:output_type -> tuned.v1.WatchResponse
+	4,  // 84: tuned.v1.TuningService.PauseExperiment:output_type -> tuned.v1.Experiment
+	4,  // 85: tuned.v1.TuningService.ResumeExperiment:output_type -> tuned.v1.Experiment
+	4,  // 86: tuned.v1.TuningService.StopExperiment:output_type -> tuned.v1.Experiment
+	4,  // 87: tuned.v1.TuningService.ExtendExperiment:output_type -> tuned.v1.Experiment
+	26, // 88: tuned.v1.TuningService.DeleteExperiment:output_type -> tuned.v1.DeleteExperimentResponse
+	4,  // 89: tuned.v1.TuningService.AnnotateExperiment:output_type -> tuned.v1.Experiment
+	31, // 90: tuned.v1.TuningService.ListEvents:output_type -> tuned.v1.ListEventsResponse
+	33, // 91: tuned.v1.TuningService.GetModel:output_type -> tuned.v1.GetModelResponse
+	8,  // 92: tuned.v1.TuningService.GetTrial:output_type -> tuned.v1.Trial
+	36, // 93: tuned.v1.TuningService.ListTrials:output_type -> tuned.v1.ListTrialsResponse
+	8,  // 94: tuned.v1.TuningService.EnqueueTrial:output_type -> tuned.v1.Trial
+	8,  // 95: tuned.v1.TuningService.StopTrial:output_type -> tuned.v1.Trial
+	8,  // 96: tuned.v1.TuningService.AnnotateTrial:output_type -> tuned.v1.Trial
+	41, // 97: tuned.v1.TuningService.ListMeasurements:output_type -> tuned.v1.ListMeasurementsResponse
+	43, // 98: tuned.v1.TuningService.GetCurves:output_type -> tuned.v1.GetCurvesResponse
+	47, // 99: tuned.v1.TuningService.GetLog:output_type -> tuned.v1.GetLogResponse
+	49, // 100: tuned.v1.TuningService.Ask:output_type -> tuned.v1.AskResponse
+	8,  // 101: tuned.v1.TuningService.Tell:output_type -> tuned.v1.Trial
+	52, // 102: tuned.v1.TuningService.ReportTrial:output_type -> tuned.v1.ReportTrialResponse
+	54, // 103: tuned.v1.TuningService.ShouldStop:output_type -> tuned.v1.ShouldStopResponse
+	56, // 104: tuned.v1.TuningService.ListAlgorithms:output_type -> tuned.v1.ListAlgorithmsResponse
+	60, // 105: tuned.v1.TuningService.CreateLogin:output_type -> tuned.v1.CreateLoginResponse
+	62, // 106: tuned.v1.TuningService.GetVersion:output_type -> tuned.v1.GetVersionResponse
+	78, // [78:107] is the sub-list for method output_type
+	49, // [49:78] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_api_tuned_v1_tuned_proto_init() }
@@ -4974,7 +5073,7 @@ func file_api_tuned_v1_tuned_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_api_tuned_v1_tuned_proto_rawDesc), len(file_api_tuned_v1_tuned_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   63,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -163,6 +163,7 @@ const (
 	TuningService_ReportTrial_FullMethodName        = "/tuned.v1.TuningService/ReportTrial"
 	TuningService_ShouldStop_FullMethodName         = "/tuned.v1.TuningService/ShouldStop"
 	TuningService_ListAlgorithms_FullMethodName     = "/tuned.v1.TuningService/ListAlgorithms"
+	TuningService_CreateLogin_FullMethodName        = "/tuned.v1.TuningService/CreateLogin"
 	TuningService_GetVersion_FullMethodName         = "/tuned.v1.TuningService/GetVersion"
 )
 
@@ -241,6 +242,9 @@ type TuningServiceClient interface {
 	ShouldStop(ctx context.Context, in *ShouldStopRequest, opts ...grpc.CallOption) (*ShouldStopResponse, error)
 	// ListAlgorithms lists the algorithms that an experiment can name, with their settings.
 	ListAlgorithms(ctx context.Context, in *ListAlgorithmsRequest, opts ...grpc.CallOption) (*ListAlgorithmsResponse, error)
+	// CreateLogin makes a link that lets one browser in, once and soon. FAILED_PRECONDITION: the daemon
+	// serves nothing that a browser reaches.
+	CreateLogin(ctx context.Context, in *CreateLoginRequest, opts ...grpc.CallOption) (*CreateLoginResponse, error)
 	GetVersion(ctx context.Context, in *GetVersionRequest, opts ...grpc.CallOption) (*GetVersionResponse, error)
 }
 
@@ -533,6 +537,16 @@ func (c *tuningServiceClient) ListAlgorithms(ctx context.Context, in *ListAlgori
 	return out, nil
 }
 
+func (c *tuningServiceClient) CreateLogin(ctx context.Context, in *CreateLoginRequest, opts ...grpc.CallOption) (*CreateLoginResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateLoginResponse)
+	err := c.cc.Invoke(ctx, TuningService_CreateLogin_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *tuningServiceClient) GetVersion(ctx context.Context, in *GetVersionRequest, opts ...grpc.CallOption) (*GetVersionResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetVersionResponse)
@@ -618,6 +632,9 @@ type TuningServiceServer interface {
 	ShouldStop(context.Context, *ShouldStopRequest) (*ShouldStopResponse, error)
 	// ListAlgorithms lists the algorithms that an experiment can name, with their settings.
 	ListAlgorithms(context.Context, *ListAlgorithmsRequest) (*ListAlgorithmsResponse, error)
+	// CreateLogin makes a link that lets one browser in, once and soon. FAILED_PRECONDITION: the daemon
+	// serves nothing that a browser reaches.
+	CreateLogin(context.Context, *CreateLoginRequest) (*CreateLoginResponse, error)
 	GetVersion(context.Context, *GetVersionRequest) (*GetVersionResponse, error)
 	mustEmbedUnimplementedTuningServiceServer()
 }
@@ -706,6 +723,9 @@ func (UnimplementedTuningServiceServer) ShouldStop(context.Context, *ShouldStopR
 }
 func (UnimplementedTuningServiceServer) ListAlgorithms(context.Context, *ListAlgorithmsRequest) (*ListAlgorithmsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAlgorithms not implemented")
+}
+func (UnimplementedTuningServiceServer) CreateLogin(context.Context, *CreateLoginRequest) (*CreateLoginResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateLogin not implemented")
 }
 func (UnimplementedTuningServiceServer) GetVersion(context.Context, *GetVersionRequest) (*GetVersionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetVersion not implemented")
@@ -1174,6 +1194,24 @@ func _TuningService_ListAlgorithms_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TuningService_CreateLogin_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateLoginRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TuningServiceServer).CreateLogin(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TuningService_CreateLogin_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TuningServiceServer).CreateLogin(ctx, req.(*CreateLoginRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TuningService_GetVersion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetVersionRequest)
 	if err := dec(in); err != nil {
@@ -1290,6 +1328,10 @@ var TuningService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAlgorithms",
 			Handler:    _TuningService_ListAlgorithms_Handler,
+		},
+		{
+			MethodName: "CreateLogin",
+			Handler:    _TuningService_CreateLogin_Handler,
 		},
 		{
 			MethodName: "GetVersion",
