@@ -47,9 +47,8 @@ type patient struct {
 
 // Read implements io.Reader.
 func (p *patient) Read(part []byte) (int, error) {
-	now := time.Now()
-	_ = p.control.SetReadDeadline(now.Add(p.limits.Stall)) // a recorder in a test has none
-	_ = p.control.SetWriteDeadline(now.Add(p.limits.Import.Time + writeTimeout))
+	_ = p.control.SetReadDeadline(deadline(p.limits.Stall)) // a recorder in a test has none
+	_ = p.control.SetWriteDeadline(deadline(p.limits.Import.Time + writeTimeout))
 	n, err := p.ReadCloser.Read(part)
 	if errors.Is(err, io.EOF) {
 		_ = p.control.SetReadDeadline(time.Time{}) // the connection is watched while the answer is made

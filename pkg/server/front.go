@@ -91,7 +91,7 @@ const preface = "PRI "
 
 // sort reads the first bytes of a connection and hands it on.
 func (f *front) sort(c *conn) {
-	_ = c.SetDeadline(time.Now().Add(f.greeting))
+	_ = c.SetDeadline(deadline(f.greeting))
 	head := make([]byte, len(preface))
 	_, err := io.ReadFull(c.Conn, head)
 	f.mu.Lock()
@@ -109,6 +109,10 @@ func (f *front) sort(c *conn) {
 	}
 	to.give(c)
 }
+
+// deadline is when something on a connection must be done. It is read off the machine's clock, which it is compared with:
+// one that Config.Now sets otherwise would cut connections off, or never.
+func deadline(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // rest waits, unless the front is closed first.
 func (f *front) rest(d time.Duration) {

@@ -99,7 +99,7 @@ func (o *httpStream) send(write func() error) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	control := http.NewResponseController(o.w)
-	_ = control.SetWriteDeadline(time.Now().Add(o.stall)) // a recorder in a test has none
+	_ = control.SetWriteDeadline(deadline(o.stall)) // a recorder in a test has none
 	if !o.begun {
 		o.begin()
 	}
