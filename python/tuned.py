@@ -121,8 +121,7 @@ class Client:
             token_file = token_file or (None if token else found)
         self.server, self.timeout, self._token, self._token_file = server, timeout, token, token_file
         self._socket = server[len("unix:"):] if server.startswith("unix:") else None
-        address = "localhost" if self._socket else server
-        url = urllib.parse.urlsplit(address if "://" in address else "http://" + address)
+        url = urllib.parse.urlsplit("http://localhost" if self._socket else server)
         if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
             raise ValueError("server %r: want http://HOST:PORT, https://HOST:PORT or unix:PATH" % server)
         near = url.hostname in ("localhost", "::1") or url.hostname.startswith("127.")
@@ -167,6 +166,8 @@ class Client:
             kind, advice = Unreachable, "tuned serve starts one"
             if isinstance(e, ValueError):  # ssl's: the certificate is not trusted
                 kind, advice = Error, "TUNED_CA_FILE names the certificates to trust"
+            if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|record layer", str(e)):
+                kind, advice = Error, "it speaks no TLS: use http://"
             error = kind("no daemon answers at %s: %s; %s" % (self.server, e or type(e).__name__, advice))
             error.code = "UNREACHABLE"
             error.hopeless = isinstance(e, (ConnectionRefusedError, FileNotFoundError, ValueError))
@@ -179,6 +180,8 @@ class Client:
             answer = None
         if not isinstance(answer, dict):
             answer = {"message": "%s answers %d, and no JSON: is it tuned serve?" % (self.server, status)}
+            if b"HTTP request to an HTTPS server" in text:
+                answer["message"] = "the daemon at %s speaks TLS: use https://" % self.server
         elif status < 300:
             return answer
         kind = Unreachable if status in (429, 502, 503, 504, 507) else Error
@@ -768,6 +771,8 @@ class Study:
 
     def ask(self, n: int | None = None) -> Any:
         """The next trial to evaluate, or with n a list of up to n; StudyEnded when none will come."""
+        if n is not None and (not isinstance(n, int) or n < 1):
+            raise ValueError("study %s: ask: n: want a whole number of at least 1, got %r" % (self.name, n))
         trials, done = self._ask(n or 1, uuid.uuid4().hex)
         if done and not trials:
             raise StudyEnded("study %s has ended: no trial will come any more" % self.name, "STUDY_ENDED")
@@ -809,6 +814,9 @@ class Study:
 
         It returns a value as tell takes it. What it raises is told as the trial's failure; TrialPruned ends
         the trial with its last report. Ctrl-C stops the trials that are out, and is raised again."""
+        if not callable(objective):
+            raise TypeError("study %s: optimize: want a function of a trial, as in optimize(objective, n_trials=3), got %r" % (
+                self.name, objective))
         turns = iter(range(n_trials)) if n_trials is not None else itertools.count()
         self._interrupted = False
 
@@ -859,8 +867,17 @@ class Study:
             if trials or done or self._interrupted:
                 return trials[0] if trials else None
             if delay > 2:
-                _warn("waits", "study %s waits: it is paused, or others evaluate the trials left" % self.name)
+                _warn("waits", "study %s waits: %s" % (self.name, self._what_holds()))
             time.sleep(delay)
+
+    def _what_holds(self):
+        """Why no trial comes, and what frees those that nobody evaluates any more."""
+        with contextlib.suppress(Error):
+            out = [t for t in self.trials() if t.state == "Running"]
+            if out:
+                return "trials are out: %s%s; of one that nobody evaluates any more: tuned stop -n %s %s %s" % (
+                    ", ".join(t.name for t in out[:5]), " and others" if out[5:] else "", self.namespace, self.name, out[0].name)
+        return "it is paused, or others evaluate the trials left"
 
     def _result(self, objective, trial):
         try:

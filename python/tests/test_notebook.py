@@ -132,7 +132,7 @@ class TestProblems(rig.DaemonTest):
                 unittest.mock.patch.object(tuned.time, "sleep"), self.assertLogs("tuned") as logs:
             tuned._warned.clear()
             study.optimize(lambda trial: 1, quiet=True)
-        self.assertIn("others evaluate the trials left", logs.output[0])
+        self.assertIn("trials are out: %s; of one that nobody evaluates any more: tuned stop -n default waits %s" % (out.name, out.name), logs.output[0])
         with self.assertRaises(tuned.Error) as caught:
             study.ask()
         self.assertEqual(caught.exception.code, "NO_TRIAL_FREE")

@@ -4,6 +4,7 @@ import io
 import math
 import os
 import signal
+import socket
 import threading
 import unittest
 import unittest.mock
@@ -83,12 +84,41 @@ class TestStudy(rig.DaemonTest):
                 ({"objective": "l"}, ValueError, "want objective="), ({"objective": []}, ValueError, "want objective="),
                 ({"objective": ("loss", "least")}, ValueError, "want objective="), ({"max_trials": "x"}, TypeError, "whole number, got 'x'"),
                 ({"maxtrials": 3}, TypeError, "no argument maxtrials; did you mean max_trials"), ({"colour": 3}, TypeError, "no argument colour$"),
+                ({"server": "foo"}, ValueError, "server 'foo': want http://HOST:PORT, https://HOST:PORT or unix:PATH"),
+                ({"server": "localhost:8080"}, ValueError, "want http://HOST:PORT"),
                 ({"server": None, "data_dir": "/nowhere/at/all"}, ValueError, "data_dir /nowhere/at/all: there is no such folder")):
             with self.subTest(wrong), self.assertRaisesRegex(kind, says):
                 tuned.study("wrong", **dict(good, **wrong))
         with self.assertRaisesRegex(tuned.Error, r"spec\.parameters\[0\]") as caught:
             tuned.study("wrong", **dict(good, space={"x": tuned.float(1, 0)}))
         self.assertNotRegex(str(caught.exception), r"\d:\d")
+
+    def test_wrong_calls(self):
+        """Nothing is asked for by a call that cannot be."""
+        study = self.study("calls")
+        with self.assertRaisesRegex(TypeError, "optimize: want a function of a trial.*got 3"):
+            study.optimize(3)
+        for n in (0, -1, "two", 1.5):
+            with self.assertRaisesRegex(ValueError, "ask: n: want a whole number of at least 1"):
+                study.ask(n=n)
+        self.assertEqual(study.trials(), [])
+
+    def test_plain_port(self):
+        """https to a port that speaks no TLS says so, and http to one that does."""
+        def answers(text):
+            server = socket.create_server(("127.0.0.1", 0))
+            self.addCleanup(server.close)
+            def serve():
+                conn, _ = server.accept()
+                with conn:
+                    conn.recv(4096)
+                    conn.sendall(text)
+            threading.Thread(target=serve, daemon=True).start()
+            return "127.0.0.1:%d" % server.getsockname()[1]
+        refusal = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"  # of Go's net/http
+        for scheme, says in (("https://", "speaks no TLS: use http://"), ("http://", "speaks TLS: use https://")):
+            with self.assertRaisesRegex(tuned.Error, says):
+                tuned.Client(scheme + answers(refusal), token="x").call("GET", "/api/v1/version", wait=0)
 
     def test_line_drives_no_terminal(self):
         """What an objective raises is printed without what a terminal obeys, in one line."""
