@@ -16,18 +16,22 @@ import (
 // errInterrupted is the cause of a context that a signal ended.
 var errInterrupted = errors.New("interrupted")
 
-// interruptible returns a context that SIGINT or SIGTERM ends with errInterrupted, and the channel
-// on which a second signal arrives. stop gives the signals their usual meaning again.
+// interruptible returns a context that SIGINT, SIGTERM or SIGHUP ends with errInterrupted, and the channel
+// on which a second signal arrives; of SIGHUP there may be several when a terminal is closed, so that counts once. One
+// that nohup has the program ignore stays ignored. stop gives the signals their usual meaning again.
 func interruptible(parent context.Context) (ctx context.Context, second <-chan os.Signal, stop func()) {
 	signals := make(chan os.Signal, 2)
 	again := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	ctx, cancel := context.WithCancelCause(parent)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for s := range signals {
-			if ctx.Err() != nil {
+			if ctx.Err() != nil && s != syscall.SIGHUP {
 				select {
 				case again <- s:
 				default:

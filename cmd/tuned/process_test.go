@@ -237,6 +237,54 @@ func TestInterruptAndResume(t *testing.T) {
 	again.exits(exitOK)
 }
 
+// TestHangup: a terminal that is closed interrupts, twice as shells do it, unless nohup has it ignored.
+func TestHangup(t *testing.T) {
+	dir := writeExperiment(t)
+	run := startRun(t, dir, append([]string{"work.yaml"}, waiting...)...)
+	run.until("with two trials running", running)
+	err := filepath.WalkDir(filepath.Join(dir, "d"), func(path string, entry os.DirEntry, err error) error {
+		if info, statErr := entry.Info(); err == nil && statErr == nil && info.Mode()&os.ModeSymlink == 0 && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := run.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run.exits(exitInterrupted)
+	if said := run.stderr.String(); !strings.Contains(said, "run the same command again to go on") || strings.Contains(said, "left at once") {
+		t.Errorf("it says %q", said)
+	}
+
+	ignoring := program(t, dir, append([]string{"run", "--data-dir", "d", "--progress", "json", "work.yaml"}, waiting...)...)
+	ignoring.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$0" "$@"`, ignoring.Path}, ignoring.Args[1:]...)
+	ignoring.Path = "/bin/sh"
+	var stderr strings.Builder
+	ignoring.Stderr = &stderr
+	out, err := ignoring.StdoutPipe()
+	if err == nil {
+		err = ignoring.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	saidLine(t, lines, `"running":2`)
+	if err := ignoring.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	letGo(t, dir)
+	_, _ = io.Copy(io.Discard, out)
+	if err := ignoring.Wait(); err != nil {
+		t.Errorf("under nohup it ends with %v: %s", err, stderr.String())
+	}
+}
+
 func TestRunIsAdoptedAfterKill(t *testing.T) {
 	dir := writeExperiment(t)
 	run := startRun(t, dir, append([]string{"work.yaml"}, waiting...)...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,6 +80,7 @@ func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) 
 	if err != nil {
 		return err
 	}
+	syscall.Umask(0o077) // before the store makes files that others may read
 	ctx, second, stop := interruptible(c.Context())
 	defer stop()
 	outliveReader()
