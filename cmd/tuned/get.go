@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,7 +136,7 @@ func (a *app) printExperiments(f *getFlags, driven bool, list []*tunedv1.Experim
 		}
 		return nil
 	case "table", "csv":
-		return a.printTable(experimentTable(list, f.format, driven, time.Now()), f.format)
+		return a.printTable(experimentTable(list, f.format, driven, false, time.Now()), f.format)
 	}
 	trees := make([]any, len(list))
 	for i, e := range list {
@@ -161,14 +159,14 @@ func (f *getFlags) shownName(e *tunedv1.Experiment) string {
 	return e.GetName()
 }
 
-// experimentTable has a row per experiment; tags only where one has some.
-func experimentTable(list []*tunedv1.Experiment, format string, driven bool, now time.Time) *table {
+// experimentTable has a row per experiment; tags in csv, where one has some, and where they are asked for.
+func experimentTable(list []*tunedv1.Experiment, format string, driven, tagged bool, now time.Time) *table {
 	t := &table{
 		header: []string{"namespace", "name", "state", "algorithm", "trials", "budget", "running", "failed", "best", "value", "age"},
 		spare:  []string{"best", "algorithm", "tags", "failed", "budget", "running", "namespace"},
 		soft:   []string{"value", "state"},
 	}
-	tagged := slices.ContainsFunc(list, func(e *tunedv1.Experiment) bool { return len(e.GetTags()) > 0 })
+	tagged = tagged || format == "csv" || slices.ContainsFunc(list, func(e *tunedv1.Experiment) bool { return len(e.GetTags()) > 0 })
 	if tagged {
 		t.header = append(t.header, "tags")
 	}
@@ -221,92 +219,3 @@ func bestCells(e *tunedv1.Experiment, format string) (best, value string) {
 	}
 	return best, value
 }
-
-// watchExperiments prints what there is, then each experiment again when it changes.
-func watchExperiments(ctx context.Context, c *client, f *getFlags, args []string, print func(*tunedv1.Experiment) error) error {
-	request := &tunedv1.WatchRequest{Namespace: f.scope()}
-	if len(args) > 0 {
-		key := f.key(args[0])
-		request.Namespace, request.Experiment = key.Namespace, key.Name
-		if _, err := c.get(ctx, key); err != nil {
-			return err
-		}
-	}
-	changes, err := c.watch(ctx, request)
-	if err != nil {
-		return err
-	}
-	if err := c.each(ctx, request, print); err != nil {
-		return err
-	}
-	for {
-		change, err := changes.Recv()
-		switch {
-		case errors.Is(err, io.EOF):
-			return errEnded
-		case err != nil:
-			return rpcError(err)
-		case change.GetReset_():
-			err = c.each(ctx, request, print)
-		case change.GetExperiment() != nil:
-			err = print(change.GetExperiment())
-		case change.GetDeleted() != nil:
-			gone := change.GetDeleted()
-			gone.State = "Deleted"
-			err = print(gone)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// each calls f for the experiments that a watch is about.
-func (c *client) each(ctx context.Context, w *tunedv1.WatchRequest, f func(*tunedv1.Experiment) error) error {
-	list := []*tunedv1.Experiment{}
-	var err error
-	if w.GetExperiment() != "" {
-		var e *tunedv1.Experiment
-		e, err = c.get(ctx, experiment.Key{Namespace: w.GetNamespace(), Name: w.GetExperiment()})
-		list = append(list, e)
-	} else {
-		list, err = c.list(ctx, w.GetNamespace())
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range list {
-		if err := f(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// watchPrinter returns what prints a line per change: a row of the table, or one JSON document.
-func (a *app) watchPrinter(f *getFlags) func(*tunedv1.Experiment) error {
-	var rows rowPrinter
-	last := map[string]string{}
-	return func(e *tunedv1.Experiment) error {
-		switch f.format {
-		case "table":
-			t := experimentTable([]*tunedv1.Experiment{e}, f.format, true, time.Now())
-			key, row := e.GetNamespace()+"/"+e.GetName(), fmt.Sprint(slices.Delete(slices.Clone(t.rows[0]), ageColumn, ageColumn+1))
-			if row == last[key] {
-				return nil
-			}
-			last[key] = row
-			return rows.print(a, t)
-		case "json":
-			tree, err := treeOf(e)
-			if err != nil {
-				return err
-			}
-			return writeLine(a.stdout, tree)
-		}
-		return a.printExperiments(f, true, []*tunedv1.Experiment{e}, true)
-	}
-}
-
-// ageColumn is the column of experiments that changes with time alone.
-const ageColumn = 10

@@ -20,7 +20,6 @@ type table struct {
 	rows   [][]string
 	spare  []string // columns that a narrow terminal may leave out, these first
 	soft   []string // columns that a narrow terminal may cut, these first
-	least  []int    // widths that columns have at least; nil, or one of each
 }
 
 // gap is the columns between two cells.
@@ -31,13 +30,7 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 // print writes the table as aligned columns or as csv.
 func (t *table) print(w io.Writer, format string) error {
 	if format == "csv" {
-		all := append([][]string{slices.Clone(t.header)}, t.rows...)
-		for _, row := range all {
-			for j := range row {
-				row[j] = exchange.Guarded(visibleLines(row[j]))
-			}
-		}
-		return csv.NewWriter(w).WriteAll(all)
+		return writeCSV(w, append([][]string{slices.Clone(t.header)}, t.rows...))
 	}
 	widths := t.widths()
 	if _, err := io.WriteString(w, line(upper(t.header), widths)+"\n"); err != nil {
@@ -51,10 +44,18 @@ func (t *table) print(w io.Writer, format string) error {
 	return nil
 }
 
+func writeCSV(w io.Writer, rows [][]string) error {
+	for _, row := range rows {
+		for j := range row {
+			row[j] = exchange.Guarded(visibleLines(row[j]))
+		}
+	}
+	return csv.NewWriter(w).WriteAll(rows)
+}
+
 // widths returns how wide the cells of each column are.
 func (t *table) widths() []int {
 	out := make([]int, len(t.header))
-	copy(out, t.least)
 	for i, row := range append([][]string{upper(t.header)}, t.rows...) {
 		for j, cell := range row {
 			if i > 0 {
@@ -148,9 +149,6 @@ func (t *table) cut(j, least, columns int) {
 // drop takes a column away.
 func (t *table) drop(j int) {
 	t.header = slices.Delete(slices.Clone(t.header), j, j+1)
-	if t.least != nil {
-		t.least = slices.Delete(slices.Clone(t.least), j, j+1)
-	}
 	for i := range t.rows {
 		t.rows[i] = slices.Delete(t.rows[i], j, j+1)
 	}

@@ -87,7 +87,7 @@ func TestExperimentsFitANarrowTerminal(t *testing.T) {
 		Namespace: "default", Name: "several", State: "Running", Algorithm: "random", Counts: &tunedv1.Counts{Trials: 12},
 		Infeasible: 12, Created: timestamppb.New(time.Unix(0, 0)), Tags: []string{"good so", "far"},
 	}}
-	tb := experimentTable(list, "table", false, time.Unix(3600, 0))
+	tb := experimentTable(list, "table", false, false, time.Unix(3600, 0))
 	tb.fit(44)
 	var out strings.Builder
 	_ = tb.print(&out, "table") // a Builder takes everything

@@ -136,8 +136,8 @@ func (l *trialList) table(format string) *table {
 		t.spare = append(t.spare, p.Name)
 	}
 	slices.Reverse(t.spare)
-	tagged := slices.ContainsFunc(l.trials, func(t experiment.Trial) bool { return len(t.Note.Tags) > 0 })
-	family := l.family()
+	tagged := format == "csv" || slices.ContainsFunc(l.trials, func(t experiment.Trial) bool { return len(t.Note.Tags) > 0 })
+	family := format == "csv" || l.family()
 	for _, column := range []struct {
 		name string
 		has  bool

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"slices"
 	"time"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -98,8 +97,8 @@ func (w *trialsWatch) show(l *trialList) error {
 		}
 	}
 	switch w.flags.format {
-	case "table":
-		return w.out.print(w.app, l.table("table"))
+	case "table", "csv":
+		return w.out.print(w.app, l.table(w.flags.format), w.flags.format)
 	case "json":
 		for i := range l.records {
 			if err := writeLine(w.app.stdout, l.records[i]); err != nil {
@@ -122,42 +121,4 @@ func writeLine(w io.Writer, v any) error {
 	}
 	_, err = fmt.Fprintln(w, quietJSON(string(text)))
 	return err
-}
-
-// rowPrinter prints tables one after the other as one, under the header of the first. Columns grow as they must.
-type rowPrinter struct {
-	widths []int
-}
-
-func (p *rowPrinter) print(a *app, t *table) error {
-	columns := a.columns()
-	t.least = make([]int, len(t.header))
-	if state := slices.Index(t.header, "state"); state >= 0 {
-		t.least[state] = len(experiment.Succeeded) // which it will be
-	}
-	if columns > 0 {
-		t.fit(columns)
-	}
-	widths := t.widths()
-	again := len(widths) != len(p.widths) // at first, and when columns come or go
-	if again {
-		p.widths = widths
-	}
-	for j, w := range widths {
-		p.widths[j] = max(p.widths[j], w)
-	}
-	rows := t.rows
-	if again {
-		rows = append([][]string{upper(t.header)}, rows...)
-	}
-	for _, row := range rows {
-		text := line(row, p.widths)
-		if columns > 0 {
-			text = cut(text, columns)
-		}
-		if _, err := fmt.Fprintln(a.stdout, text); err != nil {
-			return err
-		}
-	}
-	return nil
 }

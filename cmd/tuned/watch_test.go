@@ -78,6 +78,32 @@ func TestGetWatch(t *testing.T) {
 	s.exits(exitOK, syscall.SIGTERM)
 }
 
+// TestGetWatchOfOneEndsWithIt: a script that watches one experiment does not wait for ever.
+func TestGetWatchOfOneEndsWithIt(t *testing.T) {
+	dir := writeExperiment(t)
+	s := startServe(t, dir)
+	call(t, dir, exitOK, "submit", "--data-dir", "d", "work.yaml")
+	watch := program(t, dir, "get", "work", "--watch", "--data-dir", "d")
+	var stderr strings.Builder
+	watch.Stderr = &stderr
+	out, err := watch.StdoutPipe()
+	if err == nil {
+		err = watch.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	saidLine(t, lines, "Created")
+	call(t, dir, exitOK, "delete", "work", "--yes", "--data-dir", "d")
+	saidLine(t, lines, "Deleted")
+	_ = watch.Wait() // the exit code says it
+	if got := watch.ProcessState.ExitCode(); got != exitError || !strings.Contains(stderr.String(), `"work" was deleted`) {
+		t.Errorf("exit code %d, it says %q", got, stderr.String())
+	}
+	s.exits(exitOK, syscall.SIGTERM)
+}
+
 // TestRunBesideIsLeftToTheDaemon interrupts a run that follows a daemon's experiment.
 func TestRunBesideIsLeftToTheDaemon(t *testing.T) {
 	dir := writeExperiment(t)
