@@ -298,7 +298,6 @@ func TestDeadline(t *testing.T) {
 		{"experiment-sooner", "3600", 300 * time.Millisecond, "300ms"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
 			spec := h.Script(test.name, "")
 			spec.Command, spec.Limits.Wall, spec.Container = nil, test.wall, "main"
 			spec.Template = object(t, "kind: Job\nspec: {activeDeadlineSeconds: "+test.seconds+
