@@ -40,7 +40,11 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 		return fmt.Errorf("find best trial: %w", err)
 	}
 	e := w.Experiment
-	best := newChosen(e, w.trials, logsOf(e, p.dataDir))
+	var files logs // none: those of a daemon elsewhere are not in this machine's data directory
+	if p.address() == "" {
+		files = logsOf(e, p.dataDir)
+	}
+	best := newChosen(e, w.trials, files)
 	switch {
 	case best.Best == nil && infeasible(best.Kept):
 		return fmt.Errorf("find best trial: no trial of %s is feasible yet: %s", e.Key(), keptText(best.Kept))
@@ -57,8 +61,12 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 	}
 	best.columns = a.columns()
 	best.print(a.stdout)
-	if best.Best.Log != "" && best.Front == nil {
+	switch {
+	case best.Front != nil || e.External():
+	case best.Best.Log != "":
 		fmt.Fprintf(a.stdout, "Log:         %s\n", best.Best.Log)
+	case p.address() != "":
+		fmt.Fprintf(a.stdout, "Log:         %s\n", p.hintOn(e.Key(), "logs", fmt.Sprint(best.Best.Number)))
 	}
 	return nil
 }
