@@ -1,6 +1,11 @@
 package exchange
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
+)
 
 func TestGuard(t *testing.T) {
 	for text, want := range map[string]string{
@@ -26,6 +31,28 @@ func TestGuard(t *testing.T) {
 		}
 		if back := plain(got); back != text {
 			t.Errorf("plain(%q): got %q, want %q", got, back, text)
+		}
+	}
+}
+
+// TestCSVSaysWhatIsMissing: what a table lacks is named, with what there is.
+func TestCSVSaysWhatIsMissing(t *testing.T) {
+	objective := []experiment.FurtherObjective{{MetricName: "loss", Type: "minimize"}}
+	for name, tt := range map[string]struct {
+		text    string
+		columns map[string]string
+		want    []string
+	}{
+		"titles alone":    {"x,loss\n", nil, []string{"no rows below its titles"}},
+		"no such title":   {"x,loss\n1,2\n", map[string]string{"lss": "metrics.loss"}, []string{"there is no such column; there are x, loss"}},
+		"no such meaning": {"x,loss\n1,2\n", map[string]string{"loss": "bogus"}, []string{"nor is there a column bogus: the columns are x, loss"}},
+		"the other way":   {"x,loss\n1,2\n", map[string]string{"loss": "x"}, []string{"--column has the title first, as in x=metrics.NAME"}},
+	} {
+		_, err := Read(strings.NewReader(tt.text), "csv", Options{File: "f.csv", Name: "n", Namespace: "default", Objectives: objective, Columns: tt.columns})
+		for _, want := range tt.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %q", name, err, want)
+			}
 		}
 	}
 }

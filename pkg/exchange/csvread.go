@@ -99,6 +99,9 @@ func (c *table) read(r io.Reader) error {
 	for {
 		row, err := reader.Read()
 		if errors.Is(err, io.EOF) {
+			if len(c.rows)+len(c.faults) == 0 && c.Spec == nil {
+				return errors.New("it has no rows below its titles, of which parameters could be learnt; --spec gives the experiment")
+			}
 			return nil
 		}
 		if err != nil && !errors.Is(err, csv.ErrFieldCount) {
@@ -228,10 +231,18 @@ func (c *table) meaning(title string) string {
 // target checks what a flag says a column stands for.
 func (c *table) target(title, use string) string {
 	if !slices.Contains(readable, use) && !strings.HasPrefix(use, parameterPrefix) && !strings.HasPrefix(use, metricPrefix) {
-		c.fault(-1, title, "cannot stand for %q; want params.NAME, metrics.NAME or one of %s", use, strings.Join(readable, ", "))
+		c.fault(-1, title, "cannot stand for %q; want params.NAME, metrics.NAME or one of %s%s", use, strings.Join(readable, ", "), c.otherWay(use))
 		return ""
 	}
 	return use
+}
+
+// otherWay is a word for whoever wrote a title where it says what a column stands for.
+func (c *table) otherWay(use string) string {
+	if slices.Contains(c.header, use) {
+		return fmt.Sprintf("; --column has the title first, as in %s=metrics.NAME", use)
+	}
+	return fmt.Sprintf("; nor is there a column %s: the columns are %s", use, strings.Join(c.header, ", "))
 }
 
 // wanted drops columns of parameters and metrics that the given spec does not have.
