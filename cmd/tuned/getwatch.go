@@ -49,16 +49,21 @@ func watchExperiments(ctx context.Context, c *client, f *getFlags, args []string
 		case change.GetExperiment() != nil:
 			err = print(change.GetExperiment())
 		case change.GetDeleted() != nil:
-			gone := change.GetDeleted()
-			gone.State = "Deleted"
-			if err = print(gone); err == nil && len(args) > 0 {
-				err = fmt.Errorf("experiment %q was deleted", gone.GetName())
-			}
+			err = deleted(change.GetDeleted(), len(args) > 0, print)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// deleted prints an experiment that is no more. Where it is the one that is watched, that is an error.
+func deleted(e *tunedv1.Experiment, watched bool, print func(...*tunedv1.Experiment) error) error {
+	e.State = "Deleted"
+	if err := print(e); err != nil || !watched {
+		return err
+	}
+	return fmt.Errorf("experiment %q was deleted", e.GetName())
 }
 
 // each calls f for the experiments that a watch is about.
