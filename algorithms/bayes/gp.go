@@ -29,6 +29,8 @@ type optimizer struct {
 	told    history
 	sound   history   // scratch for told without failures
 	telling *history  // told, or sound where failures tell nothing
+	failed  []float64 // of told, all those that failed: k by d, features
+	success success   // of told where telling is sound
 	history           // those of telling that are modelled
 	part    history   // scratch for history
 	centre  []float64 // of a model of some, features; nil when all are modelled
@@ -86,6 +88,9 @@ func (o *optimizer) Tell(finished []algorithms.Trial) {
 		for k := range o.outputs {
 			h.values[k] = append(h.values[k], o.valueOf(t, k))
 		}
+		if h.isFailed(h.n - 1) {
+			o.failed = append(o.failed, h.rows[len(h.rows)-len(t.Point):]...)
+		}
 	}
 }
 
@@ -117,7 +122,7 @@ func (o *optimizer) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.
 		} else {
 			point, carried = o.modelled(id)
 		}
-		point = o.visits.Next(point, &o.draws)
+		point = o.visits.Next(o.avoid(point), &o.draws)
 		o.addPending(point)
 		out[i] = algorithms.Suggestion{ID: id, Point: point, Memo: carried}
 	}
@@ -132,6 +137,7 @@ func (o *optimizer) open(pending []algorithms.Trial) {
 	if o.telling = &o.told; o.told.failsAnywhere(o.encoding) {
 		o.sound.take(&o.told, o.told.succeeded())
 		o.telling = &o.sound
+		o.success.take(&o.told, o.encoding)
 	}
 	o.pending = o.pending[:0]
 	for _, t := range pending {
@@ -190,7 +196,7 @@ func (o *optimizer) initial(k int) searchspace.Point {
 func (o *optimizer) modelled(id uint64) (searchspace.Point, []byte) {
 	random := rand.New(rand.NewPCG(o.seed, id))
 	if random.Float64() < o.settings.valleys {
-		if point, found := o.valley(); found && o.visits.IsNew(point) {
+		if point, found := o.valley(); found && o.isOpen(point) {
 			return point, nil
 		}
 	}
@@ -205,6 +211,9 @@ func (o *optimizer) promising(id uint64, random *rand.Rand) searchspace.Point {
 
 	s := o.search
 	s.rater = newJoint(o.wish(random), o.outputs, d)
+	if o.telling == &o.sound {
+		s.rater = likely{s.rater, &o.success}
+	}
 	s.random = random
 	s.trust = o.region()
 	s.spread, s.about, s.starts = o.settings.spread, o.settings.about, o.settings.starts
@@ -216,9 +225,14 @@ func (o *optimizer) promising(id uint64, random *rand.Rand) searchspace.Point {
 		if first == nil {
 			first = q
 		}
-		if o.visits.IsNew(q) {
+		if o.isOpen(q) {
 			return q
 		}
 	}
 	return first
+}
+
+// isOpen tells whether a point was not tried, nor anything as good as it that failed.
+func (o *optimizer) isOpen(p searchspace.Point) bool {
+	return o.visits.IsNew(p) && !o.isNearFailed(p)
 }

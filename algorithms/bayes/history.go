@@ -67,22 +67,32 @@ func badness(loss float64) float64 {
 	return loss
 }
 
+// newestTrials are those that tell where trials fail.
+const newestTrials = 320
+
 // failsAnywhere tells whether failures say nothing of the points where they were, as those of a machine
-// that fails: of the newest trials at least two failed, and what is nearest to them failed as rarely
-// as chance has it, to within two standard deviations.
+// that fails: of the newest trials at least two failed, and what is nearest to those of the rarer end,
+// failures or successes, ended so too as rarely as chance has it, to within two standard deviations.
 func (h *history) failsAnywhere(e *encoding) bool {
-	const newest, least = 320, 2
-	from := max(0, h.n-newest)
-	failures, together := 0, 0
+	const least = 2
+	from := max(0, h.n-newestTrials)
+	failures := 0
 	for i := from; i < h.n; i++ {
 		if h.isFailed(i) {
 			failures++
-			if near := h.nearest(e, i, from); near >= 0 && h.isFailed(near) {
+		}
+	}
+	rare := min(failures, h.n-from-failures)
+	failuresAreRare := rare == failures
+	together := 0
+	for i := from; i < h.n; i++ {
+		if h.isFailed(i) == failuresAreRare {
+			if near := h.nearest(e, i, from); near >= 0 && h.isFailed(near) == failuresAreRare {
 				together++
 			}
 		}
 	}
-	expected := float64(failures*(failures-1)) / float64(max(1, h.n-from-1))
+	expected := float64(rare*(rare-1)) / float64(max(1, h.n-from-1))
 	return failures >= least && float64(together) <= expected+2*math.Sqrt(expected)
 }
 
@@ -99,24 +109,13 @@ func (h *history) succeeded() (positions []int) {
 }
 
 // nearest returns the position of the trial that is nearest to trial i, among those from a position
-// on, -1 if there is no other. Labels that differ are 1 apart, and so is what is active in one alone.
+// on, -1 if there is no other.
 func (h *history) nearest(e *encoding, i, from int) (position int) {
 	d := len(e.axes)
 	position = -1
 	least := math.Inf(1)
 	for j := from; j < h.n; j++ {
-		sum := 0.0
-		for k, a := range h.rows[i*d : (i+1)*d] {
-			b := h.rows[j*d+k]
-			switch {
-			case a == b || a != a && b != b:
-			case a != a || b != b || e.axes[k].labels:
-				sum++
-			default:
-				sum += float64((a - b) * (a - b))
-			}
-		}
-		if j != i && sum < least {
+		if sum := e.square(h.rows[i*d:(i+1)*d], h.rows[j*d:(j+1)*d]); j != i && sum < least {
 			position, least = j, sum
 		}
 	}
