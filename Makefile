@@ -22,6 +22,7 @@ GO_BUILD  := CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags '-s -w 
 PROTOCS   := $(PROTOC_GO) $(PROTOC_GRPC) $(PROTOC_HTTP) $(PROTOC_DOC)
 PROTOS     = $(shell find api -name '*.proto')
 FUZZTIME  ?= 30s
+FUZZLEAST ?= 1000
 FAULTFLAGS ?=
 SEEDS     ?= 300
 CYCLES    ?= 20
@@ -108,8 +109,8 @@ protoc = protoc -I . --plugin=$(PROTOC_GO) --plugin=$(PROTOC_GRPC) \
 	>$(1)/api/tuned/v1/openapi/openapi.json
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME (30s), and print how often it was executed
-	@go run ./test/fuzz -time $(FUZZTIME)
+fuzz: ## run each fuzz target for FUZZTIME (30s, or 2000x), at least FUZZLEAST (1000) executions beyond its corpus
+	@go run ./test/fuzz -time $(FUZZTIME) -least $(FUZZLEAST)
 
 quiet := grep -v '^ *\(=== \|--- PASS\|[a-z]*_test.go:[0-9]*: \(tuned \|cycle \)\)'
 

@@ -1,5 +1,5 @@
-// Command fuzz runs every fuzz target below the working directory for some time, one after the other, and
-// prints how often each was executed.
+// Command fuzz runs every fuzz target below the working directory, one after the other, for some time or
+// some executions, prints how often each was executed beyond its corpus, and demands a number of that.
 package main
 
 import (
@@ -18,14 +18,14 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 )
 
 func main() {
-	span := flag.Duration("time", 30*time.Second, "how long each target runs")
+	span := flag.String("time", "30s", "how long each target runs, or how often beyond its corpus: 2000x")
+	least := flag.Int("least", 1000, "executions beyond the corpus that each target must come to")
 	only := flag.String("run", "", "regular expression; run these targets alone, as PACKAGE/NAME")
 	flag.Parse()
-	failed, err := run(os.Stdout, ".", *only, *span)
+	failed, err := plan{".", *only, *span, *least}.run(os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(2)
@@ -74,13 +74,21 @@ func targets(root string) (out []target, err error) {
 	return out, err
 }
 
-// run runs the targets and prints a line of each. It returns how many have found something.
-func run(out io.Writer, root, only string, span time.Duration) (failed int, err error) {
-	chosen, err := regexp.Compile(only)
+// plan is what to run: the targets below root that match, for a span as go test's -fuzztime takes, and how
+// often beyond its corpus each must have been executed then.
+type plan struct {
+	root, only, span string
+	least            int
+}
+
+// run runs the targets and prints a line of each. It returns how many have found something, or were
+// executed too seldom.
+func (p plan) run(out io.Writer) (failed int, err error) {
+	chosen, err := regexp.Compile(p.only)
 	if err != nil {
 		return 0, err
 	}
-	all, err := targets(root)
+	all, err := targets(p.root)
 	if err != nil {
 		return 0, err
 	}
@@ -89,37 +97,60 @@ func run(out io.Writer, root, only string, span time.Duration) (failed int, err 
 		if !chosen.MatchString(t.String()) {
 			continue
 		}
-		said, err := t.run(root, span)
-		execs := executions(said)
+		said, execs, err := p.fuzz(t)
 		total, ran = total+execs, ran+1
-		if err != nil || execs == 0 {
+		switch {
+		case err != nil:
 			failed++
 			fmt.Fprintf(out, "%12d  %s: FAILED\n%s\n", execs, t, said)
-			continue
+		case execs < p.least:
+			failed++
+			fmt.Fprintf(out, "%12d  %s: FAILED, want at least %d\n", execs, t, p.least)
+		default:
+			fmt.Fprintf(out, "%12d  %s\n", execs, t)
 		}
-		fmt.Fprintf(out, "%12d  %s\n", execs, t)
 	}
 	if ran == 0 {
-		return 0, fmt.Errorf("no target matches %q", only)
+		return 0, fmt.Errorf("no target matches %q", p.only)
 	}
-	fmt.Fprintf(out, "%12d  executions of %d targets, %s each; failed: %d\n", total, ran, span, failed)
+	fmt.Fprintf(out, "%12d  executions of %d targets beyond their corpora, %s each; failed: %d\n", total, ran, p.span, failed)
 	return failed, nil
 }
 
-// run runs one target. What it finds is kept below the testdata of its package, as go test does.
-func (t target) run(root string, span time.Duration) ([]byte, error) {
+// fuzz runs one target, and returns how often it was executed beyond its corpus. What it finds is kept below
+// the testdata of its package, as go test does.
+func (p plan) fuzz(t target) (said []byte, execs int, err error) {
+	said, err = t.run(p.root, p.span)
+	corpus := last(corpusOf, said)
+	// A number of executions is one with those of the corpus, which go test alone knows.
+	if times, counted := strings.CutSuffix(p.span, "x"); counted && corpus > 0 && err == nil {
+		n, wrong := strconv.Atoi(times)
+		if wrong != nil {
+			return said, 0, fmt.Errorf("span %q: %w", p.span, wrong)
+		}
+		said, err = t.run(p.root, fmt.Sprint(n+corpus, "x"))
+		corpus = last(corpusOf, said)
+	}
+	return said, max(0, last(execsOf, said)-corpus), err
+}
+
+// run runs the target for a span.
+func (t target) run(root, span string) ([]byte, error) {
 	// Minimising, for which a worker takes a minute unless told otherwise, would take most of the time.
-	c := exec.CommandContext(context.Background(), "go", "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+span.String(), "-fuzzminimizetime=10x", "./"+t.dir)
+	c := exec.CommandContext(context.Background(), "go", "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+span, "-fuzzminimizetime=10x", "./"+t.dir)
 	c.Dir = root
 	return c.CombinedOutput()
 }
 
-var execsOf = regexp.MustCompile(`execs: (\d+)`)
+var (
+	execsOf  = regexp.MustCompile(`execs: (\d+)`)
+	corpusOf = regexp.MustCompile(`baseline coverage: \d+/(\d+) completed`)
+)
 
-// executions returns the last count that go test has printed; 0 when there is none.
-func executions(said []byte) (n int) {
+// last returns the last number that an expression finds in what go test has printed; 0 when there is none.
+func last(of *regexp.Regexp, said []byte) (n int) {
 	for line := range bytes.Lines(said) {
-		if found := execsOf.FindSubmatch(line); found != nil {
+		if found := of.FindSubmatch(line); found != nil {
 			n, _ = strconv.Atoi(string(found[1])) // it is digits
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // fuzzed is a module with one target that is sound and one that is not, and functions that are no targets.
@@ -56,7 +55,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("got %v, %v, want %v", found, err, want)
 	}
 	var out bytes.Buffer
-	failed, err := run(&out, root, "", 3*time.Second)
+	failed, err := plan{root, "", "2000x", 2000}.run(&out)
 	lines := strings.Split(out.String(), "\n")
 	if err != nil || failed != 1 || !strings.HasSuffix(lines[0], "a/FuzzSound") || strings.HasPrefix(strings.TrimSpace(lines[0]), "0 ") {
 		t.Errorf("got %d failed, %v\n%s\nwant one, and executions of a/FuzzSound", failed, err, out.String())
@@ -64,7 +63,11 @@ func TestRun(t *testing.T) {
 	if !strings.Contains(out.String(), "b/FuzzBroken: FAILED") || !strings.Contains(out.String(), "too long") {
 		t.Errorf("got\n%s\nwant what b/FuzzBroken has found", out.String())
 	}
-	if _, err := run(&out, root, "FuzzNothing", time.Second); err == nil {
+	out.Reset()
+	if failed, err := (plan{root, "FuzzSound", "10x", 1000}).run(&out); err != nil || failed != 1 || !strings.Contains(out.String(), "want at least 1000") {
+		t.Errorf("executed 10 times of 1000: got %d failed, %v\n%s", failed, err, out.String())
+	}
+	if _, err := (plan{root, "FuzzNothing", "1s", 0}).run(&out); err == nil {
 		t.Error("no target matches, and there is no error")
 	}
 }
