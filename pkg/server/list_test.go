@@ -125,7 +125,7 @@ func TestListsRefuse(t *testing.T) {
 		"pageToken=x":   "PAGE_INVALID",
 		"pageToken=" + forged(t, page.GetNextPageToken(), "n", uint64(1<<63+5)): "PAGE_INVALID",
 		"pageToken=" + forged(t, page.GetNextPageToken(), "a", -1):              "PAGE_INVALID",
-		"orderBy=value&pageToken=" + page.GetNextPageToken(): "PAGE_INVALID", // of another list
+		"orderBy=value&pageToken=" + page.GetNextPageToken():                    "PAGE_INVALID", // of another list
 		"pageSize=x": "ARGUMENT_INVALID",
 	} {
 		if p := r.do(t, "GET", path+query, "", as(userToken)...).problem(t); p.Code != want {

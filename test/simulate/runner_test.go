@@ -46,7 +46,9 @@ func (x *trialled) alive() (out []*work) {
 			out = append(out, w)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b *work) int { return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.attempt, b.attempt)) })
+	slices.SortStableFunc(out, func(a, b *work) int {
+		return cmp.Or(cmp.Compare(a.number, b.number), cmp.Compare(a.attempt, b.attempt))
+	})
 	return out
 }
 
