@@ -86,7 +86,7 @@ type toyState struct {
 func TestKatibPBT(t *testing.T) {
 	testenv.Program(t, "python3")
 	const budget = 100
-	file, _ := corrected(t, "hp-tuning/simple-pbt.yaml", "maxTrialCount: 2", fmt.Sprint("maxTrialCount: ", budget), "value: '40'", "value: '5'")
+	file, _ := corrected(t, "hp-tuning/simple-pbt.yaml", "", "maxTrialCount: 2", fmt.Sprint("maxTrialCount: ", budget), "value: '40'", "value: '5'")
 	program, err := filepath.Abs(filepath.Join("checkpoints", "simple_pbt.py"))
 	if err != nil {
 		t.Fatal(err)

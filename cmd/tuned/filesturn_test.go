@@ -25,7 +25,7 @@ func slowly(t *testing.T, begun chan<- struct{}, release <-chan struct{}) *algor
 	t.Helper()
 	registry, err := algorithms.NewRegistry(algorithms.Definition{
 		Name: "random", Summary: "for a test",
-		Insight: func(p algorithms.Problem, _ algorithms.Values, ts []algorithms.Trial) (algorithms.Insight, error) {
+		Insight: func(_ algorithms.Problem, _ algorithms.Values, ts []algorithms.Trial) (algorithms.Insight, error) {
 			if len(ts) > 1 {
 				begun <- struct{}{}
 				<-release

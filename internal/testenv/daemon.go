@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"bufio"
 	"bytes"
 	"io"
@@ -35,7 +36,7 @@ const readyWithin = 2 * time.Minute
 func Serve(t *testing.T, bin, data string, env []string, flags ...string) *Daemon {
 	t.Helper()
 	d := &Daemon{Data: data, t: t, logged: make(chan struct{})}
-	d.cmd = exec.Command(filepath.Join(bin, "tuned"), append([]string{"serve", "--data-dir", data, "--listen", "127.0.0.1:0"}, flags...)...)
+	d.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(bin, "tuned"), append([]string{"serve", "--data-dir", data, "--listen", "127.0.0.1:0"}, flags...)...)
 	d.cmd.Env = append(os.Environ(), env...)
 	stderr, err := d.cmd.StderrPipe()
 	if err == nil {

@@ -72,8 +72,8 @@ func readCSV(r io.Reader, o *Options) (*Study, error) {
 	return s, nil
 }
 
-// read takes the text apart. Spreadsheets write ; and tabs for commas in some countries.
-func (c *table) read(r io.Reader) error {
+// open looks what stands between cells: spreadsheets write ; and tabs for commas in some countries.
+func (c *table) open(r io.Reader) *csv.Reader {
 	in := bufio.NewReader(r)
 	if bom, _ := in.Peek(3); string(bom) == "\uFEFF" {
 		_, _ = in.Discard(3) // they are there
@@ -87,6 +87,12 @@ func (c *table) read(r io.Reader) error {
 			c.decimalComma = comma == ';'
 		}
 	}
+	return reader
+}
+
+// read takes the text apart.
+func (c *table) read(r io.Reader) error {
+	reader := c.open(r)
 	var err error
 	if c.header, err = reader.Read(); errors.Is(err, io.EOF) {
 		return errors.New("it is empty")

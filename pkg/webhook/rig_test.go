@@ -230,7 +230,7 @@ func (l *life) create(name string, hooks ...experiment.Webhook) experiment.Key {
 
 // record stores an event as the tuner does.
 func (l *life) record(_ context.Context, key experiment.Key, reason, message string, warning bool) error {
-	l.happen(key, experiment.Event{Reason: reason, Message: message, Warning: warning})
+	l.happen(key, experiment.Event{Reason: reason, Message: message, Warning: warning}) //nolint:contextcheck // stored for as long as the test runs
 	return nil
 }
 

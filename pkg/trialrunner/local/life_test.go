@@ -285,7 +285,7 @@ echo $? >"$work/code" && mv "$work/code" "$work/left"
 }
 
 // TestDeadline wants a trial to run as long as its template or the experiment lets it, whichever is sooner.
-func TestDeadline(t *testing.T) {
+func TestDeadline(t *testing.T) { //nolint:tparallel // the trials take turns
 	t.Parallel()
 	_, h := opened(t, "unix:"+filepath.Join(t.TempDir(), "nobody.sock"))
 	for _, test := range []struct {
