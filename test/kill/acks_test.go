@@ -52,7 +52,9 @@ func TestAcknowledgementsSurviveKills(t *testing.T) {
 		for _, r := range reporters {
 			all.Go(func() { r.report(ctx, t, &greeted) })
 		}
-		d.kill(moment())
+		if d.kill(moment()) {
+			t.Errorf("cycle %d: the daemon ended by itself: %v\n%s", cycle, d.err, d.output.String())
+		}
 		cancel()
 		all.Wait()
 		t.Logf("cycle %d: %d of %d streams compared, %d acknowledged in all", cycle, greeted.Load(), streams, acknowledged(reporters))

@@ -106,16 +106,17 @@ spec:
 // trial has run once, all its values are stored, the budget is exact, and no process is left.
 func TestTrialsSurviveKills(t *testing.T) {
 	dir := t.TempDir()
-	budget := 3 * *cycles
+	budget := 4 * *cycles // more than end between the kills
 	file := filepath.Join(dir, "experiment.yaml")
 	if err := os.WriteFile(file, []byte(spec(budget)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	data, runs := filepath.Join(dir, "data"), filepath.Join(dir, "runs")
-	args := []string{"--data-dir", data, file, "--", filepath.Join(bin, "noisy"), "--runs", runs, "--x=${trialParameters.x}"}
+	args := []string{"--data-dir", data, file, "--", filepath.Join(bin, "noisy"), "--runs", runs, "--every=30ms", "--x=${trialParameters.x}"}
 	kills, moment := 0, moments(t)
 	for range *cycles {
-		if start(t, args...).kill(moment()) {
+		if d := start(t, args...); d.kill(moment()) {
+			t.Errorf("the daemon ended by itself after %d kills, want %d: %v\n%s", kills, *cycles, d.err, d.output.String())
 			break
 		}
 		kills++
