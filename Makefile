@@ -109,7 +109,7 @@ protoc = protoc -I . --plugin=$(PROTOC_GO) --plugin=$(PROTOC_GRPC) \
 	>$(1)/api/tuned/v1/openapi/openapi.json
 
 .PHONY: fuzz
-fuzz: ## run each fuzz target for FUZZTIME (30s, or 2000x), at least FUZZLEAST (1000) executions beyond its corpus
+fuzz: ## run each fuzz target for FUZZTIME (30s, or 4000x), at least FUZZLEAST (1000) executions beyond its corpus
 	@go run ./test/fuzz -time $(FUZZTIME) -least $(FUZZLEAST)
 
 quiet := grep -v '^ *\(=== \|--- PASS\|[a-z]*_test.go:[0-9]*: \(tuned \|cycle \)\)'

@@ -55,7 +55,7 @@ func TestRun(t *testing.T) {
 		t.Fatalf("got %v, %v, want %v", found, err, want)
 	}
 	var out bytes.Buffer
-	failed, err := plan{root, "", "2000x", 2000}.run(&out)
+	failed, err := plan{root, "", "3000x", 2000}.run(&out)
 	lines := strings.Split(out.String(), "\n")
 	if err != nil || failed != 1 || !strings.HasSuffix(lines[0], "a/FuzzSound") || strings.HasPrefix(strings.TrimSpace(lines[0]), "0 ") {
 		t.Errorf("got %d failed, %v\n%s\nwant one, and executions of a/FuzzSound", failed, err, out.String())
