@@ -22,7 +22,7 @@ const fidelityFile = "fidelity.json"
 // and more, and run when they are named.
 var (
 	trainers     = []string{"optuna-hyperband", "optuna-sha", "synetune-asha"}
-	slowTrainers = []string{"synetune-bohb", "synetune-bore", "synetune-cqr"}
+	slowTrainers = []string{"synetune-bohb", "synetune-bore"}
 )
 
 // fidelityFlags are the flags of the fidelity command.

@@ -47,6 +47,7 @@ func learnerDefinition(mutant string) algorithms.Definition {
 			return l, nil
 		},
 	}
+	d.Chooses, d.Remaining = chooses(mutant), remaining(mutant)
 	again := 0
 	d.Advise = func(_ algorithms.Problem, v algorithms.Values) []algorithms.Advice {
 		again++
@@ -343,6 +344,13 @@ func TestSuiteRejectsMutants(t *testing.T) {
 		"objectives":    {"refuses constraints", "counts its questions"},
 		"priors":        {"declares that it learns from priors", "changes priors", "learns from priors in secret"},
 		"fits":          {"leaves a fit open", "shows off when somebody listens"},
+		"choices": {
+			"chooses nobody", "chooses without a reason", "ends a choice before it begins", "changes its mind in between", "changes to the same one",
+		},
+		"remaining": {
+			"expects something else when asked again", "expects from trials that it changes", "expects of other trials", "expects a loss",
+			"expects everything", "expects without a scale", "never expects anything",
+		},
 		"odd questions": {"panics on a foreign point", "panics on no trial", "panics on too few losses", "answers nothing to a question for nothing"},
 	}
 	for _, c := range checks {

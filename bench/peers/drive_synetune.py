@@ -1,8 +1,8 @@
-"""Syne Tune: python drive_synetune.py asha|bohb|cqr|bore
+"""Syne Tune: python drive_synetune.py asha|bohb|bore
 
 The schedulers are asked directly: all are asynchronous successive halving by stopping, with the defaults of Syne Tune's
-baselines, and new configurations that are random (asha), of kernel densities (bohb), of conformal quantile regression
-(cqr), or of a classifier (bore). Only trials that are trained epoch by epoch are of use to them.
+baselines, and new configurations that are random (asha), of kernel densities (bohb), or of a classifier
+(bore). Only trials that are trained epoch by epoch are of use to them.
 """
 
 import datetime
@@ -16,7 +16,7 @@ from syne_tune.config_space import choice, lograndint, loguniform, randint, unif
 from syne_tune.optimizer import baselines
 from syne_tune.optimizer.scheduler import SchedulerDecision
 
-METHODS = {"asha": baselines.ASHA, "bohb": baselines.BOHB, "cqr": baselines.ASHACQR, "bore": baselines.ASHABORE}
+METHODS = {"asha": baselines.ASHA, "bohb": baselines.BOHB, "bore": baselines.ASHABORE}
 
 
 class Run(protocol.Run):

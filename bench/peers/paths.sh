@@ -10,7 +10,7 @@ families="optuna rustuna hyperopt nevergrad pymoo skopt smac vizier hebo ax gopt
 methods() {
 	case $1 in
 	optuna) echo gp tpe tpe-group cmaes nsga2 nsga3 random auto sha hyperband ;;
-	synetune) echo asha bohb cqr bore ;;
+	synetune) echo asha bohb bore ;;
 	rustuna | hyperopt) echo tpe ;;
 	nevergrad) echo ngopt ;;
 	pymoo) echo nsga2 nsga3 ;;
