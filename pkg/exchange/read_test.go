@@ -264,9 +264,10 @@ func TestCSVThatIsNotUTF8(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"cells":  {"params.opt,metrics.loss\nk\xe4se,1\nbrot,2\na,\xff3\n", "t.csv:2:1: byte 0xe4 is no UTF-8 text; save the file as UTF-8\nt.csv:4:2: byte 0xff is no UTF-8 text; save the file as UTF-8"},
 		"titles": {"params.opt,metrics.l\xf6ss\nbrot,2\n", "t.csv:1:2: byte 0xf6 is no UTF-8 text; save the file as UTF-8"},
-		"lines":  {"params.opt,metrics.loss\n\"a\nb\xe4\",1\n", "t.csv:2:1: byte 0xe4 is no UTF-8 text; save the file as UTF-8"},
+		"lines":  {"params.opt,metrics.loss\n\"a\nb\xe4\",1\nok,2\n", "t.csv:2:1: byte 0xe4 is no UTF-8 text; save the file as UTF-8"},
 	} {
-		_, err := Read(strings.NewReader(tt.text), CSV, Options{File: "t.csv", Name: "n", Namespace: "default", Objectives: []experiment.FurtherObjective{{MetricName: "loss", Type: "minimize"}}})
+		goal := []experiment.FurtherObjective{{MetricName: "loss", Type: "minimize"}}
+		_, err := Read(strings.NewReader(tt.text), CSV, Options{File: "t.csv", Name: "n", Namespace: "default", Objectives: goal})
 		var faults experiment.Faults
 		if !errors.As(err, &faults) || faults.Error() != tt.want {
 			t.Errorf("%s: got %v\nwant %s", name, err, tt.want)

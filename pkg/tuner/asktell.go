@@ -46,16 +46,13 @@ func (d *driver) handOut(ctx context.Context, j *job, count int) error {
 	if !d.e.External() {
 		return fmt.Errorf("experiment %s runs its trials itself, they cannot be asked for: %w", d.key, store.ErrInvalid)
 	}
-	j.wanted = count
-	if again := d.requested(j.request); len(again) > 0 && len(j.found) == 0 {
-		if then := again[0].Wanted; then != count && then > 0 || len(again) > count {
-			return fmt.Errorf("request %q asked for %d trials, and asks for %d now: %w", j.request, max(then, len(again)), count, ErrReused)
+	if len(j.found) == 0 {
+		if again, err := d.handedOut(j, count); err != nil || len(again) > 0 {
+			if err == nil {
+				j.finish(again, nil)
+			}
+			return err
 		}
-		j.finish(again, nil)
-		return nil
-	}
-	if given, ok := d.given(j.request); ok {
-		return fmt.Errorf("request %q made trial %s, and asks for trials now: %w", j.request, given.Name, ErrReused)
 	}
 	if d.e.Status.Completed() || d.held || d.e.Control.Paused {
 		j.finish(nil, nil)
@@ -96,6 +93,27 @@ func (d *draft) handWaiting(j *job, n int) int {
 		n--
 	}
 	return n
+}
+
+// handedOut returns the trials that an earlier Ask with the same request got, or notes what this one wants. ErrReused:
+// the request was another call.
+func (d *driver) handedOut(j *job, count int) ([]experiment.Trial, error) {
+	request := j.request
+	if request == "" {
+		return nil, nil
+	}
+	j.wanted = count
+	if given, ok := d.given(request); ok {
+		return nil, fmt.Errorf("request %q made trial %s, and asks for trials now: %w", request, given.Name, ErrReused)
+	}
+	again := d.requested(request)
+	if len(again) == 0 {
+		return nil, nil
+	}
+	if then := again[0].Wanted; then != count && then > 0 || len(again) > count {
+		return nil, fmt.Errorf("request %q asked for %d trials, and asks for %d now: %w", request, max(then, len(again)), count, ErrReused)
+	}
+	return again, nil
 }
 
 // requested returns the trials that an earlier call with the same request got.

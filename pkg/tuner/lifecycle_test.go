@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -33,7 +34,8 @@ type lifecycle struct {
 
 	final    map[uint64]experiment.Trial
 	asked    map[string][]uint64 // trials by request, as answered
-	wished   map[string]int      // how many were asked for by request, also where the answer was lost
+	wished   map[string][]int    // how many were asked for by request, each time, also where the answer was lost
+	count    map[string]int      // how many those trials were asked for as
 	given    map[string]uint64
 	told     map[uint64]string // text that was acknowledged
 	reported map[uint64]int    // measurements that were acknowledged
@@ -163,10 +165,10 @@ func (l *lifecycle) ask(*rapid.T) {
 	count := rapid.IntRange(1, 3).Draw(l.t, "count")
 	before := l.asked[request]
 	kinds := []error{ErrInvalid}
-	if request != "" && l.wished[request] > count {
+	if request != "" && slices.ContainsFunc(l.wished[request], func(n int) bool { return n != count }) {
 		kinds = append(kinds, ErrReused)
 	}
-	l.wished[request] = max(l.wished[request], count)
+	l.wished[request] = append(l.wished[request], count)
 	var got []experiment.Trial
 	ok := l.do("ask", func() (err error) {
 		got, _, err = l.r.Ask(l.ctx, l.key, count, request)
@@ -179,6 +181,10 @@ func (l *lifecycle) ask(*rapid.T) {
 	for i := range got {
 		numbers = append(numbers, got[i].Number)
 	}
+	if then, known := l.count[request]; request != "" && known && then != count {
+		l.t.Fatalf("request %q asked for %d trials, and then got some for %d", request, then, count)
+	}
+	l.count[request] = count
 	if request != "" && before != nil && fmt.Sprint(before) != fmt.Sprint(numbers) {
 		l.t.Fatalf("request %q got %v, then %v", request, before, numbers)
 	}
@@ -434,7 +440,7 @@ func TestLifecycle(t *testing.T) {
 		defer cancel()
 		l := &lifecycle{
 			t: rt, ctx: ctx, store: &brittle{Store: storetest.NewMemory()}, key: experiment.Key{Namespace: "default", Name: "sim"},
-			world: &newManual().world, final: map[uint64]experiment.Trial{}, asked: map[string][]uint64{}, wished: map[string]int{}, given: map[string]uint64{},
+			world: &newManual().world, final: map[uint64]experiment.Trial{}, asked: map[string][]uint64{}, wished: map[string][]int{}, count: map[string]int{}, given: map[string]uint64{},
 			told: map[uint64]string{}, reported: map[uint64]int{}, most: 6, widest: 2,
 		}
 		e := wanted(2, 6)
