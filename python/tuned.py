@@ -166,7 +166,7 @@ class Client:
             kind, advice = Unreachable, "tuned serve starts one"
             if isinstance(e, ValueError):  # ssl's: the certificate is not trusted
                 kind, advice = Error, "TUNED_CA_FILE names the certificates to trust"
-            if re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|wrong version number|record layer", str(e)):
+            if re.search("(?i)WRONG.VERSION.NUMBER|RECORD.LAYER", str(e)):
                 kind, advice = Error, "it speaks no TLS: use http://"
             error = kind("no daemon answers at %s: %s; %s" % (self.server, e or type(e).__name__, advice))
             error.code = "UNREACHABLE"
@@ -815,8 +815,8 @@ class Study:
         It returns a value as tell takes it. What it raises is told as the trial's failure; TrialPruned ends
         the trial with its last report. Ctrl-C stops the trials that are out, and is raised again."""
         if not callable(objective):
-            raise TypeError("study %s: optimize: want a function of a trial, as in optimize(objective, n_trials=3), got %r" % (
-                self.name, objective))
+            raise TypeError("study %s: optimize: want a function of a trial, as in optimize(objective, "
+                            "n_trials=3), got %r" % (self.name, objective))
         turns = iter(range(n_trials)) if n_trials is not None else itertools.count()
         self._interrupted = False
 
@@ -875,8 +875,9 @@ class Study:
         with contextlib.suppress(Error):
             out = [t for t in self.trials() if t.state == "Running"]
             if out:
-                return "trials are out: %s%s; of one that nobody evaluates any more: tuned stop -n %s %s %s" % (
-                    ", ".join(t.name for t in out[:5]), " and others" if out[5:] else "", self.namespace, self.name, out[0].name)
+                names = ", ".join(t.name for t in out[:5]) + (" and others" if out[5:] else "")
+                return "trials are out: %s; of one that nobody evaluates any more: tuned stop -n %s %s %s" % (
+                    names, self.namespace, self.name, out[0].name)
         return "it is paused, or others evaluate the trials left"
 
     def _result(self, objective, trial):

@@ -172,7 +172,10 @@ class Impostor:
             if answer is None:
                 held.append(conn)
             else:
-                conn.sendall(answer)
+                try:
+                    conn.sendall(answer)
+                except OSError:
+                    pass  # who asked has gone
                 conn.close()
 
     def close(self):
