@@ -104,10 +104,10 @@ func (o *optimizer) gain(x []float64, best float64) float64 {
 		return 0
 	}
 	for k := range parts {
-		z := -normalQuantile(tail * (float64(k) + 0.5) / parts)
-		sum += max(0, u.value(best)-u.value(mean[0]+float64(sd*z))) / parts
+		below := normalQuantile(float64(tail * (float64(k) + 0.5) / parts))
+		sum += max(0, u.value(best)-u.value(mean[0]-float64(sd*below)))
 	}
-	gain := float64(tail * sum)
+	gain := float64(tail * (sum / parts))
 	for _, c := range o.outputs[1:] {
 		c.predict(x, mean, variance)
 		kept, _ := logCDF((c.limit - mean[0]) / deviation(variance[0]))
