@@ -47,6 +47,9 @@ func nameKey(k experiment.Key) []byte {
 
 // parseNameKey is the inverse of nameKey.
 func parseNameKey(key []byte) (k experiment.Key, ok bool) {
+	if len(key) == 0 {
+		return k, false
+	}
 	namespace, rest, ok := cutText(key[1:])
 	if !ok {
 		return k, false
