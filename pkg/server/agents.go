@@ -36,6 +36,9 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 	a.agents.Add(1)
 	defer a.agents.Add(-1)
 	over := scope{key: reporter.Experiment, trial: reporter.Trial, conflict: reasonOver}
+	if err := a.pace(stream, reporter, first); err != nil { // before the store is asked
+		return a.failure(stream.Context(), err, over)
+	}
 	s, acked, err := a.Tuner.Stream(stream.Context(), reporter)
 	if err != nil {
 		return a.failure(stream.Context(), err, over)
@@ -44,7 +47,7 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 		return err
 	}
 	for request := first; ; {
-		if err := a.store(stream, reporter, s, request); err != nil {
+		if err := a.store(stream, s, request.GetMeasurements()); err != nil {
 			return a.failure(stream.Context(), err, over)
 		}
 		request, err = stream.Recv()
@@ -54,15 +57,19 @@ func (a *agents) Report(stream tunedv1.AgentService_ReportServer) error {
 		if err != nil {
 			return err
 		}
+		if err := a.pace(stream, reporter, request); err != nil {
+			return a.failure(stream.Context(), err, over)
+		}
 	}
 }
 
+// pace waits until the trial may send a request of that size.
+func (a *agents) pace(stream tunedv1.AgentService_ReportServer, r tuner.Reporter, request *tunedv1.ReportRequest) error {
+	return a.guard.pace(stream.Context(), r, len(request.GetMeasurements()), proto.Size(request))
+}
+
 // store makes a batch durable and acknowledges it.
-func (a *agents) store(stream tunedv1.AgentService_ReportServer, r tuner.Reporter, s experiment.Stream, request *tunedv1.ReportRequest) error {
-	batch := request.GetMeasurements()
-	if err := a.guard.pace(stream.Context(), r, len(batch), proto.Size(request)); err != nil {
-		return err
-	}
+func (a *agents) store(stream tunedv1.AgentService_ReportServer, s experiment.Stream, batch []*tunedv1.Measurement) error {
 	if len(batch) == 0 {
 		return nil
 	}
