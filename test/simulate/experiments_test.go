@@ -69,7 +69,7 @@ func (s *sim) newTrialled(n int) *trialled {
 	x.wanted = e
 	x.budget.is = budgetOf(&e.Spec)
 	x.mostTrials, x.mostParallel = int(budget), int(parallel)
-	if !x.external && r.IntN(8) == 0 {
+	if !x.external && r.IntN(4) == 0 {
 		s.bring(x)
 	}
 	return x

@@ -59,10 +59,11 @@ func (s *sim) meddle(x *trialled) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_, err = s.life.users.ResumeExperiment(ctx, &tunedv1.ResumeExperimentRequest{Namespace: x.key.Namespace, Name: x.key.Name})
-	s.say("%s is resumed, though its import was interrupted: %s", x.key, status.Code(err))
-	if err == nil && s.life.heard() {
-		s.broken("%s is resumed, though only a part of it is imported", x.key)
+	_, resumed := s.life.users.ResumeExperiment(ctx, &tunedv1.ResumeExperimentRequest{Namespace: x.key.Namespace, Name: x.key.Name})
+	_, asked := s.life.users.Ask(ctx, &tunedv1.AskRequest{Namespace: x.key.Namespace, Experiment: x.key.Name, Count: 1})
+	s.say("%s is resumed and asked, though its import was interrupted: %s, %s", x.key, status.Code(resumed), status.Code(asked))
+	if (resumed == nil || asked == nil) && s.life.heard() {
+		s.broken("%s is resumed (%v) or asked (%v), though only a part of it is imported", x.key, resumed, asked)
 	}
 }
 

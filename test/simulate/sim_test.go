@@ -221,7 +221,7 @@ func (s *sim) begin() {
 // introduce has the daemon take in an experiment.
 func (s *sim) introduce(x *trialled) {
 	if x.imported != nil {
-		s.perilous(20, func() { s.take(x) })
+		s.perilous(60, func() { s.take(x) })
 		return
 	}
 	s.act(func() { s.submit(x) })
