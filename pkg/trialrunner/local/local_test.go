@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -25,23 +26,29 @@ import (
 
 var agentPath string
 
-func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
-
-func buildAndRun(m *testing.M) int {
+func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "tuned-local-")
+	if err == nil {
+		err = buildAgent(dir)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		os.Exit(1)
 	}
-	defer os.RemoveAll(dir)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir) // a folder for temporary files is emptied anyway
+		os.Exit(code)
+	}))
+}
+
+func buildAgent(dir string) error {
 	agentPath = filepath.Join(dir, "trial-agent")
 	build := exec.Command("go", "build", "-o", agentPath, "github.com/tuned-hpo/tuned/cmd/trial-agent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build trial-agent: %v\n%s", err, out)
-		return 1
+		return fmt.Errorf("build trial-agent: %w\n%s", err, out)
 	}
-	return m.Run()
+	return nil
 }
 
 var secret = []byte("secret of the test")
@@ -172,7 +179,7 @@ func (d *daemon) Report(stream tunedv1.AgentService_ReportServer) error {
 
 func (d *daemon) greet(ctx context.Context, h *tunedv1.Hello) error {
 	key := runnertest.Key
-	want := "Bearer " + trialrunner.Token(secret, key, "uid-1", h.GetTrial(), int(h.GetAttempt()))
+	want := "Bearer " + trialrunner.Token(secret, key, runnertest.UID, h.GetTrial(), int(h.GetAttempt()))
 	if shown := metadata.ValueFromIncomingContext(ctx, "authorization"); !slices.Equal(shown, []string{want}) {
 		return status.Error(codes.Unauthenticated, "wrong token")
 	}

@@ -4,6 +4,7 @@ package runnertest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -59,10 +60,14 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 // Key is the experiment that the suite's trials belong to.
 var Key = experiment.Key{Namespace: "default", Name: "suite"}
 
+// UID is of that experiment. It is another one in each process, as that of each real experiment is: by it
+// a runner knows whom it may kill, and the suite may run several times at once on a machine.
+var UID = rand.Text()
+
 // Trial returns a spec that runs a command.
 func (h Harness) Trial(name string, command ...string) trialrunner.Spec {
 	return h.Spec(trialrunner.Spec{
-		Experiment: Key, UID: "uid-1", Trial: name, Attempt: 1, Command: command,
+		Experiment: Key, UID: UID, Trial: name, Attempt: 1, Command: command,
 		Objective: "loss", Metrics: []string{"loss"},
 		Assignment: searchspace.Assignment{{Name: "x", Value: "0.5"}},
 	})
@@ -81,9 +86,17 @@ func (h Harness) Start(t *testing.T, spec trialrunner.Spec) {
 	}
 }
 
-// Wait returns the workload once ok holds for it.
+// waiting has the runners that somebody waits for.
+var waiting sync.Map
+
+// Wait returns the workload once ok holds for it. Only one may wait for a runner at a time, for what
+// Changed yields goes to one reader: of two, each would take what the other waits for now and then.
 func (h Harness) Wait(t *testing.T, spec trialrunner.Spec, ok func(trialrunner.Workload) bool) trialrunner.Workload {
 	t.Helper()
+	if _, others := waiting.LoadOrStore(h.Runner, true); others {
+		t.Fatal("another test waits for the same runner")
+	}
+	defer waiting.Delete(h.Runner)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
