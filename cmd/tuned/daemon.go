@@ -217,7 +217,7 @@ func (d *daemon) openRunner(a *app, c *config, secret []byte, log zerolog.Logger
 	}
 	return local.New(local.Config{
 		Dir: d.dir.trials(), Agent: agent, Address: "unix:" + socket,
-		Secret: secret, CPUs: c.slots(), GPUs: len(c.GPUs), GPUIDs: c.GPUs, Log: log,
+		Secret: secret, CPUs: c.slots(), GPUs: len(c.GPUs), GPUIDs: c.GPUs, Now: time.Now, Log: log,
 	})
 }
 

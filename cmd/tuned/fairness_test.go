@@ -34,7 +34,7 @@ func newMachine(t *testing.T) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := local.New(local.Config{Dir: t.TempDir(), Agent: agent, Address: "unix:/nobody", Secret: []byte("s"), CPUs: 2})
+	r, err := local.New(local.Config{Dir: t.TempDir(), Agent: agent, Address: "unix:/nobody", Secret: []byte("s"), CPUs: 2, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

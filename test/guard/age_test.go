@@ -57,7 +57,7 @@ func TestOldConnections(t *testing.T) {
 	dir, memory, streams := t.TempDir(), storetest.NewMemory(), &atomic.Int32{}
 	socket, secret := filepath.Join(dir, "s"), []byte("secret")
 	runner, err := local.New(local.Config{
-		Dir: filepath.Join(dir, "trials"), Agent: filepath.Join(bin, "trial-agent"), Address: "unix:" + socket, Secret: secret, Log: zerolog.Nop(),
+		Dir: filepath.Join(dir, "trials"), Agent: filepath.Join(bin, "trial-agent"), Address: "unix:" + socket, Secret: secret, Now: time.Now, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		t.Fatal(err)

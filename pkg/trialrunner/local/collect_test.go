@@ -262,7 +262,7 @@ func TestCannotStart(t *testing.T) {
 // TestBrokenAgent starts an agent that is no agent.
 func TestBrokenAgent(t *testing.T) {
 	t.Parallel()
-	r, err := New(Config{Dir: t.TempDir(), Agent: "/bin/false", Address: "unix:/nobody", Secret: secret})
+	r, err := New(Config{Dir: t.TempDir(), Agent: "/bin/false", Address: "unix:/nobody", Secret: secret, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestRemovedAttemptNeverRunsAgain(t *testing.T) {
 
 // BenchmarkTrial is one short trial at a time, from start to the end that List tells.
 func BenchmarkTrial(b *testing.B) {
-	r, err := New(Config{Dir: b.TempDir(), Agent: agentPath, Address: "unix:/nobody", Secret: secret})
+	r, err := New(Config{Dir: b.TempDir(), Agent: agentPath, Address: "unix:/nobody", Secret: secret, Now: time.Now})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -360,7 +360,7 @@ func TestOneFileAtATime(t *testing.T) {
 func TestLeftoverOfADamagedSpool(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	r, err := New(Config{Dir: t.TempDir(), Agent: agentPath, Address: "unix:/nobody", Secret: secret, Log: zerolog.New(&log)})
+	r, err := New(Config{Dir: t.TempDir(), Agent: agentPath, Address: "unix:/nobody", Secret: secret, Now: time.Now, Log: zerolog.New(&log)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,6 +141,31 @@ func TestKilledAgent(t *testing.T) {
 	}
 }
 
+// TestClock wants the times that the runner itself notes to be of the clock that it is given.
+func TestClock(t *testing.T) {
+	t.Parallel()
+	moment := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
+	r, err := New(Config{Dir: t.TempDir(), Agent: agentPath, Address: "unix:/nobody", Secret: secret, Now: func() time.Time { return moment }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { shut(t, r) })
+	h := harness(t, r)
+	dir := t.TempDir()
+	spec := h.Script("clock", `echo yes > "$1/ready"; exec sleep 1000`, dir)
+	h.Start(t, spec)
+	runnertest.AwaitFile(t, filepath.Join(dir, "ready"))
+	if w := h.Wait(t, spec, func(trialrunner.Workload) bool { return true }); !w.Started.Equal(moment) {
+		t.Errorf("got %v as its start, want %v", w.Started, moment)
+	}
+	if err := agentOf(t, r, spec).Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if w := h.End(t, spec); w.Phase != trialrunner.Lost || !w.Finished.Equal(moment) {
+		t.Errorf("got %+v, want it lost at %v", w, moment)
+	}
+}
+
 // agentOf reads who the agent of a workload is.
 func agentOf(t *testing.T, r *Runner, spec trialrunner.Spec) trialdir.Process {
 	t.Helper()

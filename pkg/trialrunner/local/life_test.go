@@ -137,7 +137,7 @@ func TestFlood(t *testing.T) {
 // slots is a runner with four CPU slots and two GPUs.
 func slots(t *testing.T, dir string) *Runner {
 	t.Helper()
-	r, err := New(Config{Dir: dir, Agent: agentPath, Address: "unix:/nobody", Secret: secret, CPUs: 4, GPUs: 2, GPUIDs: []string{"3", "5"}})
+	r, err := New(Config{Dir: dir, Agent: agentPath, Address: "unix:/nobody", Secret: secret, CPUs: 4, GPUs: 2, GPUIDs: []string{"3", "5"}, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ echo $? >"$work/code" && mv "$work/code" "$work/left"
 	if err := os.WriteFile(late, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	first, err := New(Config{Dir: folder, Agent: late, Address: "unix:/nobody", Secret: secret})
+	first, err := New(Config{Dir: folder, Agent: late, Address: "unix:/nobody", Secret: secret, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ var secret = []byte("secret of the test")
 // open opens a runner whose agents dial the address.
 func open(t *testing.T, dir, address string) *Runner {
 	t.Helper()
-	r, err := New(Config{Dir: dir, Agent: agentPath, Address: address, Secret: secret})
+	r, err := New(Config{Dir: dir, Agent: agentPath, Address: address, Secret: secret, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

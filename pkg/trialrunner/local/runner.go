@@ -46,7 +46,9 @@ type Config struct {
 	// LogBytes is how much is kept of the beginning and of the end of what a command prints, each;
 	// 0 means 1 MiB.
 	LogBytes int64
-	Log      zerolog.Logger
+	// Now reads the clock. It is required.
+	Now func() time.Time
+	Log zerolog.Logger
 }
 
 // active is the folder of links to the attempts that were not removed. No namespace has its name.

@@ -203,7 +203,7 @@ func (r *Runner) spawn(w *workload, root *os.Root) error {
 // began takes note of a running agent.
 func (r *Runner) began(w *workload, agent *exec.Cmd) {
 	r.mu.Lock()
-	w.agent, w.exit.Started = agent.Process, time.Now().UTC()
+	w.agent, w.exit.Started = agent.Process, r.Now().UTC()
 	stopping := w.stopping
 	r.mu.Unlock()
 	// Not one of the runner's own goroutines: it ends with the agent, which outlives the runner.

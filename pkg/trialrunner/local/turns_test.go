@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner"
@@ -24,7 +25,7 @@ type crowd struct {
 
 func newCrowd(t *testing.T, cpus, gpus int) *crowd {
 	t.Helper()
-	r, err := New(Config{Dir: t.TempDir(), Agent: agentPath, Address: "unix:/nobody", Secret: secret, CPUs: cpus, GPUs: gpus})
+	r, err := New(Config{Dir: t.TempDir(), Agent: agentPath, Address: "unix:/nobody", Secret: secret, CPUs: cpus, GPUs: gpus, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

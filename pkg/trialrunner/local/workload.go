@@ -92,7 +92,7 @@ func (r *Runner) adopt(link string) error {
 	}
 	defer root.Close()
 	w := newWorkload(key, t)
-	phase, exit, err := examine(root, false)
+	phase, exit, err := r.examine(root, false)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (r *Runner) insert(w *workload) {
 // examine says from its folder where a workload stands. The phase is 0 when the command was never
 // about to be started. What a dead agent left running is killed; when that was told to stop, its
 // death is how it stopped.
-func examine(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, error) {
+func (r *Runner) examine(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, error) {
 	// The order matters: an agent that dies between the first look and the second one may have left
 	// its result meanwhile.
 	locked, err := trialdir.Locked(root)
@@ -156,13 +156,13 @@ func examine(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, er
 	if err != nil || !begun {
 		return 0, exit, err
 	}
-	return bury(root, stopping)
+	return r.bury(root, stopping)
 }
 
 // bury ends what an agent that died has left.
-func bury(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, error) {
+func (r *Runner) bury(root *os.Root, stopping bool) (trialrunner.Phase, trialdir.Exit, error) {
 	exit := trialdir.Exit{
-		Code: -1, Reason: trialdir.ReasonLost, Finished: time.Now().UTC(),
+		Code: -1, Reason: trialdir.ReasonLost, Finished: r.Now().UTC(),
 		Message: "the trial-agent died while the command ran: it was killed, or the machine was restarted",
 	}
 	if err := killLeft(root); err != nil {
@@ -252,7 +252,7 @@ func (r *Runner) result(w *workload, agent *os.ProcessState) (trialrunner.Phase,
 	root, err := r.root.OpenRoot(w.folder(w.key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return trialrunner.Lost, trialdir.Exit{
-			Code: -1, Reason: trialdir.ReasonLost, Finished: time.Now().UTC(),
+			Code: -1, Reason: trialdir.ReasonLost, Finished: r.Now().UTC(),
 			Message: "the folder of the trial was deleted while it ran",
 		}, nil
 	}
@@ -263,11 +263,11 @@ func (r *Runner) result(w *workload, agent *os.ProcessState) (trialrunner.Phase,
 	r.mu.Lock()
 	stopping := w.stopping
 	r.mu.Unlock()
-	phase, exit, err := examine(root, stopping)
+	phase, exit, err := r.examine(root, stopping)
 	if err != nil || phase != 0 {
 		return phase, exit, err
 	}
-	phase, exit = trialrunner.Exited, trialdir.Exit{Code: -1, Finished: time.Now().UTC()}
+	phase, exit = trialrunner.Exited, trialdir.Exit{Code: -1, Finished: r.Now().UTC()}
 	switch {
 	case stopping:
 		exit.Reason, exit.Message = trialdir.ReasonStopped, "stopped before the command was started"
