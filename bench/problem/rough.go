@@ -54,6 +54,25 @@ func makeFail(member string, d int, instance uint64) (*Problem, error) {
 	return p, nil
 }
 
+// makeChance returns the maker of chance24: so large a share of evaluations fails wherever they are, as on
+// machines that fail.
+func makeChance(family string, share float64) func(string, int, uint64) (*Problem, error) {
+	return func(member string, d int, instance uint64) (*Problem, error) {
+		p, b, err := rename(family, member, d, instance)
+		if err != nil {
+			return nil, err
+		}
+		chances := newStream(p.Name, "failures")
+		p.Eval = func(x searchspace.Point, seed, trial uint64) Result {
+			if chances.draw(seed, trial).Float64() < share {
+				return failed()
+			}
+			return exactly(b.fopt + b.excess(x))
+		}
+		return p, nil
+	}
+}
+
 // makeOutlier makes a problem of outlier24: the losses of an instance are of any size from 1e-8 to
 // 1e8, and those of a tenth of the cube grow to 1e8 times as much, as of training that diverges.
 func makeOutlier(member string, d int, instance uint64) (*Problem, error) {

@@ -83,6 +83,8 @@ var families = map[string]family{
 	"noisy24-1":   {bbobMembers(), makeNoisy("noisy24-1", 0.01)},
 	"noisy24-30":  {bbobMembers(), makeNoisy("noisy24-30", 0.3)},
 	"fail24":      {bbobMembers(), makeFail},
+	"chance24-15": {bbobMembers(), makeChance("chance24-15", 0.15)},
+	"chance24-50": {bbobMembers(), makeChance("chance24-50", 0.5)},
 	"outlier24":   {bbobMembers(), makeOutlier},
 	"curves24":    {bbobMembers(), makeCurves},
 	"cond8":       {sortedNames(trees), makeCond},
