@@ -6,6 +6,7 @@ import (
 
 	"github.com/tuned-hpo/tuned/algorithms"
 	"github.com/tuned-hpo/tuned/algorithms/sampling"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
 // DE describes differential evolution: trials are members of a population moved by the differences of others, and
@@ -57,20 +58,12 @@ func membersOf(p algorithms.Problem, v algorithms.Values) int {
 // is bred from whatever members there are by then, so that none waits for another. The memo of a trial says which
 // slot it is of and how it was bred.
 type differential struct {
-	problem algorithms.Problem
-	coding  *coding
-	visits  sampling.Visits
-	random  sampling.Draws // for points that were tried before
-	first   spread
-	seed    uint64
-	source  draws
-
+	breeder
 	slots  []slot
 	adapt  *adaptation // nil for rand1
 	spare  slot        // what is told, before it is a member
 	turns  []int       // scratch, parallel to slots: trials, pending ones too
 	filled []int       // positions of the slots that have a member, the best first
-	child  genome      // scratch
 	of     origin      // scratch: the memo
 }
 
@@ -84,15 +77,11 @@ type slot struct {
 }
 
 func newDE(p algorithms.Problem, v algorithms.Values) *differential {
-	c, seed := newCoding(p.Space), sampling.Seed(p, v)
-	d := &differential{
-		problem: p, coding: c, seed: seed,
-		visits: sampling.NewVisits(p.Space), random: sampling.NewDraws(p.Space, seed), first: newSpread(p.Space, seed),
-		spare: slot{genome: newGenome(c)}, child: newGenome(c),
-	}
+	d := &differential{breeder: newBreeder(p, sampling.Seed(p, v))}
+	d.spare.genome = newGenome(d.coding)
 	d.slots = make([]slot, membersOf(p, v))
 	for i := range d.slots {
-		d.slots[i] = slot{number: uint64(i), genome: newGenome(c)}
+		d.slots[i] = slot{number: uint64(i), genome: newGenome(d.coding)}
 	}
 	d.turns = make([]int, len(d.slots))
 	if v.Text("strategy", "") != "rand1" {
@@ -103,12 +92,7 @@ func newDE(p algorithms.Problem, v algorithms.Values) *differential {
 
 // Tell takes in finished trials.
 func (d *differential) Tell(finished []algorithms.Trial) {
-	d.visits.Tell(finished)
-	for i := range finished {
-		if t := &finished[i]; d.problem.Space.Contains(t.Point) == nil {
-			d.take(t)
-		}
-	}
+	d.tell(finished, d.take)
 	d.sort()
 }
 
@@ -179,7 +163,6 @@ func (d *differential) sort() {
 
 // Ask breeds points.
 func (d *differential) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Suggestion, error) {
-	d.visits.Open(pending)
 	d.turns = d.turns[:len(d.slots)]
 	for i, s := range d.slots {
 		d.turns[i] = s.turns
@@ -192,32 +175,23 @@ func (d *differential) Ask(ids []uint64, pending []algorithms.Trial) ([]algorith
 			d.turns[k]++
 		}
 	}
-	out := make([]algorithms.Suggestion, len(ids))
-	for k, id := range ids {
-		out[k] = d.suggest(id)
-	}
-	return out, nil
+	return d.ask(ids, pending, d.suggest), nil
 }
 
-// suggest breeds a trial of the slot that has had the fewest: a new point, or else a random one.
-func (d *differential) suggest(id uint64) algorithms.Suggestion {
-	const repeats, others = 10, 3 // of points that were tried before; that a mutant is made of
+// suggest returns a trial of the slot that has had the fewest: one of the first ones, or a child.
+func (d *differential) suggest(id uint64, _ int) (searchspace.Point, []byte) {
+	const others = 3 // that a mutant is made of
 	i := slices.Index(d.turns, slices.Min(d.turns))
 	d.turns[i]++
-	d.random.Begin(id)
-	d.source.Seed(d.seed, id)
 	d.of = origin{slot: d.slots[i].number}
 	if !d.slots[i].filled || len(d.filled) <= others {
-		return algorithms.Suggestion{ID: id, Point: d.visits.Next(d.first.point(id), &d.random), Memo: d.of.encode()}
+		return d.draw(id), d.of.encode()
 	}
-	for range repeats {
-		d.breed(i)
-		if p := d.coding.decode(d.child.v, d.child.labels); d.visits.IsNew(p) {
-			return algorithms.Suggestion{ID: id, Point: d.visits.Take(p), Memo: d.of.encode()}
-		}
+	p, born := d.bear(func() { d.breed(i) })
+	if !born {
+		d.of.f, d.of.cr = 0, 0
 	}
-	d.of.f, d.of.cr = 0, 0
-	return algorithms.Suggestion{ID: id, Point: d.visits.Next(d.random.Point(), &d.random), Memo: d.of.encode()}
+	return p, d.of.encode()
 }
 
 // breed makes a child of the member of a slot.

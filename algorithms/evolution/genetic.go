@@ -2,7 +2,6 @@ package evolution
 
 import (
 	"github.com/tuned-hpo/tuned/algorithms"
-	"github.com/tuned-hpo/tuned/algorithms/sampling"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
@@ -10,21 +9,11 @@ import (
 // in the population at once, so that nobody waits for others and no result comes too late. The population is a
 // function of the trials told, in the order in which they finished.
 type genetic struct {
-	problem  algorithms.Problem
+	breeder
 	settings breeding
-	coding   *coding
-	visits   sampling.Visits
-	random   sampling.Draws // for points that were tried before
-	first    spread
-	seed     uint64
-	source   draws
-
-	told     int // trials
 	fronts   fronts
 	survival survival
-
-	spare *solution // that has left the population
-	child genome    // scratch
+	spare    *solution // that has left the population
 }
 
 // survival decides who lives on.
@@ -45,24 +34,13 @@ type breeding struct {
 }
 
 func newGenetic(p algorithms.Problem, b breeding, s survival, seed uint64) *genetic {
-	c := newCoding(p.Space)
-	return &genetic{
-		problem: p, settings: b, survival: s, coding: c, seed: seed,
-		visits: sampling.NewVisits(p.Space), random: sampling.NewDraws(p.Space, seed), first: newSpread(p.Space, seed),
-		spare: newSolution(c, p.Objectives), child: newGenome(c),
-	}
+	g := &genetic{breeder: newBreeder(p, seed), settings: b, survival: s}
+	g.spare = newSolution(g.coding, p.Objectives)
+	return g
 }
 
 // Tell takes in finished trials.
-func (g *genetic) Tell(finished []algorithms.Trial) {
-	g.visits.Tell(finished)
-	for i := range finished {
-		if t := &finished[i]; g.problem.Space.Contains(t.Point) == nil {
-			g.told++
-			g.take(t)
-		}
-	}
-}
+func (g *genetic) Tell(finished []algorithms.Trial) { g.tell(finished, g.take) }
 
 // take lets a trial compete. One that has failed is no parent.
 func (g *genetic) take(t *algorithms.Trial) {
@@ -82,30 +60,16 @@ func (g *genetic) take(t *algorithms.Trial) {
 
 // Ask breeds points.
 func (g *genetic) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Suggestion, error) {
-	g.visits.Open(pending)
-	out := make([]algorithms.Suggestion, len(ids))
-	for i, id := range ids {
-		out[i] = algorithms.Suggestion{ID: id, Point: g.suggest(id, g.told+len(pending)+i)}
-	}
-	return out, nil
+	return g.ask(ids, pending, g.suggest), nil
 }
 
-// suggest returns the point of a trial, before which there were so many: one of the first population, or a
-// child that is new.
-func (g *genetic) suggest(id uint64, before int) searchspace.Point {
-	const repeats = 10 // of points that were tried before
-	g.random.Begin(id)
+// suggest returns a trial before which there were so many: one of the first population, or a child.
+func (g *genetic) suggest(id uint64, before int) (searchspace.Point, []byte) {
 	if before < g.settings.population || len(g.fronts.members) < 2 {
-		return g.visits.Next(g.first.point(id), &g.random)
+		return g.draw(id), nil
 	}
-	g.source.Seed(g.seed, id)
-	for range repeats {
-		g.breed()
-		if p := g.coding.decode(g.child.v, g.child.labels); g.visits.IsNew(p) {
-			return g.visits.Take(p)
-		}
-	}
-	return g.visits.Next(g.random.Point(), &g.random)
+	p, _ := g.bear(g.breed)
+	return p, nil
 }
 
 // breed makes a child.
@@ -131,29 +95,4 @@ func (g *genetic) parent() *solution {
 		return y
 	}
 	return x
-}
-
-// spread draws the first points evenly over the space.
-type spread struct {
-	space  *searchspace.Space
-	sobol  sampling.Sobol
-	axes   int
-	seed   uint64
-	source draws
-	u      []float64 // scratch
-}
-
-func newSpread(space *searchspace.Space, seed uint64) spread {
-	axes := min(space.Len(), sampling.MaxDimensions)
-	return spread{space: space, sobol: sampling.NewSobol(axes, seed), axes: axes, seed: seed, u: make([]float64, space.Len())}
-}
-
-// point returns that of a trial. Coordinates beyond the last axis of the sequence are random.
-func (s *spread) point(id uint64) searchspace.Point {
-	s.sobol.At(id-1, s.u[:s.axes])
-	s.source.Seed(s.seed, id)
-	for i := s.axes; i < len(s.u); i++ {
-		s.u[i] = s.source.unit()
-	}
-	return s.space.Decode(s.u)
 }

@@ -59,19 +59,10 @@ func readAging(p algorithms.Problem, v algorithms.Values) (size, sample int) {
 
 // aging is regularized evolution as a Suggester.
 type aging struct {
-	problem algorithms.Problem
-	coding  *coding
-	visits  sampling.Visits
-	random  sampling.Draws // for points that were tried before
-	first   spread
-	seed    uint64
-	source  draws
-
+	breeder
 	size, sample int
-	told         int      // trials
-	latest       []recent // a ring of the last ones that have a result
+	latest       []recent // a ring of the last trials that have a result
 	at           int      // position of the oldest one, once it is full
-	child        genome   // scratch
 }
 
 // recent is one of the latest trials, which may be a parent.
@@ -81,25 +72,13 @@ type recent struct {
 }
 
 func newAging(p algorithms.Problem, v algorithms.Values) *aging {
-	c, seed := newCoding(p.Space), sampling.Seed(p, v)
-	a := &aging{
-		problem: p, coding: c, seed: seed, child: newGenome(c),
-		visits: sampling.NewVisits(p.Space), random: sampling.NewDraws(p.Space, seed), first: newSpread(p.Space, seed),
-	}
+	a := &aging{breeder: newBreeder(p, sampling.Seed(p, v))}
 	a.size, a.sample = readAging(p, v)
 	return a
 }
 
 // Tell takes in finished trials.
-func (a *aging) Tell(finished []algorithms.Trial) {
-	a.visits.Tell(finished)
-	for i := range finished {
-		if t := &finished[i]; a.problem.Space.Contains(t.Point) == nil {
-			a.told++
-			a.take(t)
-		}
-	}
-}
+func (a *aging) Tell(finished []algorithms.Trial) { a.tell(finished, a.take) }
 
 // take puts a trial that has a result in the place of the oldest one.
 func (a *aging) take(t *algorithms.Trial) {
@@ -119,31 +98,23 @@ func (a *aging) take(t *algorithms.Trial) {
 
 // Ask breeds points.
 func (a *aging) Ask(ids []uint64, pending []algorithms.Trial) ([]algorithms.Suggestion, error) {
-	a.visits.Open(pending)
-	out := make([]algorithms.Suggestion, len(ids))
-	for i, id := range ids {
-		out[i] = algorithms.Suggestion{ID: id, Point: a.suggest(id, a.told+len(pending)+i)}
-	}
-	return out, nil
+	return a.ask(ids, pending, a.suggest), nil
 }
 
-// suggest returns the point of a trial, before which there were so many: one of the first ones, or a changed parent.
-func (a *aging) suggest(id uint64, before int) searchspace.Point {
-	const repeats = 10 // of points that were tried before
-	a.random.Begin(id)
+// suggest returns a trial before which there were so many: one of the first ones, or a changed parent.
+func (a *aging) suggest(id uint64, before int) (searchspace.Point, []byte) {
 	if before < a.size || len(a.latest) == 0 {
-		return a.visits.Next(a.first.point(id), &a.random)
+		return a.draw(id), nil
 	}
-	a.source.Seed(a.seed, id)
-	for range repeats {
-		a.child.copyFrom(a.parent().genome)
-		a.child.step(a.coding, &a.source)
-		a.child.complete(a.coding, &a.source)
-		if p := a.coding.decode(a.child.v, a.child.labels); a.visits.IsNew(p) {
-			return a.visits.Take(p)
-		}
-	}
-	return a.visits.Next(a.random.Point(), &a.random)
+	p, _ := a.bear(a.breed)
+	return p, nil
+}
+
+// breed makes a child.
+func (a *aging) breed() {
+	a.child.copyFrom(a.parent().genome)
+	a.child.step(a.coding, &a.source)
+	a.child.complete(a.coding, &a.source)
 }
 
 // parent returns the best of some of the latest trials.
