@@ -8,111 +8,51 @@ import (
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/algorithmtest"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
-// world runs trials on workers: some take twenty times as long as others, some fail, diverge or are stopped early, and some questions
-// come late. The suggester is lost at any moment, and rebuilt. A world is a function of its seed.
+// world is an optimizer of a bowl whose trials run on workers, where some fail, diverge or are stopped early. No worker ever waits.
 type world struct {
-	*testing.T
-	problem algorithms.Problem
-	raw     []algorithms.RawSetting
-	random  *rand.Rand
-
-	suggester algorithms.Suggester
-	now       float64
-	last      uint64
-	running   []run
-	finished  []algorithms.Trial
-	best      float64
+	algorithmtest.Workers
+	space *searchspace.Space
+	best  float64
 }
 
-// run is a trial and when it ends.
-type run struct {
-	algorithms.Trial
-	end float64
+func newWorld(t *testing.T, workers int, raw []algorithms.RawSetting) *world {
+	p := algorithms.Problem{Space: doubles(t, 3), Objectives: 1, Seed: 1, MaxTrials: 300, Parallel: workers}
+	w := &world{space: p.Space, best: math.Inf(1)}
+	w.Workers = algorithmtest.Workers{
+		T: t, N: workers, New: func() algorithms.Suggester { return newStudy(t, p, raw...) },
+		Random: rand.New(rand.NewPCG(uint64(workers), 1)), Begin: w.begin, End: w.end,
+	}
+	return w
 }
 
-// play runs n trials.
-func (w *world) play(n uint64) {
-	w.suggester = newStudy(w, w.problem, w.raw...)
-	w.best = math.Inf(1)
-	for w.last < n || len(w.running) > 0 {
-		if w.random.IntN(4) == 0 {
-			w.suggester = w.rebuilt()
-		}
-		if idle := min(w.problem.Parallel-len(w.running), int(n-w.last)); idle > 0 {
-			w.ask(idle)
-		}
-		for range 1 + w.random.IntN(3)*w.random.IntN(2) {
-			if len(w.running) > 0 {
-				w.finish()
-			}
+// begin wants no point to be run twice at a time.
+func (w *world) begin(o algorithms.Suggestion) float64 {
+	for _, r := range w.Running {
+		if slices.Equal(r.Point, o.Point) {
+			w.Fatalf("trials %d and %d run at the same point", r.ID, o.ID)
 		}
 	}
+	return 1
 }
 
-// rebuilt returns a suggester made of the history.
-func (w *world) rebuilt() algorithms.Suggester {
-	s := newStudy(w, w.problem, w.raw...)
-	s.Tell(w.finished)
-	return s
-}
-
-// ask asks for n idle workers, also of a rebuilt suggester, which must answer alike. None ever waits.
-func (w *world) ask(n int) {
-	var ids []uint64
-	for range n {
-		w.last++
-		ids = append(ids, w.last)
-	}
-	var pending []algorithms.Trial
-	for _, r := range w.running {
-		pending = append(pending, r.Trial)
-	}
-	out, err := w.suggester.Ask(ids, pending)
-	w.random.Shuffle(len(pending), func(i, j int) { pending[i], pending[j] = pending[j], pending[i] })
-	again, againErr := w.rebuilt().Ask(ids, pending)
-	if err != nil || len(out) != n || fmt.Sprint(out, err) != fmt.Sprint(again, againErr) {
-		w.Fatalf("asked for %d\nkept: %v, %v\nrebuilt: %v, %v", n, out, err, again, againErr)
-	}
-	for _, o := range out {
-		for _, r := range w.running {
-			if slices.Equal(r.Point, o.Point) {
-				w.Fatalf("trials %d and %d run at the same point", r.ID, o.ID)
-			}
-		}
-		r := run{Trial: algorithms.Trial{ID: o.ID, Point: o.Point, Memo: o.Memo}, end: w.now + 0.5 + w.random.Float64()}
-		if w.random.IntN(15) == 0 {
-			r.end += 20
-		}
-		w.running = append(w.running, r)
-	}
-}
-
-// finish ends the trial that is first to end.
-func (w *world) finish() {
-	first := 0
-	for i := range w.running {
-		if w.running[i].end < w.running[first].end {
-			first = i
-		}
-	}
-	r := w.running[first]
-	w.running = slices.Delete(w.running, first, first+1)
-	w.now, r.State, r.Losses = r.end, algorithms.Succeeded, []float64{bowl(w.problem.Space.Encode(r.Point))}
-	switch w.random.IntN(16) {
+// end draws what becomes of a trial.
+func (w *world) end(t *algorithms.Trial) {
+	t.State, t.Losses = algorithms.Succeeded, []float64{bowl(w.space.Encode(t.Point))}
+	switch w.Random.IntN(16) {
 	case 0:
-		r.State, r.Losses = algorithms.Failed, []float64{math.NaN()}
+		t.State, t.Losses = algorithms.Failed, []float64{math.NaN()}
 	case 1:
-		r.Losses[0] = math.NaN()
+		t.Losses[0] = math.NaN()
 	case 2:
-		r.State = algorithms.Pruned
-		r.Losses[0]++
+		t.State = algorithms.Pruned
+		t.Losses[0]++
 	default:
-		w.best = min(w.best, r.Losses[0])
+		w.best = min(w.best, t.Losses[0])
 	}
-	w.finished = append(w.finished, r.Trial)
-	w.suggester.Tell([]algorithms.Trial{r.Trial})
 }
 
 // TestAnyMoment plays with any number of workers. The optimum is found all the same.
@@ -130,11 +70,11 @@ func TestAnyMoment(t *testing.T) {
 	} {
 		for _, workers := range []int{1, 4, 16, 32} {
 			t.Run(fmt.Sprintf("%s on %d", tt.name, workers), func(t *testing.T) {
-				w := world{
-					T: t, raw: tt.raw, random: rand.New(rand.NewPCG(uint64(workers), 1)),
-					problem: algorithms.Problem{Space: doubles(t, 3), Objectives: 1, Seed: 1, MaxTrials: 300, Parallel: workers},
+				w := newWorld(t, workers, tt.raw)
+				w.Play(300)
+				if w.Last != 300 || w.Waited > 0 || w.Ended {
+					t.Errorf("%d trials, %d questions had to wait, it ended: %t", w.Last, w.Waited, w.Ended)
 				}
-				w.play(300)
 				// A ball of the squared radius 5e-4 takes 4.7e-5 of the cube, so that one of 300 random points is in it with a probability of 1.4 %.
 				if w.best > 5e-4 {
 					t.Errorf("the best loss of 300 trials is %g", w.best)

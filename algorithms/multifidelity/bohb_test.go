@@ -94,7 +94,8 @@ func questions(models []*spy) (out []int) {
 func TestRandomFraction(t *testing.T) {
 	first := func(name string, raw ...algorithms.RawSetting) (out [][]float64) {
 		w := newWorld(t, name, 4, 3, raw...)
-		w.play(100, func(r run) { out = append(out, r.Point) })
+		w.check = func(r run) { out = append(out, r.Point) }
+		w.Play(100)
 		return out
 	}
 	same := func(a, b [][]float64) int {
@@ -120,12 +121,13 @@ func TestModelHelps(t *testing.T) {
 		sum, n := 0.0, 0
 		for seed := range uint64(4) {
 			w := newWorld(t, name, 4, seed)
-			w.play(150, func(r run) {
+			w.check = func(r run) {
 				if r.rung == 0 && r.ID > 50 {
 					sum += w.bowl(r.Point)
 					n++
 				}
-			})
+			}
+			w.Play(150)
 		}
 		return sum / float64(n)
 	}

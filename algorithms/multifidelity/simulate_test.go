@@ -12,29 +12,18 @@ import (
 	"testing"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/algorithms/algorithmtest"
 	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
-// world runs trials on workers: each takes as long as its resource, some take twenty times as long, and some fail, diverge or are
-// stopped. The suggester is lost at any moment, and rebuilt. A world is a function of its seed.
+// world is an algorithm whose trials run on workers: each takes as long as its resource, and some fail, diverge or are stopped.
 type world struct {
-	*testing.T
-	name    string
-	raw     []algorithms.RawSetting
+	algorithmtest.Workers
 	problem algorithms.Problem
-	workers int
 	ladder  []float64 // of the resource
-	random  *rand.Rand
-	faults  bool // whether trials fail
-
-	suggester algorithms.Suggester
-	now       float64
-	last      uint64
-	running   []run
-	finished  []algorithms.Trial
-	runs      map[uint64]run
-	ended     bool
-	waited    int // questions that were answered by ErrWait
+	faults  bool      // whether trials fail
+	check   func(run) // looks at each trial as it begins
+	runs    map[uint64]run
 }
 
 // run is a trial and what the world knows of it.
@@ -43,124 +32,56 @@ type run struct {
 	parent        uint64
 	bracket, rung int
 	root          uint64
-	end           float64
 }
 
 func newWorld(t *testing.T, name string, workers int, seed uint64, raw ...algorithms.RawSetting) *world {
 	p := epochs(t, 81)
 	p.Seed, p.Parallel = seed, workers
-	return &world{
-		T: t, name: name, raw: append(settings("resource_name", "epochs", "r_l", "27"), raw...), problem: p, workers: workers,
-		ladder: []float64{1, 3, 9, 27}, random: rand.New(rand.NewPCG(seed, 1)), faults: true, runs: make(map[uint64]run),
+	raw = append(settings("resource_name", "epochs", "r_l", "27"), raw...)
+	w := &world{problem: p, ladder: []float64{1, 3, 9, 27}, faults: true, runs: make(map[uint64]run)}
+	w.Workers = algorithmtest.Workers{
+		T: t, N: workers, New: func() algorithms.Suggester { return suggester(t, name, p, raw...) },
+		Random: rand.New(rand.NewPCG(seed, 1)), Begin: w.begin, End: w.end,
 	}
-}
-
-// play runs n trials, or less if the algorithm ends; check looks at each as it begins.
-func (w *world) play(n uint64, check func(run)) {
-	w.suggester = suggester(w, w.name, w.problem, w.raw...)
-	for !w.ended && w.last < n || len(w.running) > 0 {
-		if w.random.IntN(4) == 0 {
-			w.suggester = w.rebuilt()
-		}
-		if idle := min(w.workers-len(w.running), int(n-w.last)); idle > 0 && !w.ended {
-			w.ask(idle, check)
-		}
-		for range 1 + w.random.IntN(3)*w.random.IntN(2) { // some questions come late
-			if len(w.running) > 0 {
-				w.finish()
-			}
-		}
-	}
-}
-
-// rebuilt returns a suggester made of the history.
-func (w *world) rebuilt() algorithms.Suggester {
-	s := suggester(w, w.name, w.problem, w.raw...)
-	s.Tell(w.finished)
-	return s
-}
-
-// ask asks for all idle workers, also of a rebuilt suggester, which must answer alike.
-func (w *world) ask(n int, check func(run)) {
-	var ids []uint64
-	for k := range n {
-		ids = append(ids, w.last+uint64(k)+1)
-	}
-	pending := make([]algorithms.Trial, len(w.running))
-	for i, r := range w.running {
-		pending[i] = r.Trial
-	}
-	out, err := w.suggester.Ask(ids, pending)
-	w.random.Shuffle(len(pending), func(i, j int) { pending[i], pending[j] = pending[j], pending[i] })
-	again, againErr := w.rebuilt().Ask(ids, pending)
-	if fmt.Sprint(out, err) != fmt.Sprint(again, againErr) {
-		w.Fatalf("kept: %v, %v\nrebuilt: %v, %v", out, err, again, againErr)
-	}
-	for _, o := range out {
-		r := w.begin(o)
-		check(r)
-		w.runs[o.ID] = r
-		w.running = append(w.running, r)
-	}
-	switch {
-	case err == nil && len(out) == n:
-	case errors.Is(err, algorithms.ErrWait) && len(w.running) > 0:
-		w.waited++
-	case errors.Is(err, algorithms.ErrExhausted):
-		w.ended = true
-	default:
-		w.Fatalf("%d running, asked for %d, got %d, %v", len(w.running), n, len(out), err)
-	}
+	return w
 }
 
 // begin reads the place of a trial from its memo: a version, the bracket, the rung and the first trial of the configuration.
-func (w *world) begin(o algorithms.Suggestion) run {
-	w.last = o.ID
+func (w *world) begin(o algorithms.Suggestion) float64 {
 	r := run{Trial: algorithms.Trial{ID: o.ID, Point: o.Point, Memo: o.Memo, Losses: []float64{math.NaN()}}, parent: o.Parent, root: o.ID}
 	in := bytes.NewReader(o.Memo[1:])
 	var fields [3]uint64
 	for i := range fields {
 		var err error
 		if fields[i], err = binary.ReadUvarint(in); err != nil {
-			w.Fatal(err)
+			w.Fatalf("the memo of trial %d: %v", o.ID, err)
 		}
 	}
 	r.bracket, r.rung = int(fields[0]), int(fields[1])
 	if r.rung > 0 {
 		r.root = fields[2]
 	}
-	r.end = w.now + r.Point[1]*(0.5+w.random.Float64())
-	if w.random.IntN(15) == 0 {
-		r.end += 20 * r.Point[1]
-	}
-	return r
+	w.check(r)
+	w.runs[o.ID] = r
+	return r.Point[1]
 }
 
-// finish ends the trial that is first to end.
-func (w *world) finish() {
-	first := 0
-	for i := range w.running {
-		if w.running[i].end < w.running[first].end {
-			first = i
-		}
-	}
-	r := w.running[first]
-	w.running = slices.Delete(w.running, first, first+1)
-	w.now, r.State = r.end, algorithms.Succeeded
-	r.Losses = []float64{w.bowl(r.Point) + 0.3/r.Point[1]}
+// end draws what becomes of a trial.
+func (w *world) end(t *algorithms.Trial) {
+	t.State, t.Losses = algorithms.Succeeded, []float64{w.bowl(t.Point) + 0.3/t.Point[1]}
 	if w.faults {
-		switch w.random.IntN(12) {
+		switch w.Random.IntN(12) {
 		case 0:
-			r.State, r.Losses[0] = algorithms.Failed, math.NaN()
+			t.State, t.Losses[0] = algorithms.Failed, math.NaN()
 		case 1:
-			r.Losses[0] = math.NaN()
+			t.Losses[0] = math.NaN()
 		case 2:
-			r.State = algorithms.Pruned
+			t.State = algorithms.Pruned
 		}
 	}
-	w.runs[r.ID] = r
-	w.finished = append(w.finished, r.Trial)
-	w.suggester.Tell([]algorithms.Trial{r.Trial})
+	r := w.runs[t.ID]
+	r.Trial = *t
+	w.runs[t.ID] = r
 }
 
 // bowl is the loss of a configuration when it gets all the resource.
@@ -174,7 +95,7 @@ func (r run) good() bool { return r.State == algorithms.Succeeded && !math.IsNaN
 
 // at returns the trials of a rung, of those that have finished the best first.
 func (w *world) at(bracket, rung int) (finished, running []run) {
-	for id := range w.last { // in order
+	for id := range w.Last { // in order
 		r, ok := w.runs[id+1]
 		switch {
 		case !ok || r.bracket != bracket || r.rung != rung:
@@ -282,17 +203,17 @@ func TestNeverStuck(t *testing.T) {
 			for seed := range uint64(3) {
 				t.Run(fmt.Sprintf("%s on %d, seed %d", name, workers, seed), func(t *testing.T) {
 					w := newWorld(t, name, workers, seed)
-					check := w.checkRung
+					w.check = w.checkRung
 					if name == "asha" {
-						check = w.checkASHA
+						w.check = w.checkASHA
 					}
-					w.play(200, check)
+					w.Play(200)
 					switch end := name == "successivehalving"; {
-					case end && (!w.ended || w.last < 28 || w.last > 40):
-						t.Errorf("it ended: %t, after %d trials", w.ended, w.last)
+					case end && (!w.Ended || w.Last < 28 || w.Last > 40):
+						t.Errorf("it ended: %t, after %d trials", w.Ended, w.Last)
 					case end:
-					case w.ended || w.last != 200 || w.waited > 0:
-						t.Errorf("%d trials, it ended: %t, %d workers were idle", w.last, w.ended, w.waited)
+					case w.Ended || w.Last != 200 || w.Waited > 0:
+						t.Errorf("%d trials, it ended: %t, %d workers were idle", w.Last, w.Ended, w.Waited)
 					}
 				})
 			}
@@ -306,7 +227,8 @@ func TestRungsAreFull(t *testing.T) {
 		for _, workers := range []int{1, 7} {
 			w := newWorld(t, name, workers, 5)
 			w.faults = false
-			w.play(74+200, w.checkRung)
+			w.check = w.checkRung
+			w.Play(74 + 200)
 			for i, s := range sizes {
 				if i > 0 && name == "successivehalving" {
 					break
