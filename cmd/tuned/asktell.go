@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +57,7 @@ report each with "tuned tell". A "tuned serve", or a "tuned run" of the experime
 	p.flags(c, a.getenv)
 	c.Flags().Int32Var(&count, "count", 1, "number of trials")
 	c.Flags().StringVar(&request, "request-id", "", "name of this request: asking again under the same name gets the same trials")
-	formatFlag(c, &format, printing(shapeOf[asked]()), "text", "json", "yaml", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[asked]()), "table", "json", "yaml", "csv", "name", jsonPath)
 	return c
 }
 
@@ -100,19 +102,41 @@ func (p *place) notRunning() error {
 }
 
 func (a *app) printAsked(p *place, key experiment.Key, answer asked, format string) error {
-	if format != "text" {
-		return printAs(a.stdout, format, answer)
-	}
 	switch {
+	case format == "csv":
+		return answer.table().print(a.stdout, format)
+	case format != "table" && format != "name":
+		return printAs(a.stdout, format, answer)
 	case answer.Done:
 		fmt.Fprintf(a.stderr, "the experiment has ended; %s tells how\n", p.hintOn(key, "describe"))
 	case len(answer.Trials) == 0:
 		fmt.Fprintln(a.stderr, "no trial is free now; tell the results of those that are out first")
 	}
 	for _, t := range answer.Trials {
-		fmt.Fprintln(a.stdout, t.Trial, t.Flags)
+		if format == "table" {
+			t.Trial += " " + t.Flags
+		}
+		fmt.Fprintln(a.stdout, t.Trial)
 	}
 	return nil
+}
+
+// table has a row per trial and a column for each parameter that any of them has.
+func (a *asked) table() *table {
+	any := map[string]string{}
+	for _, trial := range a.Trials {
+		maps.Copy(any, trial.Parameters)
+	}
+	names := slices.Sorted(maps.Keys(any))
+	t := &table{header: append([]string{"number", "trial", "parent"}, names...)}
+	for _, trial := range a.Trials {
+		cells := []string{fmt.Sprint(trial.Number), trial.Trial, strings.TrimPrefix(fmt.Sprint(trial.Parent), "0")}
+		for _, name := range names {
+			cells = append(cells, trial.Parameters[name])
+		}
+		t.add(cells...)
+	}
+	return t
 }
 
 // tellFlags are the flags of the tell command.

@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 // bestAnswer is what tuned best prints for programs.
@@ -30,7 +33,7 @@ several objectives those of the trial that is the best by spec.objective.`,
 		},
 	}
 	p.flags(c, a.getenv)
-	formatFlag(c, &format, printing(shapeOf[bestAnswer]()), "text", "json", "yaml", "flags", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[bestAnswer]()), "table", "json", "yaml", "csv", "name", "flags", jsonPath)
 	return c
 }
 
@@ -52,13 +55,30 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 		return fmt.Errorf("find best trial: no trial of %s has a usable value of %s yet", e.Key(), e.Spec.Objective.ObjectiveMetricName)
 	}
 	switch format {
-	case "text":
+	case "table":
+		a.printBest(p, e, &best)
+		return nil
+	case "csv", "name":
+		return a.printTrials(best.list(&w), format)
 	case "flags":
 		fmt.Fprintln(a.stdout, best.Best.Flags)
 		return nil
-	default:
-		return printAs(a.stdout, format, bestAnswer{best.Best, best.Front, best.Kept})
 	}
+	return printAs(a.stdout, format, bestAnswer{best.Best, best.Front, best.Kept})
+}
+
+// list is the best trial, or those on the front, as tuned trials lists them.
+func (c *chosen) list(w *whole) *trialList {
+	l := newTrialList(*w, nil)
+	l.records = slices.DeleteFunc(l.records, func(r trialRecord) bool {
+		on := slices.ContainsFunc(c.Front, func(b bestTrial) bool { return b.Number == r.Number })
+		return !on && (c.Front != nil || c.Best.Number != r.Number)
+	})
+	return &l
+}
+
+// printBest writes what was found for people, and where the log of the best trial is.
+func (a *app) printBest(p *place, e *experiment.Experiment, best *chosen) {
 	best.columns = a.columns()
 	best.print(a.stdout)
 	switch {
@@ -68,5 +88,4 @@ func (a *app) best(c *cobra.Command, p *place, name, format string) error {
 	case p.address() != "":
 		fmt.Fprintf(a.stdout, "Log:         %s\n", p.hintOn(e.Key(), "logs", fmt.Sprint(best.Best.Number)))
 	}
-	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +21,7 @@ const shownEvents = 20
 // describeFlags are the flags of the describe command.
 type describeFlags struct {
 	place
+	watch  bool
 	format string
 }
 
@@ -38,53 +37,89 @@ to do; or all about one of its trials, by name or number. json, yaml and jsonpat
 		Args:              words(1, 2, "NAME [TRIAL]"),
 		ValidArgsFunction: f.completeTrials,
 		RunE: func(c *cobra.Command, args []string) error {
-			var err error
-			if len(args) == 2 {
-				err = a.describeTrial(c.Context(), &f, args[0], args[1])
-			} else {
-				err = a.describeExperiment(c.Context(), &f, args[0])
-			}
-			return doing("describe", err)
+			return doing("describe", a.describe(c.Context(), &f, args))
 		},
 	}
 	f.flags(c, a.getenv)
-	formatFlag(c, &f.format, describedShape, "text", "json", "yaml", jsonPath)
+	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on and say it again when it changes, until the experiment, or the trial, has ended")
+	formatFlag(c, &f.format, describedShape, "table", "json", "yaml", jsonPath)
 	return c
 }
 
-func (a *app) describeExperiment(ctx context.Context, f *describeFlags, name string) error {
-	var w whole
-	var events []*tunedv1.Event
-	var dir string
-	var latest map[uint64]map[string]number
+// description is what describe says of an experiment, or of one of its trials.
+type description interface {
+	ended() bool
+	print(a *app, f *describeFlags) error
+	tree(f *describeFlags) (map[string]any, error) // as programs get it
+}
+
+func (a *app) describe(ctx context.Context, f *describeFlags, args []string) error {
+	look := func(c *client) (description, error) { return c.describeExperiment(ctx, f.key(args[0])) }
+	if len(args) == 2 {
+		look = func(c *client) (description, error) { return c.describeTrial(ctx, f.key(args[0]), args[1]) }
+	}
+	if f.watch {
+		return a.watchDescription(ctx, f, f.key(args[0]), look)
+	}
+	var d description
 	err := f.reading(ctx, func(c *client) (err error) {
-		dir = c.dataDir
-		if w, err = c.whole(ctx, f.key(name)); err != nil {
-			return err
-		}
-		if latest, err = c.latest(ctx, f.key(name), w.trials); err != nil {
-			return err
-		}
-		events, err = c.events(ctx, f.key(name))
+		d, err = look(c)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	advice := adviceFor(&f.place, &w)
-	if f.format != "text" {
-		return printDescribed(a.stdout, f.format, "experiment", w.message, events, map[string]any{"advice": advice})
+	return a.printDescription(f, d)
+}
+
+func (a *app) printDescription(f *describeFlags, d description) error {
+	if f.format == "table" {
+		return d.print(a, f)
 	}
-	out := a.text()
-	describeState(out, &w, time.Now())
-	describeBudget(out, w.message)
-	explainObjective(out, &w.Spec)
-	if err := explainSpace(out, &w.Spec, a.columns()); err != nil {
+	tree, err := d.tree(f)
+	if err != nil {
 		return err
 	}
-	a.describeFound(out, &w, dir, latest, time.Now())
-	a.printEvents(out, events)
-	if len(advice) > 0 {
+	return printAs(a.stdout, f.format, tree)
+}
+
+// experimentDescription is all about an experiment.
+type experimentDescription struct {
+	whole
+	events []*tunedv1.Event
+	latest map[uint64]map[string]number // what those that run measured last, by number
+	dir    string                       // data directory; "" when it is elsewhere
+}
+
+func (c *client) describeExperiment(ctx context.Context, key experiment.Key) (d *experimentDescription, err error) {
+	d = &experimentDescription{dir: c.dataDir}
+	if d.whole, err = c.whole(ctx, key); err != nil {
+		return nil, err
+	}
+	if d.latest, err = c.latest(ctx, key, d.trials); err != nil {
+		return nil, err
+	}
+	d.events, err = c.events(ctx, key)
+	return d, err
+}
+
+func (d *experimentDescription) ended() bool { return d.message.GetSettled() }
+
+func (d *experimentDescription) tree(f *describeFlags) (map[string]any, error) {
+	return describedTree("experiment", d.message, d.events, map[string]any{"advice": adviceFor(&f.place, &d.whole)})
+}
+
+func (d *experimentDescription) print(a *app, f *describeFlags) error {
+	out := a.text()
+	describeState(out, &d.whole, time.Now())
+	describeBudget(out, d.message)
+	explainObjective(out, &d.Spec)
+	if err := explainSpace(out, &d.Spec, a.columns()); err != nil {
+		return err
+	}
+	a.describeFound(out, &d.whole, d.dir, d.latest, time.Now())
+	a.printEvents(out, d.events)
+	if advice := adviceFor(&f.place, &d.whole); len(advice) > 0 {
 		heading(out, "What to do")
 		for _, line := range advice {
 			fmt.Fprintf(out, "  - %s\n", visible(line))
@@ -144,23 +179,23 @@ func latestCell(values map[string]number, metric string) string {
 	return exact(float64(v))
 }
 
-// printDescribed writes what describe found, for programs.
-func printDescribed(out io.Writer, format, what string, m proto.Message, events []*tunedv1.Event, more map[string]any) error {
+// describedTree is what describe found, for programs.
+func describedTree(what string, m proto.Message, events []*tunedv1.Event, more map[string]any) (map[string]any, error) {
 	tree, err := treeOf(m)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	list := make([]any, len(events))
 	for i, e := range events {
 		if list[i], err = treeOf(e); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	more[what], more["events"] = tree, list
-	return printAs(out, format, more)
+	return more, nil
 }
 
-// describedShape is the shape of what printDescribed writes of an experiment, or of one of its trials.
+// describedShape is the shape of what describedTree returns of an experiment, or of one of its trials.
 func describedShape(args []string) *shape {
 	out := map[string]*shape{"events": {items: messageShape(&tunedv1.Event{})}}
 	if len(args) == 2 {
@@ -287,112 +322,4 @@ func (a *app) printEvents(out io.Writer, events []*tunedv1.Event) {
 		t.add(instant(e.GetTime()).Local().Format(time.RFC3339), e.GetTrial(), reason, firstLine(e.GetMessage()))
 	}
 	t.indentWithin(out, a.columns())
-}
-
-func (a *app) describeTrial(ctx context.Context, f *describeFlags, name, trial string) error {
-	var t *tunedv1.Trial
-	var e *tunedv1.Experiment
-	var events []*tunedv1.Event
-	var dir string
-	var latest map[uint64]map[string]number
-	err := f.reading(ctx, func(c *client) (err error) {
-		key := f.key(name)
-		dir = c.dataDir
-		if e, err = c.get(ctx, key); err != nil {
-			return err
-		}
-		if t, err = c.trial(ctx, key, trial); err != nil {
-			return err
-		}
-		if latest, err = c.latest(ctx, key, []experiment.Trial{trialOf(t)}); err != nil {
-			return err
-		}
-		events, err = c.events(ctx, key)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	events = slices.DeleteFunc(events, func(e *tunedv1.Event) bool { return e.GetTrial() != t.GetName() })
-	whole, err := experimentOf(e)
-	if err != nil {
-		return fmt.Errorf("read the daemon's answer: %w", err)
-	}
-	known := trialOf(t)
-	log := logsOf(whole, dir).file(&known)
-	if f.format != "text" {
-		return printDescribed(a.stdout, f.format, "trial", t, events, map[string]any{"log": log, "latest": orEmpty(latest[t.GetNumber()])})
-	}
-	a.printTrial(t, &known, log)
-	printMetrics(a.text(), t, latest[t.GetNumber()])
-	a.printEvents(a.text(), events)
-	return nil
-}
-
-func (a *app) printTrial(t *tunedv1.Trial, known *experiment.Trial, log string) {
-	took := ""
-	if d, ok := duration(known); ok {
-		took = clock(d)
-	}
-	value := ""
-	if t.Value != nil {
-		value = exact(t.GetValue())
-	}
-	now := time.Now()
-	printRows(a.text(), [][2]string{
-		{"Trial", t.GetName()},
-		{"Number", fmt.Sprint(t.GetNumber())},
-		{"Experiment", t.GetNamespace() + "/" + t.GetExperiment()},
-		{"State", t.GetState()},
-		{"Reason", t.GetReason()},
-		{"Message", t.GetMessage()},
-		{"Value", value},
-		{"Attempt", fmt.Sprint(t.GetAttempt())},
-		{"Algorithm", t.GetAlgorithm()},
-		{"Goes on from", parentOf(t)},
-		{"Created", when(known.Created, now)},
-		{"Started", when(known.Started, now)},
-		{"Finished", when(known.Finished, now)},
-		{"Ran", took},
-		{"Parameters", flags(known.Assignment)},
-		{"Tags", strings.Join(t.GetTags(), ", ")},
-		{"Note", t.GetNote()},
-		{"Log", log},
-	})
-}
-
-// parentOf is the trial whose checkpoint a trial goes on from, "" for none.
-func parentOf(t *tunedv1.Trial) string {
-	if t.GetParent() == 0 {
-		return ""
-	}
-	return fmt.Sprint("trial ", t.GetParent())
-}
-
-// printMetrics writes what a trial measured: of one that runs, latest, the last value of each metric.
-func printMetrics(out io.Writer, t *tunedv1.Trial, latest map[string]number) {
-	heading(out, "Metrics")
-	switch metrics := (table{header: []string{"metric", "value", "min", "max", "latest"}}); {
-	case len(t.GetMetrics()) > 0:
-		for _, m := range t.GetMetrics() {
-			metrics.add(m.GetName(), exact(m.GetValue()), m.GetMin(), m.GetMax(), m.GetLatest())
-		}
-		metrics.indent(out)
-	case len(latest) > 0:
-		metrics = table{header: []string{"metric", "latest"}}
-		for _, name := range slices.Sorted(maps.Keys(latest)) {
-			metrics.add(name, exact(float64(latest[name])))
-		}
-		metrics.indent(out)
-	default:
-		fmt.Fprintln(out, "  none")
-	}
-}
-
-// orEmpty is a map that is not nil, {} in JSON.
-func orEmpty(m map[string]number) map[string]number {
-	if m == nil {
-		return map[string]number{}
-	}
-	return m
 }

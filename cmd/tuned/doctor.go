@@ -70,7 +70,7 @@ disturbed. tuned fsck checks what is stored.`,
 		},
 	}
 	d.connectionFlags(c, a.getenv)
-	formatFlag(c, &format, printing(shapeOf[[]finding]()), "text", "json", "yaml", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[[]finding]()), "table", "json", "yaml", "csv", jsonPath)
 	return c
 }
 
@@ -81,22 +81,24 @@ func (a *app) printFindings(findings []finding, format string) error {
 			failed++
 		}
 	}
-	if format != "text" {
-		if err := printAs(a.stdout, format, findings); err != nil {
-			return err
-		}
-	} else {
+	var err error
+	switch format {
+	case "table":
 		for _, f := range findings {
 			fmt.Fprintf(a.stdout, "%-5s %-12s %s\n", f.Outcome, f.Check, visible(f.Found))
 			if f.Do != "" {
 				fmt.Fprintf(a.stdout, "%-5s %-12s -> %s\n", "", "", visible(f.Do))
 			}
 		}
+	case "csv":
+		err = tableOf(findings...).print(a.stdout, format)
+	default:
+		err = printAs(a.stdout, format, findings)
 	}
-	if failed > 0 {
+	if err == nil && failed > 0 {
 		return exit{exitError, fmt.Errorf("checks that failed: %d", failed)}
 	}
-	return nil
+	return err
 }
 
 // examine makes all checks. Each stands by itself.

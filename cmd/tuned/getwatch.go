@@ -93,18 +93,12 @@ func (c *client) watched(ctx context.Context, w *tunedv1.WatchRequest) ([]*tuned
 func (a *app) watchPrinter(f *getFlags) func(...*tunedv1.Experiment) error {
 	var rows rowPrinter
 	tagged := false
-	last := map[string]string{}
 	return func(list ...*tunedv1.Experiment) error {
 		switch f.format {
 		case "table", "csv":
 			t := experimentTable(list, f.format, true, tagged, time.Now())
 			tagged = slices.Contains(t.header, "tags") // and from now on
-			t.rows = slices.DeleteFunc(t.rows, func(row []string) bool {
-				key, now := row[0]+"/"+row[1], fmt.Sprint(slices.Delete(slices.Clone(row), ageColumn, ageColumn+1))
-				same := last[key] == now
-				last[key] = now
-				return same
-			})
+			rows.changed(t, 2, "age")                  // namespace and name
 			return rows.print(a, t, f.format)
 		case "json":
 			for _, e := range list {
@@ -126,6 +120,3 @@ func (a *app) watchPrinter(f *getFlags) func(...*tunedv1.Experiment) error {
 		return nil
 	}
 }
-
-// ageColumn is the column of experiments that changes with time alone.
-const ageColumn = 10

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -82,18 +81,22 @@ func (a *app) read(from *source, cfg *config) (r experiment.Result, err error) {
 
 // readInput returns the text of a file, "-" being standard input.
 func readInput(file string, stdin io.Reader) ([]byte, error) {
+	text, err := inputText(file, stdin)
+	if err != nil {
+		return nil, usage("read experiment: %w", err)
+	}
+	return text, nil
+}
+
+func inputText(file string, stdin io.Reader) ([]byte, error) {
 	if file != "-" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return nil, usage("read experiment: %w", err)
-		}
-		return text, nil
+		return os.ReadFile(file)
 	}
-	var text bytes.Buffer
-	if _, err := text.ReadFrom(stdin); err != nil {
-		return nil, usage("read experiment from standard input: %w", err)
+	text, err := io.ReadAll(stdin)
+	if err != nil {
+		return nil, fmt.Errorf("standard input: %w", err)
 	}
-	return text.Bytes(), nil
+	return text, nil
 }
 
 // named is what faults call a file.

@@ -35,7 +35,7 @@ of which it predicts trials no better than by chance, that is said instead.`,
 			if err != nil {
 				return fmt.Errorf("look at the model: %w", err)
 			}
-			if format != "text" {
+			if format != "table" {
 				return printAs(a.stdout, format, m)
 			}
 			printModel(a.text(), &m)
@@ -43,7 +43,7 @@ of which it predicts trials no better than by chance, that is said instead.`,
 		},
 	}
 	p.flags(c, a.getenv)
-	formatFlag(c, &format, printing(shapeOf[tuner.Model]()), "text", "json", "yaml", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[tuner.Model]()), "table", "json", "yaml", jsonPath)
 	return c
 }
 

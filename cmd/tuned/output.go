@@ -25,11 +25,14 @@ func formatFlag(c *cobra.Command, format *string, printed func(args []string) *s
 	c.Flags().StringVarP(format, "output", "o", formats[0], "output format: "+shown)
 	previous := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
+		if *format == "text" && formats[0] == "table" { // as it was called once
+			*format = "table"
+		}
 		fits := func(known string) bool {
 			return *format == known || strings.HasSuffix(known, "=") && strings.HasPrefix(*format, known)
 		}
 		if !slices.ContainsFunc(formats, fits) {
-			return usage("-o %s: no such output format; want one of %s", *format, shown)
+			return usage("-o %s: %s; want one of %s", *format, unfit(c, *format), shown)
 		}
 		if template, ok := strings.CutPrefix(*format, jsonPath); ok {
 			if err := checkPath(template, printed(args)); err != nil {
@@ -42,6 +45,14 @@ func formatFlag(c *cobra.Command, format *string, printed func(args []string) *s
 		return nil
 	}
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // fails for unknown flags only
+}
+
+// unfit says why a command does not take an output format.
+func unfit(c *cobra.Command, format string) string {
+	if format == "csv" {
+		return fmt.Sprintf("what %s prints is not made of rows", c.CommandPath())
+	}
+	return "no such output format"
 }
 
 // printAs writes a value as json or yaml, or what a jsonpath picks of it.

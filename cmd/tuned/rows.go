@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"charm.land/lipgloss/v2"
 
@@ -15,6 +16,24 @@ type rowPrinter struct {
 	header []string
 	widths []int             // of all columns but the last, which nothing follows
 	widest map[string]string // by column
+	last   map[string]string // row, by the cells that name it
+}
+
+// changed leaves those rows in a table that differ from how they were when it was called last. The first cells, so many, name
+// a row; a column that changes with time alone makes no difference.
+func (p *rowPrinter) changed(t *table, named int, aging string) {
+	if p.last == nil {
+		p.last = map[string]string{}
+	}
+	t.rows = slices.DeleteFunc(t.rows, func(row []string) bool {
+		name, now := strings.Join(row[:named], "/"), slices.Clone(row)
+		if j := slices.Index(t.header, aging); j >= 0 {
+			now[j] = ""
+		}
+		same := p.last[name] == fmt.Sprint(now)
+		p.last[name] = fmt.Sprint(now)
+		return same
+	})
 }
 
 // expected are cells as wide as those that are to come, so that columns need not become wider.

@@ -223,24 +223,32 @@ func (a *app) storeInfoCommand() *cobra.Command {
 			if err != nil {
 				return doing("look at store", err)
 			}
-			if format != "text" {
-				return printAs(a.stdout, format, info)
-			}
-			printRows(a.stdout, [][2]string{
-				{"Directory", info.Dir},
-				{"Served", map[bool]string{true: "yes, by a daemon", false: "no"}[info.Served]},
-				{"Experiments", fmt.Sprint(info.Experiments)},
-				{"Trials", fmt.Sprint(info.Trials)},
-				{"Store", fmt.Sprintf("%d KiB", info.StoreBytes>>10)},
-				{"Trial logs", fmt.Sprintf("%d KiB", info.LogBytes>>10)},
-				{"Disk", fmt.Sprintf("%s, %d MiB free", info.FileSystem, info.FreeBytes>>20)},
-			})
-			return nil
+			return a.printInfo(&info, format)
 		},
 	}
 	p.dataFlag(c, a.getenv)
-	formatFlag(c, &format, printing(shapeOf[storeInfo]()), "text", "json", "yaml", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[storeInfo]()), "table", "json", "yaml", "csv", jsonPath)
 	return c
+}
+
+func (a *app) printInfo(info *storeInfo, format string) error {
+	switch format {
+	case "table":
+	case "csv":
+		return tableOf(*info).print(a.stdout, format)
+	default:
+		return printAs(a.stdout, format, info)
+	}
+	printRows(a.stdout, [][2]string{
+		{"Directory", info.Dir},
+		{"Served", map[bool]string{true: "yes, by a daemon", false: "no"}[info.Served]},
+		{"Experiments", fmt.Sprint(info.Experiments)},
+		{"Trials", fmt.Sprint(info.Trials)},
+		{"Store", fmt.Sprintf("%d KiB", info.StoreBytes>>10)},
+		{"Trial logs", fmt.Sprintf("%d KiB", info.LogBytes>>10)},
+		{"Disk", fmt.Sprintf("%s, %d MiB free", info.FileSystem, info.FreeBytes>>20)},
+	})
+	return nil
 }
 
 func (p *place) info(ctx context.Context) (info storeInfo, err error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,12 +45,12 @@ is followed to its end, and exit codes are those of tuned run; Ctrl-C then leave
 	f.registerProgress(c)
 	c.Flags().BoolVar(&f.wait, "wait", false, "follow the experiment to its end")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "let the daemon check the experiment, and create nothing")
-	formatFlag(c, &f.format, printing(messageShape(&tunedv1.Experiment{})), "text", "name", "json", "yaml", jsonPath)
+	formatFlag(c, &f.format, printing(messageShape(&tunedv1.Experiment{})), "table", "json", "yaml", "csv", "name", jsonPath)
 	return c
 }
 
 func (f *submitFlags) check() error {
-	if f.wait && (f.format != "text" || f.dryRun) {
+	if f.wait && (f.format != "table" || f.dryRun) {
 		return usage("--wait: it prints the progress of what was submitted; leave out -o and --dry-run")
 	}
 	return f.checkProgress()
@@ -110,7 +111,7 @@ func (a *app) create(ctx context.Context, c *client, f *submitFlags, e *experime
 func (a *app) printSubmitted(f *submitFlags, e *tunedv1.Experiment, known bool) error {
 	name := e.GetNamespace() + "/" + e.GetName()
 	switch f.format {
-	case "text":
+	case "table":
 		did := "submitted"
 		switch {
 		case f.dryRun:
@@ -123,6 +124,8 @@ func (a *app) printSubmitted(f *submitFlags, e *tunedv1.Experiment, known bool) 
 	case "name":
 		fmt.Fprintln(a.stdout, name)
 		return nil
+	case "csv":
+		return experimentTable([]*tunedv1.Experiment{e}, f.format, true, false, time.Now()).print(a.stdout, f.format)
 	}
 	tree, err := treeOf(e)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,25 @@ type table struct {
 
 // gap is the columns between two cells.
 const gap = 2
+
+// tableOf has a row per value: its fields that JSON has, under their names there.
+func tableOf[T any](values ...T) *table {
+	t := &table{}
+	fields := []reflect.StructField{}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			t.header, fields = append(t.header, name), append(fields, f)
+		}
+	}
+	for _, v := range values {
+		cells := []string{}
+		for _, f := range fields {
+			cells = append(cells, fmt.Sprint(reflect.ValueOf(v).FieldByIndex(f.Index)))
+		}
+		t.add(cells...)
+	}
+	return t
+}
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 

@@ -81,22 +81,15 @@ type trialList struct {
 // trialList returns the trials of an experiment that a filter takes. Where trials are on the front is found among
 // all of them.
 func (c *client) trialList(ctx context.Context, key experiment.Key, filter string) (l trialList, err error) {
-	if l.whole, err = c.whole(ctx, key); err != nil {
-		return l, err
-	}
-	latest, err := c.latest(ctx, key, l.trials)
+	w, err := c.whole(ctx, key)
 	if err != nil {
 		return l, err
 	}
-	for i := range l.trials {
-		r := newTrialRecord(l.Key(), &l.trials[i], &l.Spec)
-		r.Latest = latest[r.Number]
-		l.records = append(l.records, r)
+	latest, err := c.latest(ctx, key, w.trials)
+	if err != nil {
+		return l, err
 	}
-	if several(&l.Spec) {
-		tally := experiment.NewTally(&l.Spec, l.trials)
-		markFront(l.records, tally.Front())
-	}
+	l = newTrialList(w, latest)
 	if filter == "" {
 		return l, nil
 	}
@@ -108,6 +101,21 @@ func (c *client) trialList(ctx context.Context, key experiment.Key, filter strin
 		return !slices.ContainsFunc(found, func(t *tunedv1.Trial) bool { return t.GetNumber() == r.Number })
 	})
 	return l, err
+}
+
+// newTrialList returns all trials of an experiment. latest has what those that run measured last, by number.
+func newTrialList(w whole, latest map[uint64]map[string]number) trialList {
+	l := trialList{whole: w}
+	for i := range l.trials {
+		r := newTrialRecord(l.Key(), &l.trials[i], &l.Spec)
+		r.Latest = latest[r.Number]
+		l.records = append(l.records, r)
+	}
+	if several(&l.Spec) {
+		tally := experiment.NewTally(&l.Spec, l.trials)
+		markFront(l.records, tally.Front())
+	}
+	return l
 }
 
 func (a *app) printTrials(l *trialList, format string) error {

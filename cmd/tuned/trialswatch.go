@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"time"
 
 	tunedv1 "github.com/tuned-hpo/tuned/api/tuned/v1"
@@ -18,7 +17,7 @@ const lookAgain = 2 * time.Second
 
 // watchTrials prints the trials, then each again when it changes, until the experiment is settled.
 func (a *app) watchTrials(ctx context.Context, f *trialsFlags, key experiment.Key) error {
-	w := trialsWatch{app: a, flags: f, shown: map[uint64]trialRecord{}}
+	w := trialsWatch{app: a, flags: f, shown: map[uint64]string{}}
 	look := func(c *client) (settled bool, err error) {
 		l, err := c.trialList(ctx, key, f.filter)
 		if err != nil {
@@ -26,8 +25,14 @@ func (a *app) watchTrials(ctx context.Context, f *trialsFlags, key experiment.Ke
 		}
 		return l.message.GetSettled() || !c.daemon, w.show(&l)
 	}
+	return a.watching(ctx, &f.place, key, look)
+}
+
+// watching calls look after each change of an experiment and from time to time, until it says that what it looks at has
+// ended; once where no daemon answers.
+func (a *app) watching(ctx context.Context, p *place, key experiment.Key, look func(c *client) (ended bool, err error)) error {
 	driven := false
-	err := f.reading(ctx, func(c *client) error {
+	err := p.reading(ctx, func(c *client) error {
 		if driven = c.daemon; driven {
 			return nil // watched below
 		}
@@ -37,7 +42,7 @@ func (a *app) watchTrials(ctx context.Context, f *trialsFlags, key experiment.Ke
 	if err != nil || !driven {
 		return err
 	}
-	return f.following(ctx, a.stderr, func(c *client) error { return c.lookOften(ctx, key, look) })
+	return p.following(ctx, a.stderr, func(c *client) error { return c.lookOften(ctx, key, look) })
 }
 
 // lookOften calls look after each change of an experiment and from time to time, until it says that it is settled.
@@ -83,7 +88,7 @@ func (c *client) lookOften(ctx context.Context, key experiment.Key, look func(c 
 type trialsWatch struct {
 	app   *app
 	flags *trialsFlags
-	shown map[uint64]trialRecord
+	shown map[uint64]string // as JSON, by number
 	out   rowPrinter
 }
 
@@ -91,14 +96,20 @@ func (w *trialsWatch) show(l *trialList) error {
 	all := l.records
 	l.records = nil
 	for i := range all {
-		if last, ok := w.shown[all[i].Number]; !ok || !reflect.DeepEqual(last, all[i]) {
-			w.shown[all[i].Number] = all[i]
+		now, err := json.Marshal(all[i])
+		if err != nil {
+			return err
+		}
+		if n := all[i].Number; w.shown[n] != string(now) {
+			w.shown[n] = string(now)
 			l.records = append(l.records, all[i])
 		}
 	}
 	switch w.flags.format {
 	case "table", "csv":
-		return w.out.print(w.app, l.table(w.flags.format), w.flags.format)
+		t := l.table(w.flags.format)
+		w.out.changed(t, 1, "")
+		return w.out.print(w.app, t, w.flags.format)
 	case "json":
 		for i := range l.records {
 			if err := writeLine(w.app.stdout, l.records[i]); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -46,34 +47,47 @@ nearest known name. - reads standard input. Exit code 2 when any file has a faul
 	c.Flags().BoolVar(&strict, "strict", false, "take unknown fields and aliases for faults")
 	c.Flags().BoolVar(&command, "command", false, "a command after -- will replace the trial template")
 	c.Flags().StringVar(&templates, "template-dir", "", "folder that stands in for ConfigMaps: `DIR`/NAMESPACE/NAME.yaml")
-	formatFlag(c, &format, nil, "text", "json")
+	formatFlag(c, &format, printing(shapeOf[[]validation]()), "table", "json", "yaml", "csv", jsonPath)
 	return c
 }
 
+// validate checks all files, also where some cannot be read.
 func (a *app) validate(files []string, o experiment.Options, format string) error {
 	results := []validation{}
 	valid := true
 	for _, file := range files {
-		text, err := readInput(file, a.stdin)
-		if err != nil {
-			return err
-		}
-		r := experiment.Read(named(file), text, o)
+		r := a.validateFile(file, o)
 		valid = valid && len(r.Faults) == 0
-		if format == "text" {
+		if format == "table" {
 			a.printValidation(named(file), r)
 		}
 		results = append(results, newValidation(named(file), r))
 	}
-	if format == "json" {
-		if err := printAs(a.stdout, format, results); err != nil {
-			return err
-		}
+	var err error
+	switch format {
+	case "table": // printed as it came
+	case "csv":
+		err = tableOf(validationRows(results)...).print(a.stdout, format)
+	default:
+		err = printAs(a.stdout, format, results)
 	}
-	if !valid {
+	if err == nil && !valid {
 		return exit{exitUsage, nil}
 	}
-	return nil
+	return err
+}
+
+// unreadable is the type of the fault of a file that cannot be read.
+const unreadable experiment.FaultType = "FileUnreadable"
+
+// validateFile reads a file; that it cannot be read is a fault as others are.
+func (a *app) validateFile(file string, o experiment.Options) experiment.Result {
+	text, err := inputText(file, a.stdin)
+	if err == nil {
+		return experiment.Read(named(file), text, o)
+	}
+	detail := strings.TrimPrefix(plainText(err), file+": ")
+	return experiment.Result{Faults: experiment.Faults{{File: named(file), Type: unreadable, Detail: detail}}}
 }
 
 func (a *app) printValidation(file string, r experiment.Result) {
@@ -86,6 +100,29 @@ func (a *app) printValidation(file string, r experiment.Result) {
 	if len(r.Faults) == 0 {
 		fmt.Fprintf(a.text(), "%s: ok: %s\n", file, r.Experiment.Key())
 	}
+}
+
+// validationRow is a fault or a warning, or that a file has no faults, as a row of csv.
+type validationRow struct {
+	File       string `json:"file"`
+	Experiment string `json:"experiment"`
+	Outcome    string `json:"outcome"` // fault, warning or ok
+	fault
+}
+
+func validationRows(results []validation) (rows []validationRow) {
+	for _, v := range results {
+		for _, f := range v.Faults {
+			rows = append(rows, validationRow{v.File, v.Experiment, "fault", f})
+		}
+		for _, w := range v.Warnings {
+			rows = append(rows, validationRow{v.File, v.Experiment, "warning", w})
+		}
+		if v.Valid {
+			rows = append(rows, validationRow{v.File, v.Experiment, "ok", fault{}})
+		}
+	}
+	return rows
 }
 
 func newValidation(file string, r experiment.Result) validation {

@@ -27,14 +27,17 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Print the version of this program",
 		Args:  words(0, 0, "no words"),
 		RunE: func(*cobra.Command, []string) error {
-			if format != "text" {
-				return printAs(a.stdout, format, thisBuild())
+			switch format {
+			case "table":
+				fmt.Fprintln(a.stdout, thisBuild())
+				return nil
+			case "csv":
+				return tableOf(thisBuild()).print(a.stdout, format)
 			}
-			fmt.Fprintln(a.stdout, thisBuild())
-			return nil
+			return printAs(a.stdout, format, thisBuild())
 		},
 	}
-	formatFlag(c, &format, printing(shapeOf[build]()), "text", "json", "yaml", jsonPath)
+	formatFlag(c, &format, printing(shapeOf[build]()), "table", "json", "yaml", "csv", jsonPath)
 	return c
 }
 
