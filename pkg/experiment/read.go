@@ -83,7 +83,6 @@ func Read(file string, text []byte, o Options) Result {
 	r.Warnings = append(r.Warnings, shellWarnings(e)...)
 	r.Warnings = append(r.Warnings, variableWarnings(e)...)
 	r.Warnings = append(r.Warnings, checkpointWarnings(e)...)
-	r.Warnings = append(r.Warnings, backoffWarnings(e)...)
 	if o.Advise != nil {
 		r.Warnings = append(r.Warnings, o.Advise(&e.Spec)...)
 	}

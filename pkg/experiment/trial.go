@@ -28,7 +28,8 @@ type Trial struct {
 	Results  int    `json:"results,omitempty"`  // measurements that came with the result that a client told
 	Note     Note   `json:"note,omitzero"`      // may change when the trial is final, too
 
-	Lost int `json:"lost,omitempty"` // attempts whose workload disappeared without a result
+	Lost    int `json:"lost,omitempty"`    // attempts whose workload disappeared without a result
+	Crashed int `json:"crashed,omitempty"` // attempts that failed by themselves and were followed by another
 
 	State    TrialState `json:"state"`
 	Reason   string     `json:"reason,omitempty"`   // CamelCase

@@ -191,22 +191,6 @@ func checkpointWarnings(e *Experiment) Faults {
 		checkpointVariable)}}
 }
 
-// backoffWarnings finds a Job that is to start failed pods again: here the program of a trial runs once,
-// whatever its exit code is.
-func backoffWarnings(e *Experiment) Faults {
-	t := e.Spec.TrialTemplate
-	if t == nil || t.TrialSpec["kind"] != "Job" {
-		return nil
-	}
-	spec, _ := t.TrialSpec["spec"].(map[string]any)
-	limit, given := spec["backoffLimit"]
-	if !given || fmt.Sprint(limit) == "0" {
-		return nil
-	}
-	return Faults{{Path: templatePath + ".trialSpec.spec.backoffLimit", Type: Invalid, Value: fmt.Sprint(limit), Detail: "a trial that fails is not started again on this machine; " +
-		"let the program try again itself, or tolerate failed trials with spec.maxFailedTrialCount"}}
-}
-
 // shellFlag matches the options by which a shell takes its script from the next word.
 var shellFlag = regexp.MustCompile(`^-[a-z]*c$`)
 

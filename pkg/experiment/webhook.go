@@ -86,7 +86,7 @@ func (e *Event) Kind() EventKind {
 		return EventFailed
 	case e.Trial == "":
 		return kinds[e.Reason]
-	case e.Warning && !slices.Contains([]string{"TrialInterrupted", "TrialLost", "TrialKilled"}, e.Reason):
+	case e.Warning && !slices.Contains([]string{"TrialInterrupted", "TrialLost", "TrialRetried", "TrialKilled"}, e.Reason):
 		return EventTrialFailed
 	}
 	return ""

@@ -24,6 +24,7 @@ func TestKinds(t *testing.T) {
 		{Event{Reason: "ExitCode", Trial: "t", Warning: true}, EventTrialFailed},
 		{Event{Reason: "Lost", Trial: "t", Warning: true}, EventTrialFailed},
 		{Event{Reason: "TrialLost", Trial: "t", Warning: true}, ""},
+		{Event{Reason: "TrialRetried", Trial: "t", Warning: true}, ""},
 		{Event{Reason: "TrialKilled", Trial: "t", Warning: true}, ""},
 	}
 	for _, tt := range tests {

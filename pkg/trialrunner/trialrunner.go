@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -76,6 +77,9 @@ type Workload struct {
 	Finished time.Time // zero while running
 	LastSeq  uint64    // of the last measurement collected; final once Exited
 	Exit     Exit
+	// Retries is how many failed attempts of the trial are followed by another, as its template wants it. A
+	// platform that starts a workload again by itself does not count here.
+	Retries int
 }
 
 // ReasonStopped is the Exit.Reason of a workload that ended because Stop was called.
@@ -90,6 +94,11 @@ type Exit struct {
 	// Near says, when the objective never appeared, which lines came close and which filter
 	// would have matched them; "" otherwise.
 	Near string
+}
+
+// Crashed reports whether the command failed by itself: by its exit code, or by a signal that nobody meant.
+func (w Workload) Crashed() bool {
+	return w.Phase == Exited && slices.Contains([]string{"ExitCode", "Signal", "OutOfMemory"}, w.Exit.Reason)
 }
 
 // Runner runs the workloads of one daemon. Methods may be called concurrently.

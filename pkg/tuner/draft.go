@@ -79,8 +79,8 @@ func (d *draft) mark(number uint64) {
 	})
 }
 
-// retry starts a new attempt of a trial whose workload ended through no fault of its own. What the
-// ended attempt had measured is kept.
+// retry starts a new attempt of a trial whose workload ended before the trial did. What the ended attempt
+// had measured is kept, and does not count.
 func (d *draft) retry(ctx context.Context, f Finish) error {
 	if _, _, err := d.deliver(ctx, f); err != nil {
 		return err
@@ -88,17 +88,30 @@ func (d *draft) retry(ctx context.Context, f Finish) error {
 	failpoint.Hit("tuner.retry")
 	d.alter(f.Number, func(t *experiment.Trial) {
 		t.Attempt++
-		if f.Workload.Phase == trialrunner.Lost {
+		switch {
+		case f.Workload.Phase == trialrunner.Lost:
 			t.Lost++
+		case f.Workload.Crashed():
+			t.Crashed++
 		}
 		t.State, t.Started = experiment.TrialPending, time.Time{}
 	})
-	reason := "TrialInterrupted"
-	if f.Workload.Phase == trialrunner.Lost {
-		reason = "TrialLost"
-	}
-	d.event(f.Workload.Trial, reason, fmt.Sprintf("attempt %d ended before the trial did; it starts anew", f.Workload.Attempt), true)
+	reason, message := retried(f.Workload)
+	d.event(f.Workload.Trial, reason, message, true)
 	return nil
+}
+
+// retried says why a trial has another attempt.
+func retried(w trialrunner.Workload) (reason, message string) {
+	switch {
+	case w.Crashed():
+		return "TrialRetried", fmt.Sprintf("attempt %d failed; it starts anew, as the template's backoffLimit wants it: %s", w.Attempt, w.Exit.Message)
+	case w.Phase == trialrunner.Lost:
+		reason = "TrialLost"
+	default:
+		reason = "TrialInterrupted"
+	}
+	return reason, fmt.Sprintf("attempt %d ended before the trial did; it starts anew", w.Attempt)
 }
 
 // finish ends a trial: all its measurements first, then the verdict.

@@ -9,7 +9,7 @@ import (
 )
 
 // maxAttempts bounds how often a trial is started whose workload was lost with its machine or its
-// agent. A trial that fails by itself is not started again.
+// agent. How often one is that fails by itself, its template says: Workload.Retries.
 const maxAttempts = 3
 
 // View is all that Plan decides from.
@@ -28,7 +28,7 @@ type View struct {
 // records are made durable before any workload is touched.
 type Actions struct {
 	Finish []Finish
-	Retry  []Finish // the workload ended through no fault of the trial: a new attempt
+	Retry  []Finish // the workload ended before the trial did: a new attempt
 	Mark   []uint64 // trials whose workload is seen running
 	Ask    int      // suggestions wanted
 
@@ -151,8 +151,9 @@ func (p *planner) unseen(t *experiment.Trial) {
 func (p *planner) ended(t *experiment.Trial, w trialrunner.Workload) {
 	lost := w.Phase == trialrunner.Lost && t.Lost+1 < maxAttempts
 	stopped := w.Phase == trialrunner.Exited && w.Exit.Reason == reasonStopped
+	crashed := w.Crashed() && t.Crashed < w.Retries
 	f := Finish{t.Number, w}
-	if !p.completed && !t.Stopping && (lost || stopped) {
+	if !p.completed && !t.Stopping && (lost || stopped || crashed) {
 		p.actions.Retry = append(p.actions.Retry, f)
 		return
 	}

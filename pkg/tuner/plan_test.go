@@ -74,6 +74,12 @@ func TestPlan(t *testing.T) {
 	interrupted[0].Attempt = maxAttempts
 	second := trials(runs)
 	second[0].Attempt = 2
+	crashed, killed, timedOut := workload("a", 1, trialrunner.Exited, "ExitCode"), workload("a", 1, trialrunner.Exited, "Signal"), workload("a", 1, trialrunner.Exited, "TimedOut")
+	crashed.Retries, killed.Retries, timedOut.Retries, exited.Retries = 2, 2, 2, 2
+	crashedTwice := trials(runs)
+	crashedTwice[0].Crashed = 2
+	stopping := trials(runs)
+	stopping[0].Stopping = true
 	gone := trialrunner.Workload{Trial: "a", Attempt: 1, Phase: trialrunner.Lost}
 	unstarted := gone
 	unstarted.Exit.Reason = "Stopped"
@@ -137,6 +143,36 @@ func TestPlan(t *testing.T) {
 			"interrupts do not count as losses",
 			View{Experiment: running(1, 4), Trials: interrupted, Workloads: []trialrunner.Workload{thirdLost}},
 			Actions{Retry: []Finish{{1, thirdLost}}},
+		},
+		{
+			"a failed attempt is followed by another where the template wants it",
+			View{Experiment: running(1, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{crashed}},
+			Actions{Retry: []Finish{{1, crashed}}},
+		},
+		{
+			"also one that a signal ended",
+			View{Experiment: running(1, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{killed}},
+			Actions{Retry: []Finish{{1, killed}}},
+		},
+		{
+			"as often as it wants it",
+			View{Experiment: running(1, 4), Trials: crashedTwice, Workloads: []trialrunner.Workload{crashed}},
+			Actions{Finish: []Finish{{1, crashed}}},
+		},
+		{
+			"a time that is up ends the trial",
+			View{Experiment: running(1, 4), Trials: trials(runs), Workloads: []trialrunner.Workload{timedOut}},
+			Actions{Finish: []Finish{{1, timedOut}}},
+		},
+		{
+			"a failed attempt of a trial that is to stop is the last",
+			View{Experiment: running(1, 4), Trials: stopping, Workloads: []trialrunner.Workload{crashed}},
+			Actions{Finish: []Finish{{1, crashed}}},
+		},
+		{
+			"and so is one of an experiment that has ended",
+			View{Experiment: ended(experiment.Succeeded), Trials: trials(runs), Workloads: []trialrunner.Workload{crashed}},
+			Actions{Finish: []Finish{{1, crashed}}},
 		},
 		{
 			"a workload of nobody takes up room until it has stopped",

@@ -3,6 +3,7 @@ package tuner
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -287,6 +288,41 @@ func TestALostWorkloadLeavesWhatItMeasured(t *testing.T) {
 	ms, err := r.store.Measurements(t.Context(), experiment.Stream{Experiment: r.key, Number: 1, Attempt: 1, Source: "agent"}, 0, 0)
 	if err != nil || len(ms) != 1 {
 		t.Errorf("got %v, %v; want the measurement of the lost attempt", ms, err)
+	}
+}
+
+// TestAFailedAttemptIsFollowedByAnother wants what the failed one measured to be kept, and not to count.
+func TestAFailedAttemptIsFollowedByAnother(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	r.submit(wanted(1, 1))
+	trial := <-r.runner.started
+	r.runner.mu.Lock()
+	r.runner.world.workloads[Target{trial, 1}].Retries = 1
+	r.runner.mu.Unlock()
+	failed := trialrunner.Exit{Code: 3, Reason: "ExitCode", Message: "the command ended with exit code 3"}
+	r.runner.end(trial, failed, 0.1)
+	<-r.runner.started
+	second := Target{trial, 2}
+	r.runner.mu.Lock()
+	r.runner.world.measured[second] = []experiment.Measurement{{Seq: 1, Metric: "loss", Value: 0.5, Text: "0.5"}}
+	w := r.runner.world.workloads[second]
+	w.Phase, w.Exit, w.LastSeq, w.Retries = trialrunner.Exited, completed, 1, 1
+	r.runner.mu.Unlock()
+	r.runner.changed <- r.key
+	got := r.until("ended", settled).Trials[0]
+	if v, _ := got.Observation.Value("loss", wanted(1, 1).Spec.Objective); got.State != experiment.TrialSucceeded || got.Attempt != 2 || got.Crashed != 1 || v != 0.5 {
+		t.Errorf("got %s at attempt %d after %d failed ones, with %v; want Succeeded at 2 after 1, with 0.5", got.State, got.Attempt, got.Crashed, v)
+	}
+	ms, err := r.store.Measurements(t.Context(), experiment.Stream{Experiment: r.key, Number: 1, Attempt: 1, Source: "agent"}, 0, 0)
+	if err != nil || len(ms) != 1 || ms[0].Text != "0.1" {
+		t.Errorf("got %v, %v; want the measurement of the failed attempt", ms, err)
+	}
+	events, err := r.Events(t.Context(), r.key, 0)
+	retried := func(e experiment.Event) bool {
+		return e.Reason == "TrialRetried" && strings.Contains(e.Message, "attempt 1 failed") && strings.Contains(e.Message, failed.Message)
+	}
+	if err != nil || !slices.ContainsFunc(events, retried) {
+		t.Errorf("got events %v, %v; want one of the other attempt", events, err)
 	}
 }
 

@@ -50,6 +50,7 @@ func (r *trialReader) trial(t *experiment.Trial) {
 	given(r, `,"pruned":`, &t.Pruned, r.text)
 	given(r, `,"results":`, &t.Results, r.int)
 	given(r, `,"lost":`, &t.Lost, r.int)
+	given(r, `,"crashed":`, &t.Crashed, r.int)
 	given(r, `,"state":`, &t.State, func() experiment.TrialState { return experiment.TrialState(r.shared()) })
 	given(r, `,"reason":`, &t.Reason, r.shared)
 	given(r, `,"message":`, &t.Message, r.shared)

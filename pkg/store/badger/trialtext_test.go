@@ -20,7 +20,7 @@ func fullTrial() experiment.Trial {
 		Number: 7, Name: "e-hv9zjll9", Attempt: 2,
 		Assignment: searchspace.Assignment{{Name: "lr", Value: "0.1"}, {Name: "layers", Value: "3"}},
 		Memo:       []byte{0, 255}, Parent: 3, Algorithm: "gp", Request: "r", Wanted: 2, Origin: experiment.Enqueued, GivenAs: "g", Stopping: true,
-		Pruned: "median: 0.5 > 0.4", Results: 4, Lost: 1, State: experiment.TrialFailed, Reason: "ExitCode", Message: "exit code 1\n<käse>",
+		Pruned: "median: 0.5 > 0.4", Results: 4, Lost: 1, Crashed: 2, State: experiment.TrialFailed, Reason: "ExitCode", Message: "exit code 1\n<käse>",
 		FinishNo: 6,
 		Observation: experiment.Observation{Metrics: []experiment.Metric{
 			{Name: "loss", Min: "0.1", Max: "0.3", Latest: "0.1", Value: "0.2"}, {Name: "acc", Min: "1", Max: "1", Latest: "1"}, {Name: "odd", Min: `a\n`, Max: "a\n"}, {Name: "none"},

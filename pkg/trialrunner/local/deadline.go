@@ -47,3 +47,17 @@ func sooner(a, b time.Duration) time.Duration {
 	}
 	return a
 }
+
+// retries returns how many failed attempts the template's Job follows by another one. A Job that does not
+// say has one attempt: Kubernetes' own default, 6, would run what is broken seven times.
+func retries(template map[string]any) (int, error) {
+	limit, given := at(template, "spec")["backoffLimit"]
+	if template["kind"] != "Job" || !given || limit == nil {
+		return 0, nil
+	}
+	n, ok := number(limit)
+	if !ok || n < 0 || n != math.Trunc(n) || n > math.MaxInt32 {
+		return 0, unsupported("spec.backoffLimit: want a whole number from 0, got %v", limit)
+	}
+	return int(n), nil
+}

@@ -328,3 +328,36 @@ func TestDeadline(t *testing.T) { //nolint:tparallel // the trials take turns
 		})
 	}
 }
+
+// TestRetries wants the next runner to know, too, how often a trial is to be tried that failed while there was
+// none.
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	folder, dir := t.TempDir(), t.TempDir()
+	first := open(t, folder, "unix:/nobody")
+	h := harness(t, first)
+	spec := h.Script("retries", "")
+	spec.Command, spec.Container = nil, "main"
+	spec.Template = object(t, "kind: Job\nspec: {backoffLimit: 2, template: {spec: {containers: [{name: main, image: i, command: "+
+		`[sh, -c, 'echo yes > "$0/ready"; while [ ! -e "$0/go" ]; do sleep 0.02; done; exit 3', "`+dir+`"]}]}}}`)
+	h.Start(t, spec)
+	runnertest.AwaitFile(t, filepath.Join(dir, "ready"))
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runnertest.AwaitFile(t, filepath.Join(filepath.Dir(first.LogPath(spec.Experiment, spec.Trial, 1)), trialdir.ExitFile))
+
+	for range 2 { // the second one finds the attempt ended
+		next := open(t, folder, "unix:/nobody")
+		h.Runner = next
+		if w := h.End(t, spec); !w.Crashed() || w.Retries != 2 {
+			t.Errorf("got %+v, want it failed, to be tried again twice", w)
+		}
+		if err := next.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -22,6 +22,7 @@ type Process struct {
 	Command   trialdir.Command
 	Collector trialdir.Collector
 	Deadline  time.Duration // from start to end, by the template; 0 for none
+	Retries   int           // failed attempts that are followed by another, by the template
 }
 
 // unsupported makes an error that starting again cannot help.
@@ -47,6 +48,7 @@ func Resolve(spec trialrunner.Spec) (Process, error) {
 	}
 	command := trialdir.Command{Argv: spec.Command, Dir: dir}
 	var limit time.Duration
+	var again int
 	if len(spec.Command) == 0 {
 		c, err := primary(spec)
 		if err != nil {
@@ -56,6 +58,9 @@ func Resolve(spec trialrunner.Spec) (Process, error) {
 			return Process{}, err
 		}
 		if limit, err = deadline(spec.Template); err != nil {
+			return Process{}, err
+		}
+		if again, err = retries(spec.Template); err != nil {
 			return Process{}, err
 		}
 	} else if command.Path, err = program(command.Argv[0], dir); err != nil {
@@ -70,7 +75,7 @@ func Resolve(spec trialrunner.Spec) (Process, error) {
 		return Process{}, err
 	}
 	from, err := collectorOf(spec, command.Dir)
-	return Process{Command: command, Collector: from, Deadline: limit}, err
+	return Process{Command: command, Collector: from, Deadline: limit, Retries: again}, err
 }
 
 // workingDir returns the absolute path of the folder that commands run in.

@@ -183,6 +183,43 @@ func TestResolveDeadline(t *testing.T) {
 	}
 }
 
+func TestResolveRetries(t *testing.T) {
+	const pod = "template: {spec: {containers: [{name: main, image: i, command: [sh]}]}}"
+	for _, test := range []struct {
+		name, template string
+		want           int
+		err            string
+	}{
+		{"none", "kind: Job\nspec: {" + pod + "}", 0, ""},
+		{"some", "kind: Job\nspec: {backoffLimit: 6, " + pod + "}", 6, ""},
+		{"0", "kind: Job\nspec: {backoffLimit: 0, " + pod + "}", 0, ""},
+		{"null", "kind: Job\nspec: {backoffLimit: null, " + pod + "}", 0, ""},
+		{"no Job", "kind: Pod\nspec: {backoffLimit: 6, containers: [{name: main, image: i, command: [sh]}]}", 0, ""},
+		{"less than 0", "kind: Job\nspec: {backoffLimit: -1, " + pod + "}", 0, "spec.backoffLimit"},
+		{"not whole", "kind: Job\nspec: {backoffLimit: 1.5, " + pod + "}", 0, "spec.backoffLimit"},
+		{"more than there may be", "kind: Job\nspec: {backoffLimit: 3000000000, " + pod + "}", 0, "spec.backoffLimit"},
+		{"text", "kind: Job\nspec: {backoffLimit: often, " + pod + "}", 0, "spec.backoffLimit"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			spec := trialrunner.Spec{Template: object(t, test.template), Container: "main", Local: experiment.Local{Dir: t.TempDir()}}
+			p, err := Resolve(spec)
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Fatalf("got error %v, want one with %q", err, test.err)
+				}
+				return
+			}
+			if err != nil || p.Retries != test.want {
+				t.Errorf("got %d and error %v, want %d", p.Retries, err, test.want)
+			}
+			spec.Command = []string{"sh"} // then the template does not count
+			if p, err = Resolve(spec); err != nil || p.Retries != 0 {
+				t.Errorf("with a command in place of the template: got %d and error %v, want none", p.Retries, err)
+			}
+		})
+	}
+}
+
 func TestResolveCollector(t *testing.T) {
 	for _, test := range []struct{ name, collector, want, err string }{
 		{"none given", "{}", "StdOut", ""},

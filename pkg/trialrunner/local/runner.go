@@ -143,7 +143,7 @@ func (r *Runner) List(_ context.Context, key experiment.Key) ([]trialrunner.Work
 		e := w.exit
 		list = append(list, trialrunner.Workload{
 			Trial: t.trial, Attempt: t.attempt, Phase: w.phase,
-			Started: e.Started, Finished: e.Finished, LastSeq: e.LastSeq,
+			Started: e.Started, Finished: e.Finished, LastSeq: e.LastSeq, Retries: w.retries,
 			Exit: trialrunner.Exit{Code: e.Code, Signal: e.Signal, Reason: e.Reason, Message: e.Message, Near: e.Near},
 		})
 	}

@@ -42,7 +42,7 @@ func (r *Runner) Start(_ context.Context, spec trialrunner.Spec) error {
 	if err != nil {
 		return err
 	}
-	w, err := r.reserve(spec, process.Collector.Path)
+	w, err := r.reserve(spec, process)
 	if w == nil {
 		return err
 	}
@@ -59,9 +59,10 @@ func (r *Runner) Start(_ context.Context, spec trialrunner.Spec) error {
 // reserve takes the slots of a workload and puts it on the list. It returns nil when it is there.
 // The file that measurements are read from is a slot too: of two trials that write to the same one,
 // nobody can tell whose a measurement is.
-func (r *Runner) reserve(spec trialrunner.Spec, file string) (*workload, error) {
+func (r *Runner) reserve(spec trialrunner.Spec, p Process) (*workload, error) {
 	w := newWorkload(spec.Experiment, target{spec.Trial, spec.Attempt})
-	w.cpus, w.grace, w.file = spec.Limits.CPUs, cmp.Or(spec.Limits.Grace, DefaultGrace), file
+	w.cpus, w.grace, w.retries = spec.Limits.CPUs, cmp.Or(spec.Limits.Grace, DefaultGrace), p.Retries
+	w.file = p.Collector.Path
 	if r.CPUs > 0 && w.cpus > r.CPUs {
 		return nil, fmt.Errorf("spec.tuned.cpus: a trial wants %d CPU slots, this machine has %d: %w", w.cpus, r.CPUs, trialrunner.ErrUnsupported)
 	}
@@ -73,9 +74,9 @@ func (r *Runner) reserve(spec trialrunner.Spec, file string) (*workload, error) 
 	if r.work[w.key][w.target] != nil {
 		return nil, nil
 	}
-	if other := r.user(file); other != nil {
+	if other := r.user(w.file); other != nil {
 		r.wait(w.key, room{}) // for the file; slots would be of no use
-		return nil, fmt.Errorf("start %s: trial %s writes its metrics to %s too: %w", w.trial, other.trial, file, trialrunner.ErrBusy)
+		return nil, fmt.Errorf("start %s: trial %s writes its metrics to %s too: %w", w.trial, other.trial, w.file, trialrunner.ErrBusy)
 	}
 	want := room{cpus: w.cpus, gpus: spec.Limits.GPUs}
 	if !r.admits(w.key, want) {
@@ -129,7 +130,7 @@ func (r *Runner) describe(spec trialrunner.Spec, p Process, w *workload) *triald
 		Token:   trialrunner.Token(r.Secret, spec.Experiment, spec.UID, spec.Trial, spec.Attempt),
 		Command: p.Command, Collector: p.Collector, Metrics: metrics(spec), Checkpoint: c,
 		Wall: sooner(spec.Limits.Wall, p.Deadline), Progress: spec.Limits.Progress, Grace: w.grace,
-		LogBytes: r.LogBytes, CPUs: w.cpus, GPUs: w.gpus,
+		LogBytes: r.LogBytes, CPUs: w.cpus, GPUs: w.gpus, Retries: p.Retries,
 	}
 	for _, pair := range spec.Assignment {
 		out.Parameters = append(out.Parameters, trialdir.Parameter{Name: pair.Name, Value: pair.Value})

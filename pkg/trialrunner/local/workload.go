@@ -31,6 +31,8 @@ type workload struct {
 	file  string // that measurements are read from; "" without
 	grace time.Duration
 
+	retries int // see trialrunner.Workload
+
 	phase    trialrunner.Phase
 	exit     trialdir.Exit // once it has ended; before, Started alone
 	agent    *os.Process   // the agent, when it is our child; nil while it starts, and when adopted
@@ -96,13 +98,15 @@ func (r *Runner) adopt(link string) error {
 	if err != nil {
 		return err
 	}
+	ended := phase == trialrunner.Exited || phase == trialrunner.Lost
 	var spec trialdir.Spec
-	if phase == 0 || phase == trialrunner.Running {
-		if err := trialdir.Read(root, trialdir.SpecFile, &spec); err != nil {
-			return err
-		}
+	if err := trialdir.Read(root, trialdir.SpecFile, &spec); err != nil && !ended { // it is removed before its link
+		return err
 	}
-	w.cpus, w.gpus, w.grace, w.file = spec.CPUs, spec.GPUs, spec.Grace, spec.Collector.Path
+	w.grace, w.retries = spec.Grace, spec.Retries
+	if !ended {
+		w.cpus, w.gpus, w.file = spec.CPUs, spec.GPUs, spec.Collector.Path
+	}
 	r.mu.Lock()
 	r.insert(w)
 	r.mu.Unlock()

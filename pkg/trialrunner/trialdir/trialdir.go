@@ -58,6 +58,8 @@ type Spec struct {
 
 	CPUs int      `json:"cpus,omitempty"` // slots taken
 	GPUs []string `json:"gpus,omitempty"` // ids of the GPUs assigned
+
+	Retries int `json:"retries,omitempty"` // failed attempts of the trial that are followed by another
 }
 
 // Command is a program to run. Argv is passed on as it is.
