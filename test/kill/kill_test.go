@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,6 +77,18 @@ func (d *daemon) kill(after time.Duration) (ended bool) {
 	return false
 }
 
+// end has the daemon end in order.
+func (d *daemon) end(t *testing.T) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-d.exited
+	if d.err != nil {
+		t.Errorf("the daemon: %v\n%s", d.err, d.output.String())
+	}
+}
+
 // moments returns the times after which a test kills the daemon, in order.
 func moments(t *testing.T) func() time.Duration {
 	t.Logf("-cycles %d -kill-seed %d", *cycles, *seed)
@@ -127,20 +140,21 @@ func TestTrialsSurviveKills(t *testing.T) {
 		t.Fatalf("last life: %v\n%s", last.err, last.output.String())
 	}
 	t.Logf("%d kills, %d trials", kills, budget)
-	checkTrials(t, data, budget)
-	checkRuns(t, runs, budget)
+	checkTrials(t, data, "kill", budget, 1)
+	checkRuns(t, runs, budget, 1)
 	checkProcesses(t, data)
 	checkStore(t, data)
 }
 
-func checkTrials(t *testing.T, data string, budget int) {
+// checkTrials wants all trials of an experiment to have succeeded with all their values, at the same attempt.
+func checkTrials(t *testing.T, data, name string, budget, attempt int) {
 	t.Helper()
 	s, err := badger.Open(filepath.Join(data, "store"), badger.Options{ReadOnly: true, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	key := experiment.Key{Namespace: "default", Name: "kill"}
+	key := experiment.Key{Namespace: "default", Name: name}
 	trials, err := s.Trials(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -149,8 +163,8 @@ func checkTrials(t *testing.T, data string, budget int) {
 		t.Errorf("got %d trials, want %d", len(trials), budget)
 	}
 	for _, trial := range trials {
-		if trial.State != experiment.TrialSucceeded || trial.Attempt != 1 {
-			t.Errorf("%s: got %s (%s) at attempt %d, want Succeeded at 1", trial.Name, trial.State, trial.Message, trial.Attempt)
+		if trial.State != experiment.TrialSucceeded || trial.Attempt != attempt {
+			t.Errorf("%s: got %s (%s) at attempt %d, want Succeeded at %d", trial.Name, trial.State, trial.Message, trial.Attempt, attempt)
 		}
 		ms, err := s.Measurements(t.Context(), experiment.Stream{Experiment: key, Number: trial.Number, Attempt: trial.Attempt, Source: "agent"}, 0, 0)
 		if err != nil || len(ms) != lines {
@@ -159,7 +173,8 @@ func checkTrials(t *testing.T, data string, budget int) {
 	}
 }
 
-func checkRuns(t *testing.T, file string, budget int) {
+// checkRuns wants each trial to have run so many times.
+func checkRuns(t *testing.T, file string, budget, each int) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -173,8 +188,8 @@ func checkRuns(t *testing.T, file string, budget int) {
 		t.Errorf("got %d trials that ran, want %d", len(times), budget)
 	}
 	for name, n := range times {
-		if n != 1 {
-			t.Errorf("trial %s ran %d times, want once", name, n)
+		if n != each {
+			t.Errorf("trial %s ran %d times, want %d", name, n, each)
 		}
 	}
 }
