@@ -97,7 +97,7 @@ func TestEveryRouteAnswersAsDescribed(t *testing.T) {
 		route.walked = true
 	}
 	for name, route := range operations {
-		if !route.walked && route.PathItem.Extensions["x-joined"] == nil { // those are of the daemon, see test/api
+		if !route.walked && route.PathItem.Extensions["x-joined"] == nil { // those are of the daemon, see test/docs
 			t.Errorf("%s %s (%s) was not walked", route.Method, route.Path, name)
 		}
 	}
