@@ -44,9 +44,6 @@ report each with "tuned tell". A "tuned serve", or a "tuned run" of the experime
 		Args:              words(1, 1, "NAME"),
 		ValidArgsFunction: p.completeNames,
 		RunE: func(c *cobra.Command, args []string) error {
-			if count < 1 {
-				return usage("--count %d: want at least 1", count)
-			}
 			answer, err := p.ask(c.Context(), args[0], count, request)
 			if err != nil {
 				return fmt.Errorf("ask for trials: %w", err)
@@ -55,7 +52,7 @@ report each with "tuned tell". A "tuned serve", or a "tuned run" of the experime
 		},
 	}
 	p.flags(c, a.getenv)
-	c.Flags().Int32Var(&count, "count", 1, "number of trials")
+	countVar(c.Flags(), &count, "count", 1, 1, "number of trials")
 	c.Flags().StringVar(&request, "request-id", "", "name of this request: asking again under the same name gets the same trials")
 	formatFlag(c, &format, printing(shapeOf[asked]()), "table", "json", "yaml", "csv", "name", jsonPath)
 	return c

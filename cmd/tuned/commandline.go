@@ -147,17 +147,16 @@ func nearestFlag(c *cobra.Command, name string) string {
 
 // wantOf says which values a flag takes.
 func wantOf(f *pflag.Flag) string {
+	if w, ok := f.Value.(interface{ want() string }); ok {
+		return w.want()
+	}
 	switch f.Value.Type() {
 	case "bool":
 		return "true or false"
 	case "duration":
-		return "a duration such as 90s, 15m or 2h"
+		return "a duration such as 90s, 15m or 2h, of at most 2562047h"
 	case "float64":
-		return "a number"
-	case "int", "int32", "int64":
-		return "a whole number"
-	case "uint64":
-		return "a whole number of at least 0"
+		return "a number of at most 1.7e308"
 	}
 	return "another value"
 }

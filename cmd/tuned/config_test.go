@@ -137,6 +137,8 @@ func TestConfigFileRefuses(t *testing.T) {
 				"config.yaml:7: webhooks.hooks[1].events[0]: is no kind of event, got \"a\"\nconfig.yaml:8: unknown key \"lisen\", did you mean listen\n" +
 				"config.yaml:9: logLevel: want",
 		},
+		{"no UTF-8", "cpus: 2\nlogLevel: inf\xf6\n", "read config: config.yaml:2: byte 0xf6 is no UTF-8 text; save the file as UTF-8"},
+		{"a control character", "cpus: 2\n\nlogLevel: \"\x00\"\n", "read config: config.yaml:3: control character 0x00 is not allowed"},
 		{"no YAML", "a: [", "config.yaml:1: did not find expected node content"},
 	}
 	for _, tt := range tests {

@@ -11,6 +11,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	nodes "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
@@ -23,6 +25,9 @@ func (c *config) readConfig(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return usage("read config: %w", err)
+	}
+	if err := checkConfigText(file, string(text)); err != nil {
+		return err
 	}
 	r := configReader{file: file, places: map[string]int{}}
 	var root nodes.Node
@@ -38,6 +43,21 @@ func (c *config) readConfig(file string) error {
 	}
 	c.file, c.places, c.unread = file, r.places, r.faults
 	return nil
+}
+
+// checkConfigText refuses what the reader of YAML refuses without the line: what is not UTF-8, and control characters.
+func checkConfigText(file, text string) error {
+	at, what := -1, ""
+	if !utf8.ValidString(text) {
+		at = badByte(text)
+		what = fmt.Sprintf("byte 0x%02x is no UTF-8 text; save the file as UTF-8", text[at])
+	} else if at = strings.IndexFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\u0085", r) }); at >= 0 {
+		what = fmt.Sprintf("control character 0x%02x is not allowed", text[at])
+	}
+	if at < 0 {
+		return nil
+	}
+	return usage("read config: %s:%d: %s", file, 1+strings.Count(text[:at], "\n"), what)
 }
 
 // configFault is a fault of the settings.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -172,8 +173,8 @@ experiment goes on. A smaller budget ends no trial that runs.`,
 	p.flags(c, a.getenv)
 	s := c.Flags()
 	s.StringVar(&x.maxTrials, "max-trials", "", "number of trials, `N`, or +N for so many more")
-	s.Int32Var(&x.maxFailed, "max-failed", 0, "failed trials that fail the experiment")
-	s.Int32Var(&x.parallel, "parallel", 0, "trials at the same time")
+	countVar(s, &x.maxFailed, "max-failed", 0, 0, "failed trials that fail the experiment")
+	countVar(s, &x.parallel, "parallel", 0, 1, "trials at the same time")
 	s.DurationVar(&x.maxDuration, "max-duration", 0, "time since the experiment was created, pauses left out")
 	s.Float64Var(&x.maxCost, "max-cost", 0, "cost in the unit of spec.tuned.cost")
 	return c
@@ -208,7 +209,7 @@ func (x *extension) budget(given func(flag string) bool) (b *tunedv1.Budget, mor
 		some = true
 		n, err := strconv.ParseInt(x.maxTrials, 10, 32)
 		if err != nil || n < 1 {
-			return nil, 0, usage("--max-trials %q: want N, or +N for so many more", x.maxTrials)
+			return nil, 0, usage("--max-trials %q: want N, or +N for so many more, from 1 to %d", x.maxTrials, math.MaxInt32)
 		}
 		if strings.HasPrefix(x.maxTrials, "+") {
 			more = int32(n)
@@ -217,10 +218,6 @@ func (x *extension) budget(given func(flag string) bool) (b *tunedv1.Budget, mor
 		}
 	}
 	switch {
-	case given("max-failed") && x.maxFailed < 0:
-		return nil, 0, usage("--max-failed %d: want at least 0", x.maxFailed)
-	case given("parallel") && x.parallel < 1:
-		return nil, 0, usage("--parallel %d: want at least 1", x.parallel)
 	case given("max-duration") && x.maxDuration <= 0:
 		return nil, 0, usage("--max-duration %v: want more than 0s", x.maxDuration)
 	case given("max-cost") && !(x.maxCost > 0):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"path/filepath"
 	"strconv"
 
@@ -59,15 +60,12 @@ characters but for colours are written out, so that a log cannot drive it.`,
 	}
 	f.flags(c, a.getenv)
 	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on until the trial ends; one that has not begun is waited for")
-	c.Flags().Int64Var(&f.tail, "tail-bytes", 0, "begin `N` bytes before the end; 0 is the beginning")
+	wholeVar(c.Flags(), &f.tail, "tail-bytes", 0, 0, math.MaxInt64, "begin `N` bytes before the end; 0 is the beginning")
 	c.Flags().BoolVar(&f.raw, "raw", false, "write to a terminal exactly what was printed")
 	return c
 }
 
 func (a *app) logs(ctx context.Context, f *logsFlags, name, trial string) error {
-	if f.tail < 0 {
-		return usage("--tail-bytes: want at least 0, got %d", f.tail)
-	}
 	out := a.stdout
 	switch {
 	case a.isTerminal() && f.raw:

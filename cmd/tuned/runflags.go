@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -39,7 +40,7 @@ func (f *machineFlags) registerTemplates(c *cobra.Command) {
 func (f *machineFlags) registerSlots(c *cobra.Command, getenv func(string) string) {
 	s := c.Flags()
 	s.StringVar(&f.dataDir, "data-dir", defaultDataDir(getenv), "folder that holds all state")
-	s.IntVar(&f.cpus, "cpus", 0, "CPU slots for all trials together; 0 means one per CPU")
+	wholeVar(s, &f.cpus, "cpus", 0, 0, mostSlots, "CPU slots for all trials together; 0 means one per CPU")
 	s.StringSliceVar(&f.gpus, "gpus", nil, "GPU `IDS` for all trials together, such as 0,1")
 	s.BoolVar(&f.remote, "allow-remote", false, "use a data directory on a network file system, where nothing is sure to be kept")
 	s.StringVar(&f.logLevel, "log-level", "info", "level of the log in the data directory: debug, info, warn, error")
@@ -129,10 +130,10 @@ func (f *runFlags) registerExperiment(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.name, "name", "", "name of the experiment in place of metadata.name")
 	s.StringVarP(&f.namespace, "namespace", "n", "", "namespace of the experiment in place of metadata.namespace")
-	s.Uint64Var(&f.seed, "seed", 0, "seed of all randomness, in place of spec.tuned.seed")
-	s.Int32Var(&f.parallel, "parallel", 0, "trials at the same time, in place of spec.parallelTrialCount")
-	s.Int32Var(&f.maxTrials, "max-trials", 0, "number of trials, in place of spec.maxTrialCount")
-	s.Int32Var(&f.maxFailed, "max-failed", 0, "failed trials that fail the experiment, in place of spec.maxFailedTrialCount")
+	wholeVar(s, &f.seed, "seed", 0, 0, math.MaxUint64, "seed of all randomness, in place of spec.tuned.seed")
+	countVar(s, &f.parallel, "parallel", 0, 1, "trials at the same time, in place of spec.parallelTrialCount")
+	countVar(s, &f.maxTrials, "max-trials", 0, 1, "number of trials, in place of spec.maxTrialCount")
+	countVar(s, &f.maxFailed, "max-failed", 0, 0, "failed trials that fail the experiment, in place of spec.maxFailedTrialCount")
 	s.DurationVar(&f.trialTimeout, "trial-timeout", 0, "longest time of one trial, in place of spec.tuned.trialTimeout")
 	s.DurationVar(&f.progressTimeout, "progress-timeout", 0, "longest silence of a trial's metrics, in place of spec.tuned.progressTimeout")
 	s.BoolVar(&f.strict, "strict", false, "take unknown fields and aliases for faults")
@@ -215,12 +216,6 @@ func limit(own *experiment.Duration, config experiment.Duration, given bool, fla
 // checkOverrides refuses values of flags that no experiment takes, in the flags' own words.
 func (f *runFlags) checkOverrides(given *pflag.FlagSet) error {
 	switch {
-	case given.Changed("parallel") && f.parallel < 1:
-		return usage("--parallel: want at least 1, got %d", f.parallel)
-	case given.Changed("max-trials") && f.maxTrials < 1:
-		return usage("--max-trials: want at least 1, got %d", f.maxTrials)
-	case f.maxFailed < 0:
-		return usage("--max-failed: want at least 0, got %d", f.maxFailed)
 	case f.trialTimeout < 0:
 		return usage("--trial-timeout: want at least 0s, got %v", f.trialTimeout)
 	case f.progressTimeout < 0:

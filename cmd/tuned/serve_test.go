@@ -181,7 +181,7 @@ func TestServeRefusesSecond(t *testing.T) {
 		others.Go(func() {
 			c := program(t, dir, "serve", "--data-dir", "d", "--listen", "none")
 			out, _ := c.CombinedOutput() // the exit code says it
-			if got := c.ProcessState.ExitCode(); got != exitBusy || !strings.Contains(string(out), fmt.Sprintf("in use by process %d ", first.cmd.Process.Pid)) {
+			if got := c.ProcessState.ExitCode(); got != exitBusy || !strings.Contains(string(out), fmt.Sprintf("in use by process %d, which is a daemon: ", first.cmd.Process.Pid)) {
 				t.Errorf("a second daemon ends with %d, want %d and the pid %d:\n%s", got, exitBusy, first.cmd.Process.Pid, out)
 			}
 		})

@@ -28,7 +28,10 @@ func openStore(ctx context.Context, d dataDir, o badger.Options) (*badger.Store,
 		if !errors.Is(err, store.ErrLocked) {
 			return s, err
 		}
-		if d.served() || time.Now().After(end) {
+		if d.served() {
+			return nil, fmt.Errorf("%w, which is a daemon: end it first, or give another --data-dir", err)
+		}
+		if time.Now().After(end) {
 			return nil, fmt.Errorf("%w; wait for it, stop it, or give another --data-dir", err)
 		}
 		select {

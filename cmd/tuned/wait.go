@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,7 +170,7 @@ func holdsOf(condition string) (func(e *tunedv1.Experiment) (done bool, code int
 	if text, ok := strings.CutPrefix(condition, "trials="); ok {
 		n, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {
-			return nil, usage("--for %s: want trials=N", condition)
+			return nil, usage("--for %s: want trials=N, N from 0 to %d", condition, uint32(math.MaxUint32))
 		}
 		return func(e *tunedv1.Experiment) (bool, int) { return reaches(e, uint32(n)) }, nil
 	}

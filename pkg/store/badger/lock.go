@@ -50,8 +50,11 @@ func acquire(dir string, readOnly bool, wait time.Duration) (*lock, error) {
 	if err == nil {
 		err = flock(file, how, deadline)
 	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, errors.Join(fmt.Errorf("in use by %s: %w", holder(file), store.ErrLocked), file.Close())
+	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("in use by %s (%w): %w", holder(file), err, store.ErrLocked), file.Close())
+		return nil, fmt.Errorf("lock: %w", errors.Join(err, file.Close()))
 	}
 	l := &lock{file: file, writing: !readOnly}
 	if l.writing {

@@ -196,7 +196,7 @@ func openBadger(dir string, o Options) (db *badgerdb.DB, err error) {
 	case says(err, badgerdb.ErrTruncateNeeded):
 		return nil, fmt.Errorf("it was not closed properly; open it for writing once: %w", store.ErrInvalid)
 	case says(err, syscall.EWOULDBLOCK):
-		return nil, fmt.Errorf("%w: %w", err, store.ErrLocked)
+		return nil, fmt.Errorf("in use by another process: %w", store.ErrLocked) // which its own lock file names no more
 	}
 	for _, notDamage := range []error{syscall.ENOSPC, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EACCES, syscall.EPERM, syscall.EROFS} {
 		if says(err, notDamage) {
