@@ -18,7 +18,7 @@ const (
 // The other columns, in the order in which they are written.
 var (
 	columnsBefore = []string{"number", "name", "state", "reason", "message"}
-	columnsAfter  = []string{"created", "started", "finished", "seconds", "feasible", "front", "best"}
+	columnsAfter  = []string{"created", "started", "finished", "seconds", "feasible", "front", "best", "parent", "algorithm"}
 )
 
 // writeCSV writes a row per trial. An empty cell is a parameter that is not active, or what is not
@@ -59,7 +59,15 @@ func (s *Study) csvRow(t *experiment.Trial, v verdict) []string {
 		took = exact(d)
 	}
 	return append(row, timeText(t.Created), timeText(t.Started), timeText(t.Finished), took,
-		boolText(v.feasible), boolText(v.front), strconv.FormatBool(v.best))
+		boolText(v.feasible), boolText(v.front), strconv.FormatBool(v.best), parentText(t), Guarded(t.Algorithm))
+}
+
+// parentText is the number of the trial whose checkpoint a trial began from; "" for none.
+func parentText(t *experiment.Trial) string {
+	if t.Parent == 0 {
+		return ""
+	}
+	return strconv.FormatUint(t.Parent, 10)
 }
 
 // metricText is a metric's value as text; "" when there is none.

@@ -62,7 +62,7 @@ func readCSV(r io.Reader, o *Options) (*Study, error) {
 		s.Notes = guesses(s.Experiment.Spec.Parameters)
 	}
 	for k, title := range c.header {
-		if c.use[k] == "" && !derived(title) {
+		if c.use[k] == "" && !derived(title) && !c.empty(k) {
 			s.Notes = append(s.Notes, fmt.Sprintf("column %q stands for nothing and is left out", title))
 		}
 	}
@@ -70,6 +70,11 @@ func readCSV(r io.Reader, o *Options) (*Study, error) {
 		s.Notes = append(s.Notes, "the numbers of the trials have gaps: they are numbered anew")
 	}
 	return s, nil
+}
+
+// empty reports whether a column has no cell with anything in it.
+func (c *table) empty(k int) bool {
+	return len(c.rows) > 0 && !slices.ContainsFunc(c.rows, func(row []string) bool { return row[k] != "" })
 }
 
 // open looks what stands between cells: spreadsheets write ; and tabs for commas in some countries.

@@ -55,6 +55,8 @@ const (
 	attrReason      = "tuned:reason"
 	attrMessage     = "tuned:message"
 	attrMetrics     = "tuned:metrics"
+	attrParent      = "tuned:parent" // as Optuna numbers it
+	attrAlgorithm   = "tuned:algorithm"
 )
 
 // workerID is who wrote a record; Optuna makes a new one for each process.
@@ -208,6 +210,12 @@ func (j *journal) userAttrs(t *experiment.Trial) map[string]any {
 	}
 	if t.Message != "" {
 		attrs[attrMessage] = t.Message
+	}
+	if t.Parent > 0 {
+		attrs[attrParent] = t.Parent - 1
+	}
+	if t.Algorithm != "" {
+		attrs[attrAlgorithm] = t.Algorithm
 	}
 	metrics := map[string]string{}
 	for _, name := range j.metrics() {

@@ -106,6 +106,9 @@ func TestOptunaOpensJournal(t *testing.T) {
 	if diff := cmp.Diff(got.Trials[1].Params, map[string]any{"lr": 1e-5, "drop": 0.3, "layers": 3., "width": 96., "batch": 32.5, "opt": `größe "x", y`}); diff != "" {
 		t.Errorf("params of trial 1 (-got +want):\n%s", diff)
 	}
+	if attrs := got.Trials[4].Attrs; attrs["tuned:parent"] != 0. || attrs["tuned:algorithm"] != "tpe" {
+		t.Errorf("attributes of a trial that went on from the first: %v", attrs)
+	}
 	if attrs := got.Trials[2].Attrs; attrs["tuned:reason"] != "ExitCode" || !strings.Contains(attrs["tuned:message"].(string), "\nline \"two\", <script>") {
 		t.Errorf("attributes of the failed trial: %v", attrs)
 	}

@@ -109,6 +109,13 @@ func (s *Study) columns() []column {
 		boolColumn("feasible", func(v verdict) *bool { return v.feasible }),
 		boolColumn("front", func(v verdict) *bool { return v.front }),
 		column{"best", boolean, func(_ *experiment.Trial, v verdict) parquet.Value { return parquet.BooleanValue(v.best) }},
+		column{"parent", parquet.Optional(parquet.Int(64)), func(t *experiment.Trial, _ verdict) parquet.Value {
+			if t.Parent == 0 {
+				return parquet.NullValue()
+			}
+			return parquet.Int64Value(int64(t.Parent))
+		}},
+		textColumn("algorithm", func(t *experiment.Trial) string { return t.Algorithm }),
 	)
 }
 

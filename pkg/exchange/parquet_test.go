@@ -28,6 +28,7 @@ func TestParquet(t *testing.T) {
 		"metrics.loss DOUBLE true", "metrics.time DOUBLE true", `metrics.a,b "c" DOUBLE true`,
 		"created TIMESTAMP(isAdjustedToUTC=true,unit=MICROS) true", "started TIMESTAMP(isAdjustedToUTC=true,unit=MICROS) true",
 		"finished TIMESTAMP(isAdjustedToUTC=true,unit=MICROS) true", "seconds DOUBLE true", "feasible BOOLEAN true", "front BOOLEAN true", "best BOOLEAN false",
+		"parent INT(64,true) true", "algorithm STRING false",
 	}
 	if diff := cmp.Diff(columns, want); diff != "" {
 		t.Errorf("columns (-got +want):\n%s", diff)
@@ -43,9 +44,10 @@ func TestParquet(t *testing.T) {
 		row  int
 		want string
 	}{
-		{1, `2 mixed-2x Succeeded   1e-05 0.3 3 96 32.5 größe "x", y <null> 0.1 7 <null> 1772366520123456 1772366521123456 1772366523623456 2.5 <null> <null> true`},
-		{3, `4 mixed-4x Succeeded   0.3 0.3 3 96 32.5 =2+3 <null> NaN 1 <null> 1772366640123456 1772366641123456 1772366643623456 2.5 <null> <null> false`},
-		{9, `10 mixed-10x Pending   0.8 0.3 3 96 32.5 1 0.5 <null> <null> <null> 1772367000123456 <null> <null> <null> <null> <null> false`},
+		{1, `2 mixed-2x Succeeded   1e-05 0.3 3 96 32.5 größe "x", y <null> 0.1 7 <null> 1772366520123456 1772366521123456 1772366523623456 2.5 <null> <null> true <null> `},
+		{3, `4 mixed-4x Succeeded   0.3 0.3 3 96 32.5 =2+3 <null> NaN 1 <null> 1772366640123456 1772366641123456 1772366643623456 2.5 <null> <null> false <null> `},
+		{4, `5 mixed-5x EarlyStopped   0.4 0.3 3 96 32.5 1 0 0.7 2 <null> 1772366700123456 1772366701123456 1772366703623456 2.5 <null> <null> false 1 tpe`},
+		{9, `10 mixed-10x Pending   0.8 0.3 3 96 32.5 1 0.5 <null> <null> <null> 1772367000123456 <null> <null> <null> <null> <null> false <null> `},
 	} {
 		got := fmt.Sprintf("%v", rows[tt.row])
 		if diff := cmp.Diff(got, "["+tt.want+"]"); diff != "" {

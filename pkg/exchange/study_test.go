@@ -82,6 +82,7 @@ func mixed(t testing.TB) *Study {
 		trial(10, experiment.TrialPending, nil, drop(at("0.8", "1", "momentum", "0.5"))...),
 	}
 	trials[2].Reason, trials[2].Message = "ExitCode", "=cmd|' /C calc'!A0\nline \"two\", <script>"
+	trials[4].Parent, trials[4].Algorithm = 1, "tpe"
 	s := &Study{Experiment: read(t, mixedYAML), Trials: trials, Measured: map[uint64][]experiment.Measurement{}}
 	s.Measured[1] = curve("loss", 0.9, math.NaN(), math.Inf(1), 0.30000000000000004)
 	return s
