@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -32,7 +33,11 @@ func (l logs) file(t *experiment.Trial) string {
 	if l == "" {
 		return ""
 	}
-	return filepath.Join(string(l), t.Name, strconv.Itoa(t.Attempt), trialdir.LogFile)
+	file := filepath.Join(string(l), t.Name, strconv.Itoa(t.Attempt), trialdir.LogFile)
+	if _, err := os.Stat(file); err != nil {
+		return "" // as of a trial that came with a backup
+	}
+	return file
 }
 
 // logsFlags are the flags of the logs command.

@@ -27,7 +27,7 @@ func (t *Tuner) Log(ctx context.Context, key experiment.Key, trial string, tail 
 			return log, err
 		}
 		if !follow || found.State.Final() || t.driver(key) == nil { // nobody starts it
-			return nil, fmt.Errorf("trial %s has printed nothing (%s): %w", found.Name, found.State, store.ErrNotFound)
+			return nil, noLog(&found)
 		}
 		var soon <-chan time.Time
 		if found.State == experiment.TrialRunning { // what it prints changes nothing that is watched
@@ -40,6 +40,14 @@ func (t *Tuner) Log(ctx context.Context, key experiment.Key, trial string, tail 
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// noLog says why there is no log of a trial: one that has run had one, if only an empty one.
+func noLog(t *experiment.Trial) error {
+	if t.State.Final() && !t.Started.IsZero() {
+		return fmt.Errorf("the log of trial %s is not in this data directory, for a backup has none: look in the one where the trial ran: %w", t.Name, store.ErrNotFound)
+	}
+	return fmt.Errorf("trial %s has printed nothing (%s): %w", t.Name, t.State, store.ErrNotFound)
 }
 
 // openLog is Log as it stands; fs.ErrNotExist where nothing was printed.
