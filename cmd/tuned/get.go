@@ -69,7 +69,7 @@ func (a *app) get(ctx context.Context, f *getFlags, args []string) error {
 		}
 		list, err := c.find(ctx, f.scope(), f.filter)
 		if err != nil {
-			return filterFault(err, "state, tag, name and algorithm")
+			return filterFault(err)
 		}
 		if len(list) == 0 && f.filter == "" {
 			a.sayWhereTheyAre(ctx, c, f)

@@ -47,12 +47,12 @@ value, param.NAME and metric.NAME.`,
 	return c
 }
 
-// filterFault is the error about a filter: of the user's, what it may be about.
-func filterFault(err error, fields string) error {
+// filterFault is the error about a filter, in the flag's words.
+func filterFault(err error) error {
 	if status.Code(err) != codes.InvalidArgument {
 		return err
 	}
-	return usage("--%w; it may be about %s", err, fields)
+	return usage("--%w", err)
 }
 
 const filterUsage = "`TERMS` that must hold, joined by AND, such as tag=good"
@@ -95,7 +95,7 @@ func (c *client) trialList(ctx context.Context, key experiment.Key, filter strin
 	}
 	found, err := c.findTrials(ctx, key, filter)
 	if err != nil {
-		return l, filterFault(err, "state, tag, reason, number, value, param.NAME and metric.NAME")
+		return l, filterFault(err)
 	}
 	l.records = slices.DeleteFunc(l.records, func(r trialRecord) bool {
 		return !slices.ContainsFunc(found, func(t *tunedv1.Trial) bool { return t.GetNumber() == r.Number })

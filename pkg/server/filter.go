@@ -21,10 +21,15 @@ type term struct {
 // operators, the longer ones first, for = begins none of them.
 var operators = []string{"!=", "<=", ">=", "=", "<", ">", ":"}
 
-// parseFilter reads terms joined by " AND ". Known says which operators a field may have, "" for no such
-// field. A value may stand in quotes, as Go and JSON have them, and then holds anything. States are known
+// fields are what a filter may be about: the names of all, and which operators one takes, "" for no such field.
+type fields struct {
+	names []string
+	takes func(field string) string
+}
+
+// parseFilter reads terms joined by " AND ". A value may stand in quotes, as Go and JSON have them, and then holds anything. States are known
 // whatever the case they are written in.
-func parseFilter(text string, known func(field string) string, states []string) (filter, error) {
+func parseFilter(text string, known fields, states []string) (filter, error) {
 	var out filter
 	for rest := strings.TrimSpace(text); rest != ""; {
 		var t term
@@ -32,9 +37,9 @@ func parseFilter(text string, known func(field string) string, states []string) 
 		if t, rest, err = parseTerm(rest); err != nil {
 			return nil, err
 		}
-		if allowed := known(t.field); !strings.Contains(" "+allowed+" ", " "+t.op+" ") {
+		if allowed := known.takes(t.field); !strings.Contains(" "+allowed+" ", " "+t.op+" ") {
 			if allowed == "" {
-				return nil, fail(reasonFilter, "filter: no field %q", t.field)
+				return nil, fail(reasonFilter, "filter: no field %q%s", t.field, didYouMean(t.field, known.names))
 			}
 			return nil, fail(reasonFilter, "filter: %s takes no %s, but %s", t.field, t.op, allowed)
 		}
@@ -141,13 +146,16 @@ func (t *term) among(list []string) bool {
 	return slices.ContainsFunc(list, t.text)
 }
 
-// experimentFields says which operators a field of experiments takes.
-func experimentFields(field string) string {
-	switch field {
-	case "state", "reason", "name", "namespace", "algorithm", "tag":
-		return "= != :"
-	}
-	return ""
+// experimentFields are those of experiments.
+var experimentFields = fields{
+	names: []string{"state", "reason", "name", "namespace", "algorithm", "tag"},
+	takes: func(field string) string {
+		switch field {
+		case "state", "reason", "name", "namespace", "algorithm", "tag":
+			return "= != :"
+		}
+		return ""
+	},
 }
 
 // experimentStates are those of experiments.
@@ -181,8 +189,13 @@ func (f filter) experiment(e *experiment.Experiment) bool {
 	return true
 }
 
-// trialFields says which operators a field of trials takes.
-func trialFields(field string) string {
+// trialFields are those of trials.
+var trialFields = fields{
+	names: []string{"state", "reason", "name", "tag", "number", "value", "param.NAME", "metric.NAME"},
+	takes: trialOperators,
+}
+
+func trialOperators(field string) string {
 	switch {
 	case field == "number" || field == "value":
 		return "= != < <= > >="

@@ -52,7 +52,7 @@ func FuzzParseFilter(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		out, err := parseFilter(text, func(string) string { return "= != < <= > >= :" }, []string{"Running"})
+		out, err := parseFilter(text, fields{takes: func(string) string { return "= != < <= > >= :" }}, []string{"Running"})
 		if err != nil {
 			return
 		}

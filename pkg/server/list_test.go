@@ -81,7 +81,7 @@ func TestFiltersAndOrders(t *testing.T) {
 		{"number>2 AND number<=4", "", []uint64{3, 4}},
 		{"param.x>=0 AND param.x<=1", "", []uint64{1, 2, 3, 4, 5, 6}},
 		{"param.x>1", "", nil},
-		{"param.none=1", "", nil},
+		{"metric.acc=0.250 AND metric.acc!=1", "", []uint64{2}},
 		{"reason:diverg", "", []uint64{3, 5}},
 	}
 	for _, tt := range tests {
@@ -118,6 +118,8 @@ func TestListsRefuse(t *testing.T) {
 		"filter=" + url.QueryEscape("state!=ended"):     "FILTER_INVALID",
 		"filter=" + url.QueryEscape("value>x"):          "FILTER_INVALID",
 		"filter=" + url.QueryEscape(`tag="a" b`):        "FILTER_INVALID",
+		"filter=" + url.QueryEscape("param.xx=1"):       "FILTER_INVALID",
+		"filter=" + url.QueryEscape("metric.los=1"):     "FILTER_INVALID",
 		"orderBy=price":                                 "ORDER_INVALID",
 		"orderBy=" + url.QueryEscape("value downwards"): "ORDER_INVALID",
 		"pageSize=-1":   "PAGE_INVALID",

@@ -70,6 +70,9 @@ func (u *users) ListTrials(ctx context.Context, r *tunedv1.ListTrialsRequest) (*
 	response := &tunedv1.ListTrialsResponse{}
 	err = u.Tuner.Inspect(ctx, key, func(s *tuner.Snapshot) error {
 		e = s.Experiment
+		if err := filter.checkNames(&e.Spec, s.Trials); err != nil {
+			return err
+		}
 		response.Total = found.among(s, filter)
 		for i, p := range found.places {
 			found.places[i].List = list
