@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
 
 	"github.com/tuned-hpo/tuned/pkg/store"
 )
@@ -84,6 +85,9 @@ func (a *app) code(err error) int {
 	}
 	e := exit{exitError, err}
 	if !a.entered {
+		e.code = exitUsage
+	}
+	if r := (*refusal)(nil); errors.As(err, &r) && r.status.Code() == codes.InvalidArgument {
 		e.code = exitUsage
 	}
 	errors.As(err, &e)

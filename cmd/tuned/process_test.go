@@ -169,7 +169,7 @@ func TestAskAndTell(t *testing.T) {
 	if got := tell(exitError, "absent", "loss=1"); !strings.Contains(got, `"absent"`) {
 		t.Errorf("telling an unknown trial says %q", got)
 	}
-	if got := tell(exitError, first.Trials[0].Trial, "los=1"); !strings.Contains(got, `"loss"`) {
+	if got := tell(exitUsage, first.Trials[0].Trial, "los=1"); !strings.Contains(got, `"loss"`) {
 		t.Errorf("telling without the objective says %q", got)
 	}
 	tell(exitOK, first.Trials[0].Trial, "loss=0.5")
