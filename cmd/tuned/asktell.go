@@ -53,7 +53,7 @@ report each with "tuned tell". A "tuned serve", or a "tuned run" of the experime
 	}
 	p.flags(c, a.getenv)
 	countVar(c.Flags(), &count, "count", 1, 1, "number of trials")
-	c.Flags().StringVar(&request, "request-id", "", "name of this request: asking again under the same name gets the same trials")
+	c.Flags().StringVar(&request, "request-id", "", "`ID` of this request: asking again under the same name gets the same trials")
 	formatFlag(c, &format, printing(shapeOf[asked]()), "table", "json", "yaml", "csv", "name", jsonPath)
 	return c
 }

@@ -43,7 +43,7 @@ type place struct {
 // flags adds the flags that say where.
 func (p *place) flags(c *cobra.Command, getenv func(string) string) {
 	p.connectionFlags(c, getenv)
-	c.Flags().StringVarP(&p.namespace, "namespace", "n", defaultNamespace, "namespace of the experiment")
+	c.Flags().StringVarP(&p.namespace, "namespace", "n", defaultNamespace, "`NAMESPACE` of the experiment")
 	p.completeNamespace(c)
 }
 
@@ -61,7 +61,7 @@ func (p *place) connectionFlags(c *cobra.Command, getenv func(string) string) {
 func (p *place) dataFlag(c *cobra.Command, getenv func(string) string) {
 	p.here = true
 	p.getenv, p.given = getenv, func(flag string) bool { return c.Flags().Changed(flag) }
-	c.Flags().StringVar(&p.dataDir, "data-dir", defaultDataDir(getenv), "folder that holds all state")
+	c.Flags().StringVar(&p.dataDir, "data-dir", defaultDataDir(getenv), "folder `DIR` that holds all state")
 }
 
 const defaultNamespace = "default"

@@ -37,7 +37,7 @@ those that are not given from that trial.`,
 	f.flags(c, a.getenv)
 	c.Flags().StringVar(&f.from, "from", "", "`TRIAL`, a name or number, whose other parameters are taken")
 	c.Flags().StringVar(&f.note, "note", "", "`TEXT` to keep with the trial")
-	c.Flags().StringVar(&f.request, "request-id", "", "name of this request: the same name gets the same trial")
+	c.Flags().StringVar(&f.request, "request-id", "", "`ID` of this request: the same name gets the same trial")
 	return c
 }
 

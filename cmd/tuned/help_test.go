@@ -2,9 +2,7 @@ package main
 
 import (
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,30 +44,6 @@ func TestHelpIsComplete(t *testing.T) {
 
 func known(root *cobra.Command, flag string) bool {
 	return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Flags().Lookup(flag) != nil })
-}
-
-func TestManualPages(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "man1")
-	call(t, t.TempDir(), exitOK, "man", dir)
-	a := &app{getenv: homeEnv}
-	for _, c := range a.root().Commands() {
-		if c.Name() == "help" {
-			continue // man has the pages themselves
-		}
-		text, err := os.ReadFile(filepath.Join(dir, "tuned-"+c.Name()+".1"))
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		for _, want := range []string{".TH", "tuned-" + c.Name(), `\-\-help`} {
-			if !strings.Contains(string(text), want) && !strings.Contains(string(text), strings.ReplaceAll(want, `\`, "")) {
-				t.Errorf("the page of %s lacks %q", c.Name(), want)
-			}
-		}
-		if strings.Contains(string(text), "/nowhere/") {
-			t.Errorf("the page of %s names a folder of whoever wrote it", c.Name())
-		}
-	}
 }
 
 func TestCompletionScripts(t *testing.T) {

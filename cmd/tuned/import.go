@@ -42,10 +42,10 @@ FILE is - for standard input.`,
 	}
 	f.flags(c, a.getenv)
 	flags := c.Flags()
-	flags.StringVar(&f.name, "name", "", "name of the new experiment")
-	flags.StringVar(&f.format, "from", "", "format of the file, found out unless given: "+strings.Join(exchange.Readable, ", "))
+	flags.StringVar(&f.name, "name", "", "`NAME` of the new experiment")
+	flags.StringVar(&f.format, "from", "", "`FORMAT` of the file, found out unless given: "+strings.Join(exchange.Readable, ", "))
 	flags.StringVar(&f.spec, "spec", "", "experiment `FILE` with the search space and the objective of a csv")
-	flags.StringVar(&f.study, "study", "", "name of the Optuna study, where the file has several")
+	flags.StringVar(&f.study, "study", "", "`NAME` of the Optuna study, where the file has several")
 	flags.StringArrayVar(&f.objectives, "objective", nil, "what a csv without --spec optimizes, `TYPE=METRIC`, as in minimize=loss; may be repeated. Of an Optuna study it names the metrics")
 	flags.StringSliceVar(&f.parameters, "parameters", nil, "columns of a csv without --spec that are parameters, separated by commas")
 	flags.StringArrayVar(&f.columns, "column", nil, "what a column of a csv stands for, `TITLE=params.NAME`, metrics.NAME, number, state, ...; may be repeated")

@@ -22,7 +22,7 @@ const jsonPath = "jsonpath="
 // a text. Printed says what -o json prints, by which the keys of a jsonpath are checked; nil where there is no such format.
 func formatFlag(c *cobra.Command, format *string, printed func(args []string) *shape, formats ...string) {
 	shown := strings.ReplaceAll(strings.Join(formats, ", "), "=", "=TEMPLATE")
-	c.Flags().StringVarP(format, "output", "o", formats[0], "output format: "+shown)
+	c.Flags().StringVarP(format, "output", "o", formats[0], "output `FORMAT`: "+shown)
 	previous := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		if *format == "text" && formats[0] == "table" { // as it was called once

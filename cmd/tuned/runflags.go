@@ -39,11 +39,11 @@ func (f *machineFlags) registerTemplates(c *cobra.Command) {
 // registerSlots adds the flags that say where state lies and what trials may use.
 func (f *machineFlags) registerSlots(c *cobra.Command, getenv func(string) string) {
 	s := c.Flags()
-	s.StringVar(&f.dataDir, "data-dir", defaultDataDir(getenv), "folder that holds all state")
+	s.StringVar(&f.dataDir, "data-dir", defaultDataDir(getenv), "folder `DIR` that holds all state")
 	wholeVar(s, &f.cpus, "cpus", 0, 0, mostSlots, "CPU slots for all trials together; 0 means one per CPU")
 	s.StringSliceVar(&f.gpus, "gpus", nil, "GPU `IDS` for all trials together, such as 0,1")
 	s.BoolVar(&f.remote, "allow-remote", false, "use a data directory on a network file system, where nothing is sure to be kept")
-	s.StringVar(&f.logLevel, "log-level", "info", "level of the log in the data directory: debug, info, warn, error")
+	s.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` of the log in the data directory: debug, info, warn, error")
 	_ = c.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, noFiles)) // fails for unknown flags only
 }
 
@@ -128,8 +128,8 @@ type runFlags struct {
 func (f *runFlags) registerExperiment(c *cobra.Command) {
 	f.registerTemplates(c)
 	s := c.Flags()
-	s.StringVar(&f.name, "name", "", "name of the experiment in place of metadata.name")
-	s.StringVarP(&f.namespace, "namespace", "n", "", "namespace of the experiment in place of metadata.namespace")
+	s.StringVar(&f.name, "name", "", "`NAME` of the experiment in place of metadata.name")
+	s.StringVarP(&f.namespace, "namespace", "n", "", "`NAMESPACE` of the experiment in place of metadata.namespace")
 	wholeVar(s, &f.seed, "seed", 0, 0, math.MaxUint64, "seed of all randomness, in place of spec.tuned.seed")
 	countVar(s, &f.parallel, "parallel", 0, 1, "trials at the same time, in place of spec.parallelTrialCount")
 	countVar(s, &f.maxTrials, "max-trials", 0, 1, "number of trials, in place of spec.maxTrialCount")
@@ -141,7 +141,7 @@ func (f *runFlags) registerExperiment(c *cobra.Command) {
 
 // registerProgress adds the flag that says how progress is shown.
 func (f *runFlags) registerProgress(c *cobra.Command) {
-	c.Flags().StringVar(&f.progress, "progress", "auto", "how to show progress: "+strings.Join(viewModes, ", "))
+	c.Flags().StringVar(&f.progress, "progress", "auto", "`VIEW` of the progress: "+strings.Join(viewModes, ", "))
 	_ = c.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(viewModes, noFiles)) // fails for unknown flags only
 }
 

@@ -46,4 +46,6 @@ func (w *wholeNumber[N]) Set(text string) error {
 }
 
 // want says which values the flag takes.
-func (w *wholeNumber[N]) want() string { return fmt.Sprintf("a whole number from %d to %d", w.least, w.most) }
+func (w *wholeNumber[N]) want() string {
+	return fmt.Sprintf("a whole number from %d to %d", w.least, w.most)
+}

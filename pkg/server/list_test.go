@@ -111,16 +111,16 @@ func TestListsRefuse(t *testing.T) {
 	}
 	const path = "/api/v1/namespaces/default/experiments/asked/trials?"
 	for query, want := range map[string]string{
-		"filter=" + url.QueryEscape("state"):            "FILTER_INVALID",
-		"filter=" + url.QueryEscape("staet=Running"):    "FILTER_INVALID",
-		"filter=" + url.QueryEscape("state<3"):          "FILTER_INVALID",
-		"filter=" + url.QueryEscape("state=Paused"):     "FILTER_INVALID", // no trial is
-		"filter=" + url.QueryEscape("state!=ended"):     "FILTER_INVALID",
-		"filter=" + url.QueryEscape("value>x"):          "FILTER_INVALID",
-		"filter=" + url.QueryEscape(`tag="a" b`):        "FILTER_INVALID",
-		"filter=" + url.QueryEscape("param.xx=1"):       "FILTER_INVALID",
-		"filter=" + url.QueryEscape("metric.los=1"):     "FILTER_INVALID",
-		"orderBy=price":                                 "ORDER_INVALID",
+		"filter=" + url.QueryEscape("state"):         "FILTER_INVALID",
+		"filter=" + url.QueryEscape("staet=Running"): "FILTER_INVALID",
+		"filter=" + url.QueryEscape("state<3"):       "FILTER_INVALID",
+		"filter=" + url.QueryEscape("state=Paused"):  "FILTER_INVALID", // no trial is
+		"filter=" + url.QueryEscape("state!=ended"):  "FILTER_INVALID",
+		"filter=" + url.QueryEscape("value>x"):       "FILTER_INVALID",
+		"filter=" + url.QueryEscape(`tag="a" b`):     "FILTER_INVALID",
+		"filter=" + url.QueryEscape("param.xx=1"):    "FILTER_INVALID",
+		"filter=" + url.QueryEscape("metric.los=1"):  "FILTER_INVALID",
+		"orderBy=price": "ORDER_INVALID",
 		"orderBy=" + url.QueryEscape("value downwards"): "ORDER_INVALID",
 		"pageSize=-1":   "PAGE_INVALID",
 		"pageSize=1001": "PAGE_INVALID",
