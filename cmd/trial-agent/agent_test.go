@@ -10,9 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/tuned-hpo/tuned/pkg/collector"
 	"github.com/tuned-hpo/tuned/pkg/trialrunner/trialdir"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestEnvironment(t *testing.T) {
 	spec := trialdir.Spec{

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"rsc.io/script"
 	"rsc.io/script/scripttest"
 )
@@ -21,11 +22,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	code := m.Run()
-	if agentDir != "" {
-		_ = os.RemoveAll(agentDir) // a folder for temporary files is emptied anyway
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if agentDir != "" {
+			_ = os.RemoveAll(agentDir) // a folder for temporary files is emptied anyway
+		}
+		os.Exit(code)
+	}))
 }
 
 var agentDir string // holds the trial agent once a test has built it

@@ -30,8 +30,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is for plugins that answer: longer than any machine takes.
 const patience = 5 * time.Minute
 
-// offered lists the built-in algorithms that go through the wire here.
-var offered = []string{"random", "sobol", "grid", "gp", "tpe"}
+// offered lists the built-in algorithms that go through the wire here: with -short those that compute little.
+func offered() []string {
+	names := []string{"random", "sobol", "grid"}
+	if !testing.Short() {
+		names = append(names, "gp", "tpe")
+	}
+	return names
+}
 
 func builtIn(t testing.TB, names ...string) []algorithms.Definition {
 	t.Helper()
@@ -88,7 +94,7 @@ func throughWire(t testing.TB, defs ...algorithms.Definition) []algorithms.Defin
 }
 
 func TestWire(t *testing.T) {
-	for _, def := range throughWire(t, builtIn(t, offered...)...) {
+	for _, def := range throughWire(t, builtIn(t, offered()...)...) {
 		t.Run(def.Name, func(t *testing.T) { algorithmtest.Run(t, def) })
 	}
 }
@@ -219,7 +225,7 @@ func bits(numbers []float64) (out []uint64) {
 
 // TestBytes wants suggestions, memos and reasons to the last bit like those of a direct call.
 func TestBytes(t *testing.T) {
-	direct := builtIn(t, offered...)
+	direct := builtIn(t, offered()...)
 	for i, wired := range throughWire(t, direct...) {
 		for name, p := range problems(t) {
 			values, err := algorithms.Parse(wired, nil, "")

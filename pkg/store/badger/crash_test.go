@@ -34,6 +34,9 @@ func cycles(t *testing.T, usual int) int {
 
 // TestKill kills a writing process again and again, and looks for all that it acknowledged.
 func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it kills processes, and takes long where the race detector makes them slow")
+	}
 	dir := t.TempDir()
 	random := rand.New(rand.NewPCG(1, 2))
 	var a acks

@@ -19,6 +19,9 @@ import (
 
 // TestDamage damages copies of a directory: what is read then is what was written, or is refused.
 func TestDamage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it reads hundreds of damaged stores, one after the other")
+	}
 	base := t.TempDir()
 	var a acks
 	killAfter(t, base, &a, 400)

@@ -46,7 +46,10 @@ func testCopies(_ *testing.T, r *rig) {
 	}
 }
 
-func testLarge(_ *testing.T, r *rig) {
+func testLarge(t *testing.T, r *rig) {
+	if testing.Short() {
+		t.Skip("it stores 100,000 measurements, one call after the other")
+	}
 	r.start(1)
 	long := newTrial(2, experiment.TrialPending)
 	long.Message = strings.Repeat("x", 300<<10)

@@ -36,15 +36,28 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		reports, _ := filepath.Glob(filepath.Join(dir, "race.*"))
+		for _, report := range reports {
+			text, _ := os.ReadFile(report)
+			fmt.Fprintf(os.Stderr, "in an agent:\n%s\n", text)
+			code = 1
+		}
 		_ = os.RemoveAll(dir) // a folder for temporary files is emptied anyway
 		os.Exit(code)
 	}))
 }
 
+// buildAgent builds the program. One with the race detector leaves its findings beside itself.
 func buildAgent(dir string) error {
 	agentPath = filepath.Join(dir, "trial-agent")
-	build := exec.Command("go", "build", "-o", agentPath, "github.com/tuned-hpo/tuned/cmd/trial-agent")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.Command("go", "build", "-o", agentPath)
+	if raced {
+		build.Args = append(build.Args, "-race")
+		os.Setenv("GORACE", "log_path="+filepath.Join(dir, "race"))
+	} else {
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	}
+	build.Args = append(build.Args, "github.com/tuned-hpo/tuned/cmd/trial-agent")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build trial-agent: %w\n%s", err, out)
 	}
