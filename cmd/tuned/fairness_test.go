@@ -94,7 +94,7 @@ func (m *machine) until(key experiment.Key, what string, ok func(tuner.Snapshot)
 	m.t.Helper()
 	changes, cancel := m.Watch(key)
 	defer cancel()
-	for deadline := time.After(time.Minute); ; {
+	for deadline := time.After(5 * time.Minute); ; {
 		s, err := m.Load(m.t.Context(), key)
 		if err != nil {
 			m.t.Fatal(err)

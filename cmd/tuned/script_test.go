@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 	engine := script.NewEngine()
 	engine.Cmds = scripttest.DefaultCmds()
 	engine.Conds = scripttest.DefaultConds()
-	engine.Cmds["tuned"] = hinting{script.Program(filepath.Join(bin, "tuned"), interruptProcess, 30*time.Second)}
+	engine.Cmds["tuned"] = hinting{script.Program(filepath.Join(bin, "tuned"), interruptProcess, 5*time.Minute)}
 	engine.Cmds["exits"] = hinting{exits(bin)}
 	engine.Cmds["serving"] = serving()
 	env := environ(t, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))

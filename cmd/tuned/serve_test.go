@@ -365,7 +365,7 @@ func TestServeBanner(t *testing.T) {
 		t.Fatal(err)
 	}
 	slave.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for lines := bufio.NewScanner(master); lines.Scan(); {
 		if strings.Contains(lines.Text(), "Ctrl-C ends the daemon") {

@@ -131,7 +131,7 @@ func (r *rig) serve(t testing.TB, c server.Config) {
 	t.Cleanup(func() {
 		_ = conn.Close()
 		r.client.CloseIdleConnections()
-		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+		stop, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Minute)
 		defer cancel()
 		if err := r.server.Shutdown(stop); err != nil {
 			t.Errorf("shutdown: %v", err)

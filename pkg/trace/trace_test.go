@@ -195,7 +195,7 @@ func traced(t *testing.T, settings Settings) (*experiment.Experiment, []experime
 	must(t, err)
 	changes, stop := tn.Watch(e.Key())
 	defer stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(5 * time.Minute)
 	for settled := false; !settled; {
 		snapshot, err := tn.Snapshot(e.Key())
 		must(t, err)

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/tuned-hpo/tuned/algorithms/builtin"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -175,7 +174,7 @@ func TestAskWithoutAnAlgorithm(t *testing.T) {
 	e := clientsOwn("e", 1, 2)
 	e.Spec.Algorithm.AlgorithmName = "unheard-of"
 	key := r.create(e)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if got, done, err := r.Ask(ctx, key, 1, ""); err != nil || !done || len(got) > 0 {
 		t.Errorf("got %v, %v, %v; want the end", got, done, err)

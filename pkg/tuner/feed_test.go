@@ -20,7 +20,7 @@ func take(t *testing.T, from <-chan Change, n int) (out []Change) {
 		select {
 		case c := <-from:
 			out = append(out, c)
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("got %d changes, want %d: %+v", len(out), n, out)
 		}
 	}

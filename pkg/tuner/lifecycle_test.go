@@ -436,7 +436,7 @@ func (l *lifecycle) next() (c Change, alive bool) {
 // TestLifecycle does all that can be done to an experiment, in any order.
 func TestLifecycle(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		l := &lifecycle{
 			t: rt, ctx: ctx, store: &brittle{Store: storetest.NewMemory()}, key: experiment.Key{Namespace: "default", Name: "sim"},

@@ -181,12 +181,15 @@ func (r *rig) submit(e *experiment.Experiment) {
 	}
 }
 
+// patience bounds how long a test waits for what must happen, on the busiest of machines.
+const patience = 5 * time.Minute
+
 // until waits for a snapshot of which ok holds.
 func (r *rig) until(what string, ok func(Snapshot) bool) Snapshot {
 	r.t.Helper()
 	changes, cancel := r.Watch(r.key)
 	defer cancel()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(patience)
 	for {
 		s, err := r.Snapshot(r.key)
 		if err != nil {

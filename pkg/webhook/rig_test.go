@@ -87,7 +87,7 @@ func (r *receiver) state() (got []received, refused int) {
 // until waits until ok holds.
 func (r *receiver) until(t *testing.T, what string, ok func(got []received, refused int) bool) []received {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(5 * time.Minute)
 	for {
 		got, refused := r.state()
 		if ok(got, refused) {
@@ -205,7 +205,7 @@ func (l *life) outcomes(of string) int {
 // until waits until ok holds after attempts.
 func (l *life) until(what string, ok func() bool) {
 	l.t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(5 * time.Minute)
 	for !ok() {
 		select {
 		case <-l.counted:

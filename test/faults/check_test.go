@@ -126,7 +126,7 @@ func (w *world) open() *badger.Store {
 func (w *world) checkProcesses() {
 	w.t.Helper()
 	var left []string
-	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; <-time.After(20 * time.Millisecond) {
 		left = left[:0]
 		found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, file := range found {

@@ -233,7 +233,7 @@ func (c *client) evaluate(ctx context.Context, in input) {
 func (c *client) call(ctx context.Context, in input) output {
 	for ctx.Err() == nil {
 		began := time.Since(c.begun)
-		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+		limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		out, f := carryOut(limited, c.way, in)
 		over := limited.Err() != nil && ctx.Err() == nil
 		cancel()

@@ -194,15 +194,31 @@ func checkRuns(t *testing.T, file string, budget, each int) {
 	}
 }
 
-// checkProcesses looks for processes that work for the data directory.
+// checkProcesses looks for processes that work for the data directory. An agent of which the daemon knows the
+// result is about to end.
 func checkProcesses(t *testing.T, data string) {
 	t.Helper()
-	found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, file := range found {
-		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte(filepath.Dir(data))) {
-			t.Errorf("process left: %s %q", file, text)
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
+		left := processes(filepath.Dir(data))
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("processes left: %q", left)
+			return
 		}
 	}
+}
+
+// processes returns those in whose command lines a folder occurs.
+func processes(folder string) (left []string) {
+	found, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range found {
+		if text, err := os.ReadFile(file); err == nil && bytes.Contains(text, []byte(folder)) {
+			left = append(left, fmt.Sprintf("%s %s", file, text))
+		}
+	}
+	return left
 }
 
 func checkStore(t *testing.T, data string) {

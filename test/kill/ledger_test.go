@@ -63,7 +63,7 @@ func (l *ledger) String() string {
 // insist makes a call until it is answered. An answer that is an error is a fault.
 func (l *ledger) insist(ctx context.Context, way caller, method string, in, out proto.Message) {
 	for ctx.Err() == nil {
-		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+		limited, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		err := way.call(limited, method, in, out)
 		over := limited.Err() != nil && ctx.Err() == nil
 		cancel()

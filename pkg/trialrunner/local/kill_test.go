@@ -52,12 +52,11 @@ func pids(t *testing.T, dir string, names []string) []string {
 	return out
 }
 
-func checkGone(t *testing.T, names, pids []string) {
+// checkGone wants processes to have been killed. On a busy machine the kernel may still be taking them apart.
+func checkGone(t *testing.T, pids []string) {
 	t.Helper()
-	for i, pid := range pids {
-		if alive(pid) {
-			t.Errorf("%s (%s) still runs", names[i], pid)
-		}
+	for _, pid := range pids {
+		awaitGone(t, pid)
 	}
 }
 
@@ -75,7 +74,7 @@ func TestStopReachesEveryDescendant(t *testing.T) {
 	if w := h.End(t, spec); w.Exit.Reason != trialrunner.ReasonStopped || w.Exit.Signal != "killed" {
 		t.Errorf("got %+v, want it stopped by KILL", w)
 	}
-	checkGone(t, members, all)
+	checkGone(t, all)
 }
 
 // TestTermReachesOtherSessions stops a command one of whose processes, in a session of its own, has
@@ -113,7 +112,7 @@ func TestNothingOutlivesTheCommand(t *testing.T) {
 	if w := h.End(t, spec); w.Exit.Reason != "Completed" {
 		t.Errorf("got %+v, want it completed", w)
 	}
-	checkGone(t, members, all)
+	checkGone(t, all)
 }
 
 func TestKilledAgent(t *testing.T) {
@@ -133,7 +132,7 @@ func TestKilledAgent(t *testing.T) {
 	if w.Phase != trialrunner.Lost {
 		t.Errorf("got %+v, want it lost", w)
 	}
-	checkGone(t, members, all)
+	checkGone(t, all)
 	checkAll(t, d, r, spec.Trial, int(w.LastSeq))
 	h.Start(t, spec) // it was started before: nothing happens
 	if again := h.End(t, spec); again.Phase != trialrunner.Lost {
@@ -216,7 +215,7 @@ func TestSuccessor(t *testing.T) {
 	if out, err := exec.Command(agentPath, "--dir", folder).CombinedOutput(); err != nil {
 		t.Fatalf("successor: %v\n%s", err, out)
 	}
-	checkGone(t, members, all)
+	checkGone(t, all)
 	var exit trialdir.Exit
 	if err := trialdir.Read(root, trialdir.ExitFile, &exit); err != nil || exit.Reason != trialdir.ReasonLost {
 		t.Errorf("got %+v and %v, want reason Lost", exit, err)
@@ -229,7 +228,7 @@ func TestSuccessor(t *testing.T) {
 // awaitGone waits for the end of a process that the kernel may still be taking apart.
 func awaitGone(t *testing.T, pid string) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	for alive(pid) {
 		select {
 		case <-time.After(5 * time.Millisecond):
@@ -293,7 +292,7 @@ func TestKilledAgentOfAHermit(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.End(t, spec)
-	checkGone(t, hermits, all)
+	checkGone(t, all)
 }
 
 // TestKilledAgentOfAnotherLife has the agent die while there is no daemon, so that its orphans come
@@ -321,7 +320,7 @@ func TestKilledAgentOfAnotherLife(t *testing.T) {
 	if w := h.End(t, spec); w.Phase != trialrunner.Lost {
 		t.Errorf("got %+v, want it lost", w)
 	}
-	checkGone(t, hermits, all)
+	checkGone(t, all)
 }
 
 // awaitRecord waits until the agent has written down the processes.
@@ -329,7 +328,7 @@ func awaitRecord(t *testing.T, r *Runner, spec trialrunner.Spec, want []string) 
 	t.Helper()
 	root := folderOf(t, r, spec)
 	defer root.Close()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	for {
 		var got []trialdir.Process
 		if err := trialdir.Read(root, trialdir.ProcessesFile, &got); err != nil && !errors.Is(err, fs.ErrNotExist) {

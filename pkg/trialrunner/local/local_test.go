@@ -234,7 +234,7 @@ func (d *daemon) count(trial string) int {
 // await waits until n measurements were acknowledged.
 func (d *daemon) await(trial string, n int) {
 	d.t.Helper()
-	timeout := time.After(time.Minute)
+	timeout := time.After(5 * time.Minute)
 	for d.count(trial) < n {
 		select {
 		case <-d.arrived:
