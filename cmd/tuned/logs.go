@@ -45,6 +45,7 @@ type logsFlags struct {
 	place
 	follow bool
 	tail   int64
+	try    int32
 	raw    bool
 }
 
@@ -66,6 +67,7 @@ characters but for colours are written out, so that a log cannot drive it.`,
 	f.flags(c, a.getenv)
 	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on until the trial ends; one that has not begun is waited for")
 	wholeVar(c.Flags(), &f.tail, "tail-bytes", 0, 0, math.MaxInt64, "begin `N` bytes before the end; 0 is the beginning")
+	wholeVar(c.Flags(), &f.try, "attempt", 0, 0, math.MaxInt32, "of which attempt, `N` from 1; 0 is the current one")
 	c.Flags().BoolVar(&f.raw, "raw", false, "write to a terminal exactly what was printed")
 	return c
 }
@@ -102,7 +104,7 @@ func (a *app) logs(ctx context.Context, f *logsFlags, name, trial string) error 
 // printLog writes a log from where the last call, if it was cut off, left it. printed is how much of it has
 // been written, from the beginning or from where --tail-bytes has it.
 func (c *client) printLog(ctx context.Context, f *logsFlags, key experiment.Key, trial string, out io.Writer, printed *int64) error {
-	request := &tunedv1.GetLogRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial, Follow: f.follow, TailBytes: f.tail}
+	request := &tunedv1.GetLogRequest{Namespace: key.Namespace, Experiment: key.Name, Trial: trial, Follow: f.follow, TailBytes: f.tail, Attempt: f.try}
 	skip := *printed
 	stream, err := c.GetLog(ctx, request)
 	for err == nil {

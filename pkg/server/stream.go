@@ -45,9 +45,10 @@ func (s *Server) log(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	tail, _ := strconv.ParseInt(q.Get("tailBytes"), 10, 64) // 0 where it is not given, and checked where it is
 	follow, _ := strconv.ParseBool(q.Get("follow"))
+	attempt, _ := strconv.ParseInt(q.Get("attempt"), 10, 32)
 	request := &tunedv1.GetLogRequest{
 		Namespace: r.PathValue("namespace"), Experiment: r.PathValue("experiment"), Trial: r.PathValue("trial"),
-		Follow: follow && r.Method != http.MethodHead, TailBytes: tail,
+		Follow: follow && r.Method != http.MethodHead, TailBytes: tail, Attempt: int32(attempt),
 	}
 	out := s.newHTTPStream(w, r, "text/plain; charset=utf-8", writeLog)
 	s.streamOver(out, tunedv1.TuningService_GetLog_FullMethodName, func(stream grpc.ServerStream) error { //nolint:contextcheck // the stream has it

@@ -2,10 +2,12 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
@@ -176,7 +178,11 @@ func (u *users) AnnotateTrial(ctx context.Context, r *tunedv1.AnnotateTrialReque
 // ListMeasurements returns a page of what a trial reported.
 func (u *users) ListMeasurements(ctx context.Context, r *tunedv1.ListMeasurementsRequest) (*tunedv1.ListMeasurementsResponse, error) {
 	in := scopeOf(r)
-	list := listHash("measurements", in.key.Namespace, in.key.Name, in.trial)
+	attempt, err := attemptOf(r)
+	if err != nil {
+		return nil, err
+	}
+	list := listHash("measurements", in.key.Namespace, in.key.Name, in.trial, strconv.Itoa(attempt))
 	after, _, err := begin(r.GetPageToken(), list)
 	if err != nil {
 		return nil, err
@@ -185,7 +191,7 @@ func (u *users) ListMeasurements(ctx context.Context, r *tunedv1.ListMeasurement
 	if err != nil {
 		return nil, err
 	}
-	ms, next, err := u.Tuner.Measurements(ctx, in.key, in.trial, tuner.Mark{Attempt: after.Attempt, Source: after.Text, Seq: after.At}, size)
+	ms, next, err := u.Tuner.Measurements(ctx, in.key, in.trial, tuner.Mark{Attempt: cmp.Or(after.Attempt, attempt), Source: after.Text, Seq: after.At}, size)
 	if err != nil {
 		return nil, u.failure(ctx, err, in)
 	}
@@ -234,13 +240,17 @@ func (u *users) GetLog(r *tunedv1.GetLogRequest, stream grpc.ServerStreamingServ
 	if r.GetTailBytes() < 0 {
 		return fail(reasonArgument, "tail_bytes %d: want at least 0", r.GetTailBytes())
 	}
+	attempt, err := attemptOf(r)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := u.untilClosing(stream.Context())
 	defer cancel()
 	if _, _, err := u.Tuner.LookUp(ctx, in.key, in.trial); err != nil {
 		return u.failure(stream.Context(), err, in)
 	}
 	in.conflict, in.invalid, in.absent = reasonNoLog, reasonNoLog, reasonNoLog
-	log, err := u.Tuner.Log(ctx, in.key, in.trial, r.GetTailBytes(), r.GetFollow())
+	log, err := u.Tuner.Log(ctx, in.key, in.trial, attempt, r.GetTailBytes(), r.GetFollow())
 	if err != nil {
 		return u.ended(stream.Context(), err, in)
 	}
@@ -260,6 +270,14 @@ func (u *users) GetLog(r *tunedv1.GetLogRequest, stream grpc.ServerStreamingServ
 			return u.ended(stream.Context(), err, in)
 		}
 	}
+}
+
+// attemptOf returns the attempt that a request is about, 0 for the current one.
+func attemptOf(r interface{ GetAttempt() int32 }) (int, error) {
+	if r.GetAttempt() < 0 {
+		return 0, fail(reasonArgument, "attempt %d: want at least 0", r.GetAttempt())
+	}
+	return int(r.GetAttempt()), nil
 }
 
 // untilClosing is a context that ends with the server, too.

@@ -34,7 +34,7 @@ type Tuner interface {
 	Enqueue(ctx context.Context, key experiment.Key, a []experiment.Pair, note, request string) (experiment.Trial, error)
 	StopTrial(ctx context.Context, key experiment.Key, trial string) (experiment.Trial, error)
 	Measurements(ctx context.Context, key experiment.Key, trial string, from tuner.Mark, limit int) ([]experiment.Measurement, tuner.Mark, error)
-	Log(ctx context.Context, key experiment.Key, trial string, tail int64, follow bool) (io.ReadCloser, error)
+	Log(ctx context.Context, key experiment.Key, trial string, attempt int, tail int64, follow bool) (io.ReadCloser, error)
 
 	Ask(ctx context.Context, key experiment.Key, count int, request string) (trials []experiment.Trial, done bool, err error)
 	Tell(ctx context.Context, key experiment.Key, r tuner.Result) (experiment.Trial, error)

@@ -1,6 +1,7 @@
 package tuner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,16 +16,19 @@ import (
 // logPace is how often a trial that runs is asked for its first line.
 const logPace = 200 * time.Millisecond
 
-// Log returns what the command of a trial's current attempt printed; see trialrunner.Runner. With follow it waits
-// for a trial that has not begun. The caller closes it. store.ErrNotFound: no such trial, or nothing was printed; a
+// Log returns what the command of one attempt of a trial printed, the current one for 0; see trialrunner.Runner. With
+// follow it waits for a trial that has not begun. The caller closes it. store.ErrNotFound: no such trial, or nothing was printed; a
 // client evaluates it.
-func (t *Tuner) Log(ctx context.Context, key experiment.Key, trial string, tail int64, follow bool) (io.ReadCloser, error) {
+func (t *Tuner) Log(ctx context.Context, key experiment.Key, trial string, attempt int, tail int64, follow bool) (io.ReadCloser, error) {
 	changes, cancel := t.Watch(key)
 	defer cancel()
 	for {
-		log, found, err := t.openLog(ctx, key, trial, tail, follow)
+		log, found, err := t.openLog(ctx, key, trial, attempt, tail, follow)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return log, err
+		}
+		if attempt > 0 {
+			return nil, fmt.Errorf("attempt %d of trial %s has printed nothing: %w", attempt, found.Name, store.ErrNotFound)
 		}
 		if !follow || found.State.Final() || t.driver(key) == nil { // nobody starts it
 			return nil, noLog(&found)
@@ -51,7 +55,7 @@ func noLog(t *experiment.Trial) error {
 }
 
 // openLog is Log as it stands; fs.ErrNotExist where nothing was printed.
-func (t *Tuner) openLog(ctx context.Context, key experiment.Key, trial string, tail int64, follow bool) (io.ReadCloser, experiment.Trial, error) {
+func (t *Tuner) openLog(ctx context.Context, key experiment.Key, trial string, attempt int, tail int64, follow bool) (io.ReadCloser, experiment.Trial, error) {
 	e, found, err := t.LookUp(ctx, key, trial)
 	if err != nil {
 		return nil, found, err
@@ -59,6 +63,6 @@ func (t *Tuner) openLog(ctx context.Context, key experiment.Key, trial string, t
 	if e.External() || found.Origin == experiment.Told {
 		return nil, found, fmt.Errorf("trial %s was evaluated by a client; no command ran here: %w", found.Name, store.ErrNotFound)
 	}
-	log, err := t.Runner.Log(ctx, key, found.Name, found.Attempt, tail, follow)
+	log, err := t.Runner.Log(ctx, key, found.Name, cmp.Or(attempt, found.Attempt), tail, follow)
 	return log, found, err
 }

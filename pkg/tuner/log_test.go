@@ -51,13 +51,13 @@ func TestLogWaitsForTheTrial(t *testing.T) {
 	}()
 	r.submit(wanted(1, 1))
 	r.until("suggested", func(s Snapshot) bool { return len(s.Trials) == 1 })
-	if _, err := r.Log(t.Context(), r.key, "1", 0, false); !errors.Is(err, store.ErrNotFound) {
+	if _, err := r.Log(t.Context(), r.key, "1", 0, 0, false); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("without follow: got %v, want %v", err, store.ErrNotFound)
 	}
 	<-m.looked
 	result := make(chan error, 1)
 	go func() {
-		log, err := r.Log(t.Context(), r.key, "1", 0, true)
+		log, err := r.Log(t.Context(), r.key, "1", 0, 0, true)
 		if err == nil {
 			err = log.Close()
 		}

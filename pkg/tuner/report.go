@@ -1,6 +1,7 @@
 package tuner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,8 +101,8 @@ func unknownTrial(trial string, key experiment.Key) error {
 	return fmt.Errorf("trial %q of %s: %w", trial, key, store.ErrNotFound)
 }
 
-// Mark is a place in what a trial reported: behind one measurement of an attempt. The zero value is where
-// the current attempt begins.
+// Mark is a place in what a trial reported: behind one measurement of an attempt. Without a source it is where
+// the attempt begins, the current one for 0.
 type Mark struct {
 	Attempt int
 	Source  string // one of experiment.Sources
@@ -115,8 +116,8 @@ func (t *Tuner) Measurements(ctx context.Context, key experiment.Key, trial stri
 	if err != nil {
 		return nil, Mark{}, err
 	}
-	if from.Attempt == 0 {
-		from = Mark{Attempt: found.Attempt, Source: experiment.Sources[0]}
+	if from.Source == "" {
+		from = Mark{Attempt: cmp.Or(from.Attempt, found.Attempt), Source: experiment.Sources[0]}
 	}
 	at := slices.Index(experiment.Sources[:], from.Source)
 	if at < 0 {

@@ -313,9 +313,11 @@ func TestAFailedAttemptIsFollowedByAnother(t *testing.T) {
 	if v, _ := got.Observation.Value("loss", wanted(1, 1).Spec.Objective); got.State != experiment.TrialSucceeded || got.Attempt != 2 || got.Crashed != 1 || v != 0.5 {
 		t.Errorf("got %s at attempt %d after %d failed ones, with %v; want Succeeded at 2 after 1, with 0.5", got.State, got.Attempt, got.Crashed, v)
 	}
-	ms, err := r.store.Measurements(t.Context(), experiment.Stream{Experiment: r.key, Number: 1, Attempt: 1, Source: "agent"}, 0, 0)
-	if err != nil || len(ms) != 1 || ms[0].Text != "0.1" {
-		t.Errorf("got %v, %v; want the measurement of the failed attempt", ms, err)
+	for attempt, want := range []string{"0.5", "0.1", "0.5"} { // 0 is the current one
+		ms, _, err := r.Measurements(t.Context(), r.key, trial, Mark{Attempt: attempt}, 10)
+		if err != nil || len(ms) != 1 || ms[0].Text != want {
+			t.Errorf("attempt %d: got %v, %v; want %s measured", attempt, ms, err, want)
+		}
 	}
 	events, err := r.Events(t.Context(), r.key, 0)
 	retried := func(e experiment.Event) bool {

@@ -3047,6 +3047,7 @@ type ListMeasurementsRequest struct {
 	Trial         string                 `protobuf:"bytes,3,opt,name=trial,proto3" json:"trial,omitempty"`
 	PageSize      int32                  `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"` // 1 to 10,000 (0: 1,000)
 	PageToken     string                 `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	Attempt       int32                  `protobuf:"varint,6,opt,name=attempt,proto3" json:"attempt,omitempty"` // of the trial; 0: the current one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3114,6 +3115,13 @@ func (x *ListMeasurementsRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *ListMeasurementsRequest) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
 }
 
 type ListMeasurementsResponse struct {
@@ -3425,6 +3433,7 @@ type GetLogRequest struct {
 	Trial         string                 `protobuf:"bytes,3,opt,name=trial,proto3" json:"trial,omitempty"`
 	Follow        bool                   `protobuf:"varint,4,opt,name=follow,proto3" json:"follow,omitempty"`
 	TailBytes     int64                  `protobuf:"varint,5,opt,name=tail_bytes,json=tailBytes,proto3" json:"tail_bytes,omitempty"` // begin so many bytes before the end; 0: at the beginning
+	Attempt       int32                  `protobuf:"varint,6,opt,name=attempt,proto3" json:"attempt,omitempty"`                      // of the trial; 0: the current one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3490,6 +3499,13 @@ func (x *GetLogRequest) GetFollow() bool {
 func (x *GetLogRequest) GetTailBytes() int64 {
 	if x != nil {
 		return x.TailBytes
+	}
+	return 0
+}
+
+func (x *GetLogRequest) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
 	}
 	return 0
 }
@@ -4696,7 +4712,7 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\badd_tags\x18\x06 \x03(\tR\aaddTags\x12\x1f\n" +
 	"\vremove_tags\x18\a \x03(\tR\n" +
 	"removeTagsB\a\n" +
-	"\x05_note\"\xa9\x01\n" +
+	"\x05_note\"\xc3\x01\n" +
 	"\x17ListMeasurementsRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n" +
 	"\n" +
@@ -4705,7 +4721,8 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x05trial\x18\x03 \x01(\tR\x05trial\x12\x1b\n" +
 	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x05 \x01(\tR\tpageToken\"}\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\x12\x18\n" +
+	"\aattempt\x18\x06 \x01(\x05R\aattempt\"}\n" +
 	"\x18ListMeasurementsResponse\x129\n" +
 	"\fmeasurements\x18\x01 \x03(\v2\x15.tuned.v1.MeasurementR\fmeasurements\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9d\x01\n" +
@@ -4728,7 +4745,7 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\x03R\x04step\x12.\n" +
 	"\x04time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
-	"\x05value\x18\x04 \x01(\x01R\x05value\"\x9a\x01\n" +
+	"\x05value\x18\x04 \x01(\x01R\x05value\"\xb4\x01\n" +
 	"\rGetLogRequest\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x1e\n" +
 	"\n" +
@@ -4737,7 +4754,8 @@ const file_api_tuned_v1_tuned_proto_rawDesc = "" +
 	"\x05trial\x18\x03 \x01(\tR\x05trial\x12\x16\n" +
 	"\x06follow\x18\x04 \x01(\bR\x06follow\x12\x1d\n" +
 	"\n" +
-	"tail_bytes\x18\x05 \x01(\x03R\ttailBytes\"$\n" +
+	"tail_bytes\x18\x05 \x01(\x03R\ttailBytes\x12\x18\n" +
+	"\aattempt\x18\x06 \x01(\x05R\aattempt\"$\n" +
 	"\x0eGetLogResponse\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\fR\x04data\"\x7f\n" +
 	"\n" +
