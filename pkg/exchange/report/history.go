@@ -147,7 +147,7 @@ func (r *report) values(metric string) (out []float64) {
 type front struct {
 	Plot   *plot // nil: no trial has a place in it
 	Header []string
-	Rows   [][]string
+	Rows   [][]cell
 	More   int
 }
 
@@ -169,11 +169,14 @@ func (r *report) newFront() *front {
 	}
 	for _, n := range numbers[:min(len(numbers), maxRows)] {
 		t := &r.Trials[n-1]
-		row := []string{fmt.Sprint(n)}
+		row := []cell{newCell(fmt.Sprint(n))}
 		for _, m := range metrics {
-			row = append(row, brief(r.metric(t, m)))
+			row = append(row, newCell(r.metric(t, m)))
 		}
 		f.Rows = append(f.Rows, append(row, r.cells(t)...))
+	}
+	for k := 1; k < len(f.Header); k++ {
+		shorten(len(f.Rows), func(i int) *cell { return &f.Rows[i][k] })
 	}
 	f.More = len(numbers) - len(f.Rows)
 	return f

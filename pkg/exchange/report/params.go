@@ -38,14 +38,15 @@ func (r *report) model() {
 		r.NoModel = r.Input.NoModel
 		for _, o := range r.spec.Objectives() {
 			out := output{Title: o.MetricName + ", to " + o.Type}
-			r.plotParameters(&out, o.MetricName, nil)
-			r.Outputs = append(r.Outputs, out)
+			if r.plotParameters(&out, o.MetricName, nil); len(out.Plots) > 0 {
+				r.Outputs = append(r.Outputs, out)
+			}
 		}
 		return
 	}
 	var at []string
 	for _, p := range model.At {
-		at = append(at, p.Name+" = "+brief(p.Value))
+		at = append(at, p.Name+" = "+brief(p.Value, fewestDigits))
 	}
 	r.At = strings.Join(at, ", ")
 	for i := range model.Outputs {
@@ -302,7 +303,7 @@ func (r *report) parallel() {
 	if len(shown) < 2 {
 		return
 	}
-	p := newPlot(max(480, 110*float64(len(params)+1)), 300)
+	p := newPlot(max(720, 110*float64(len(params)+1)), 300)
 	p.Left, p.Right, p.Top = 50, p.Width-max(60, float64(widest(r.resultScale(p, shown).ticks(5)))*glyph+10), 34
 	p.Label = "a line per trial through its parameters and " + o.ObjectiveMetricName
 	columns := r.parallelColumns(p, params, shown)

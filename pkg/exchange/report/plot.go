@@ -108,6 +108,11 @@ func (s scale) at(v float64) float64 {
 // ticks returns about n round values, with the digits that it takes to tell them apart.
 func (s scale) ticks(n int) (out []tick) {
 	values := s.round(n)
+	for i, v := range values {
+		if v == 0 {
+			values[i] = 0 // not -0
+		}
+	}
 	texts := apart(values)
 	for i, v := range values {
 		out = append(out, tick{At: length(s.at(v)), Text: texts[i]})

@@ -336,14 +336,6 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 func exact(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// brief is a text, of a number with many digits its first.
-func brief(text string) string {
-	if v, err := strconv.ParseFloat(text, 64); err == nil && len(text) > 8 {
-		return strconv.FormatFloat(v, 'g', 6, 64)
-	}
-	return text
-}
-
 func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 
 // failure is a group of trials that ended without a usable result for what looks like the same cause.

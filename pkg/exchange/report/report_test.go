@@ -145,7 +145,7 @@ func TestPages(t *testing.T) {
 		in   Input
 		want []string
 	}{
-		"nothing yet":      {study(t, 0, 2, ""), []string{"No trial has been created yet.", "No trial has a usable value of loss yet.", ">Created<"}},
+		"nothing yet":      {study(t, 0, 2, ""), []string{"No trial has been created yet.", "There is no trial yet.", "No trial has a usable value of loss yet.", ">Created<"}},
 		"one trial":        {study(t, 1, 1, ""), []string{"<h1>page <small>default</small></h1>", "There is no model.", "loss = 0.0", "goal 0.001, not reached"}},
 		"running":          {running, []string{"2 Succeeded, 1 Running"}},
 		"with a model":     {model, []string{"Importance: ", `class="band"`, `class="span"`, "while the others are as in p0 = "}},
@@ -153,7 +153,7 @@ func TestPages(t *testing.T) {
 		"not finite":       {odd, []string{"-1e&#43;308"}},
 		"none is feasible": {study(t, 3, 2, "  tuned: {constraints: [{metricName: size, max: -1}]}\n"), []string{"keeps the constraints yet"}},
 		"failures":         {study(t, 40, 2, ""), []string{"Failed: ExitCode", "(4 trials: 6, 17, 28, 39)", "&lt;script&gt;alert(1)&lt;/script&gt;"}},
-		"many":             {study(t, 500, 2, ""), []string{"The best 200 of 500 trials; numbers are shortened", "The best 300 of 455 trials with a result are shown."}},
+		"many":             {study(t, 500, 2, ""), []string{"The best 200 of 500 trials. Numbers are shortened, and whole where one points.", "The best 300 of 455 trials with a result are shown."}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := written(t, tt.in)

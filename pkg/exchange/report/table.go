@@ -19,7 +19,7 @@ type table struct {
 // row is a trial. Class says how it stands out.
 type row struct {
 	Class string
-	Cells []string
+	Cells []cell
 }
 
 // newTable lists all trials by number, or of many the best ones first.
@@ -34,6 +34,7 @@ func (r *report) newTable() table {
 	for _, p := range r.spec.Parameters {
 		t.Header = append(t.Header, p.Name)
 	}
+	numbers := len(t.Header)
 	t.Header = append(t.Header, "took", "trial", "reason")
 	noted := slices.ContainsFunc(r.Trials, func(t experiment.Trial) bool { return len(t.Note.Tags) > 0 || t.Note.Text != "" })
 	if noted {
@@ -42,16 +43,26 @@ func (r *report) newTable() table {
 	for _, trial := range r.listed() {
 		row := r.row(trial, metrics)
 		if noted {
-			row.Cells = append(row.Cells, strings.Join(trial.Note.Tags, ", "), trial.Note.Text)
+			row.Cells = append(row.Cells, newCell(strings.Join(trial.Note.Tags, ", ")), newCell(trial.Note.Text))
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	t.Note = "Numbers are shortened"
-	if more := len(r.Trials) - len(t.Rows); more > 0 {
-		t.Note = fmt.Sprintf("The best %d of %d trials; numbers are shortened", len(t.Rows), len(r.Trials))
+	for k := 2; k < numbers; k++ {
+		shorten(len(t.Rows), func(i int) *cell { return &t.Rows[i].Cells[k] })
 	}
-	t.Note += ". All of it: tuned export " + r.Title
+	t.Note = r.tableNote(len(t.Rows))
 	return t
+}
+
+// tableNote says what of all trials is in a table of so many rows.
+func (r *report) tableNote(rows int) string {
+	switch more := len(r.Trials) - rows; {
+	case rows == 0:
+		return "There is no trial yet."
+	case more > 0:
+		return fmt.Sprintf("The best %d of %d trials. Numbers are shortened, and whole where one points. All of it: tuned export %s", rows, len(r.Trials), r.Title)
+	}
+	return "Numbers are shortened, and whole where one points. All of it: tuned export " + r.Title
 }
 
 func (r *report) listed() (out []*experiment.Trial) {
@@ -78,7 +89,7 @@ func (r *report) listed() (out []*experiment.Trial) {
 }
 
 func (r *report) row(t *experiment.Trial, metrics []string) row {
-	out := row{Cells: []string{strconv.FormatUint(t.Number, 10), string(t.State)}}
+	out := row{Cells: []cell{newCell(strconv.FormatUint(t.Number, 10)), newCell(string(t.State))}}
 	switch {
 	case r.Best != nil && r.Best.Number == t.Number:
 		out.Class = "best"
@@ -86,24 +97,23 @@ func (r *report) row(t *experiment.Trial, metrics []string) row {
 		out.Class = "bad"
 	}
 	for _, m := range metrics {
-		out.Cells = append(out.Cells, brief(r.metric(t, m)))
+		out.Cells = append(out.Cells, newCell(r.metric(t, m)))
 	}
 	out.Cells = append(out.Cells, r.cells(t)...)
 	ran := ""
 	if !t.Started.IsZero() && !t.Finished.Before(t.Started) {
 		ran = took(t.Finished.Sub(t.Started))
 	}
-	return row{out.Class, append(out.Cells, ran, t.Name, t.Reason)}
+	return row{out.Class, append(out.Cells, newCell(ran), newCell(t.Name), newCell(t.Reason))}
 }
 
 // cells are the values of a trial's parameters, empty where one is not active.
-func (r *report) cells(t *experiment.Trial) (out []string) {
+func (r *report) cells(t *experiment.Trial) (out []cell) {
 	for _, p := range r.spec.Parameters {
 		text, _ := valueOf(t, p.Name)
-		if p.ParameterType == "double" {
-			text = brief(text)
-		}
-		out = append(out, text)
+		c := newCell(text)
+		c.text = p.ParameterType != "double" && p.ParameterType != "int"
+		out = append(out, c)
 	}
 	return out
 }
