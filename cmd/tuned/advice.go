@@ -30,6 +30,9 @@ func adviceFor(p *place, w *whole) []string {
 	}
 	out = append(out, adviceOnFailures(p, w)...)
 	out = append(out, adviceOnEdges(w)...)
+	if w.message.GetCompleted() {
+		return out // what the settings would have needed was said before it began
+	}
 	for _, f := range advise(&w.Spec) {
 		out = append(out, f.Error())
 	}

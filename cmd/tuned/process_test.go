@@ -174,7 +174,9 @@ func TestAskAndTell(t *testing.T) {
 	}
 	tell(exitOK, first.Trials[0].Trial, "loss=0.5")
 	tell(exitOK, first.Trials[0].Trial, "loss=0.5")
-	tell(exitError, first.Trials[0].Trial, "loss=0.7")
+	if got := tell(exitError, first.Trials[0].Trial, "loss=0.7"); !strings.Contains(got, "(Succeeded, loss=0.5): it has another result already") {
+		t.Errorf("telling another result says %q", got)
+	}
 	tell(exitOK, first.Trials[1].Trial, "--failed", "out of memory")
 	if out, _ := call(t, dir, exitOK, "trials", "work", "--data-dir", "d"); !strings.Contains(out, "out of memory") {
 		t.Errorf("trials of a running experiment do not show the failure:\n%s", out)

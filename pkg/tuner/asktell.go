@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tuned-hpo/tuned/internal/failpoint"
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -221,9 +222,22 @@ func (d *driver) late(t *experiment.Trial, r Result, stored []experiment.Measure
 	case d.repeated(t, r, stored):
 		return nil
 	case t.State == experiment.TrialSucceeded || t.Reason == ReasonTold:
-		return fmt.Errorf("trial %s (%s): %w", t.Name, t.State, ErrTold)
+		return fmt.Errorf("trial %s (%s, %s): %w", t.Name, t.State, told(t, d.e.Spec.Objective), ErrTold)
 	}
 	return fmt.Errorf("trial %s (%s, %s): %w", t.Name, t.State, t.Reason, ErrOver)
+}
+
+// told is the result that a trial has, in words.
+func told(t *experiment.Trial, o *experiment.Objective) string {
+	if len(t.Observation.Metrics) == 0 {
+		return t.Message
+	}
+	words := []string{}
+	for _, m := range t.Observation.Metrics {
+		v, _ := t.Observation.Value(m.Name, o) // else NaN
+		words = append(words, fmt.Sprintf("%s=%v", m.Name, v))
+	}
+	return strings.Join(words, " ")
 }
 
 // repeated reports whether r is the result of a trial that has ended: the same values, in the same order, are behind
