@@ -26,6 +26,7 @@ FUZZLEAST ?= 1000
 FAULTFLAGS ?=
 SEEDS     ?= 300
 CYCLES    ?= 20
+COUNT     ?= 20
 TESTFLAGS ?=
 # What starts goroutines of its own. The race detector makes tests several times slower.
 RACE ?= ./pkg/tuner ./pkg/server ./pkg/store/... ./pkg/trialrunner/... ./pkg/webhook ./pkg/observe ./pkg/trace ./cmd/trial-agent ./plugins/... ./internal/testenv
@@ -49,7 +50,7 @@ demo: build ## tune a real training program to a printed best trial
 .PHONY: test
 test: ## run every test that this machine can run, and list what was skipped and why
 	@if python=$$(test/python); then export PATH="$$python:$$PATH"; fi; \
-	go test -count=1 -json $(TESTFLAGS) ./... | go run ./test/report
+	go test -count=1 -timeout 30m -json $(TESTFLAGS) ./... | go run ./test/report
 
 .PHONY: check
 check: static test race ## everything that a change must pass
@@ -81,7 +82,11 @@ layers: ## who may import whom, and the rules on files
 .PHONY: race
 race: ## run the tests of what is concurrent with the race detector, without the longest (RACE=./... for all)
 	@if python=$$(test/python); then export PATH="$$python:$$PATH"; fi; \
-	go test -count=1 -race -short -json $(TESTFLAGS) $(RACE) | go run ./test/report
+	go test -count=1 -timeout 30m -race -short -json $(TESTFLAGS) $(RACE) | go run ./test/report
+
+.PHONY: stress
+stress: ## hunt rare failures: what race runs, COUNT (20) times in each of four copies at once, see test/stress
+	@test/stress $(COUNT) $(RACE)
 
 .PHONY: arm64
 arm64: ## the bits that are on record, as an arm64 processor computes them (needs qemu-user)
