@@ -23,7 +23,7 @@ func TestMeasures(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "figures.json")
 	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), []string{"--quick", "--bin", bin, "--only", "disk,gap,agents,curve,faults,restart,size", "--json", file}, &stdout, &stderr)
+	err := run(t.Context(), []string{"--quick", "--bin", bin, "--only", "disk,gap,agents,curve,faults,restart,exports,size", "--json", file}, &stdout, &stderr)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}

@@ -41,6 +41,7 @@ var measurements = []struct {
 	{"curve", (*bench).curve},
 	{"faults", (*bench).faults},
 	{"restart", (*bench).restart},
+	{"exports", (*bench).exports},
 	{"size", (*bench).size},
 }
 

@@ -42,7 +42,11 @@ func (b *bench) serve(ctx context.Context, oneCore bool) (context.Context, *serv
 	if err != nil {
 		return nil, nil, err
 	}
-	data := filepath.Join(dir, "data")
+	return b.serveIn(ctx, filepath.Join(dir, "data"), oneCore)
+}
+
+// serveIn is serve in a given data directory.
+func (b *bench) serveIn(ctx context.Context, data string, oneCore bool) (context.Context, *service, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, nil, err
 	}
@@ -73,14 +77,19 @@ func (s *service) connect(ctx context.Context) (*grpc.ClientConn, context.Contex
 	if err != nil {
 		return nil, nil, err
 	}
-	token, err := ready(ctx, func(context.Context) (string, error) {
+	token, err := s.token(ctx)
+	return conn, metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), err
+}
+
+// token waits for the token that the daemon makes.
+func (s *service) token(ctx context.Context) (string, error) {
+	return ready(ctx, func(context.Context) (string, error) {
 		text, err := os.ReadFile(filepath.Join(s.data, "token"))
 		if errors.Is(err, fs.ErrNotExist) {
 			err = status.Error(codes.Unavailable, "the daemon has no token yet")
 		}
 		return strings.TrimSpace(string(text)), err
 	})
-	return conn, metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), err
 }
 
 // agentConn opens a connection of its own over TLS.
