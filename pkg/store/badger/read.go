@@ -257,7 +257,10 @@ func readStream(ctx context.Context, tx *badgerdb.Txn, id uint64, s experiment.S
 	}
 	in := span{after, h.last}
 	prefix := streamKey(kindBlock, id, s)
-	from, blocks := blockOf(tx, id, s, after+1), uint64(0)
+	from, blocks := uint64(0), uint64(0) // the first block is not looked for
+	if after > 0 {
+		from = blockOf(tx, id, s, after+1)
+	}
 	next := max(from, 1)
 	if limit > 0 && h.last > after {
 		in.last = after + min(uint64(limit), h.last-after)
