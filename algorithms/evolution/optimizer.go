@@ -21,6 +21,7 @@ type optimizer struct {
 	random  sampling.Draws // for points that were tried before
 	seed    uint64
 	source  draws
+	sobol   sampling.Sobol // of steps; with as many axes as there are numbers and it can have
 
 	runs       runs
 	strategy   *strategy
@@ -47,7 +48,10 @@ type draws struct{ rand.PCG }
 func (d *draws) unit() float64 { return sampling.Unit(d.Uint64()) }
 
 // normal draws from the standard normal distribution.
-func (d *draws) normal() float64 { return math.Sqrt2 * elementary.Erfinv(float64(2*d.unit())-1) }
+func (d *draws) normal() float64 { return normalQuantile(d.unit()) }
+
+// normalQuantile is that of the standard normal distribution.
+func normalQuantile(u float64) float64 { return math.Sqrt2 * elementary.Erfinv(float64(2*u)-1) }
 
 // member is a trial of a generation.
 type member struct {
@@ -70,6 +74,7 @@ func newCMAES(p algorithms.Problem, s settings, seed uint64) *optimizer {
 		problem: p, coding: c, visits: sampling.NewVisits(p.Space), random: sampling.NewDraws(p.Space, seed), seed: seed,
 		runs: newRuns(s, seed), refinement: newRefinement(s.refine, c, p.MaxTrials), memo: memo{v: make([]float64, len(c.numbers))}, z: make([]float64, len(c.numbers)), drawn: make([]int, len(c.lists)),
 	}
+	o.sobol = sampling.NewSobol(min(len(o.z), sampling.MaxDimensions), seed)
 	o.begin()
 	return o
 }
@@ -204,7 +209,8 @@ func (o *optimizer) suggest(id uint64) algorithms.Suggestion {
 	const repeats = 10 // of points that were tried before
 	o.source.Seed(o.seed, id)
 	length := o.refinement.length(id, o.runs.run, &o.source)
-	for range repeats {
+	for k := range repeats {
+		o.step(id, k > 0)
 		o.draw(length)
 		o.coding.clip(o.memo.v)
 		if p := o.coding.decode(o.memo.v, o.drawn); o.visits.IsNew(p) {
@@ -216,11 +222,20 @@ func (o *optimizer) suggest(id uint64) algorithms.Suggestion {
 	return algorithms.Suggestion{ID: id, Point: o.visits.Next(o.random.Point(), &o.random)}
 }
 
-// draw draws coordinates and labels: about the mean, or with some length of steps about the best trial.
-func (o *optimizer) draw(length float64) {
-	for j := range o.z {
-		o.z[j] = o.source.normal()
+// step draws z ~ N(0, I): at first as the trial's point of a sequence that is spread evenly, so that the trials of a
+// generation are too (Teytaud and Gelly 2007, DCMA, yet another derandomization in covariance-matrix-adaptation, GECCO).
+func (o *optimizer) step(id uint64, again bool) {
+	o.sobol.At(id-1, o.z)
+	for j, u := range o.z {
+		if again || j >= sampling.MaxDimensions {
+			u = o.source.unit()
+		}
+		o.z[j] = normalQuantile(u)
 	}
+}
+
+// draw makes coordinates of a step, and draws labels: about the mean, or with some length of steps about the best trial.
+func (o *optimizer) draw(length float64) {
 	o.strategy.sample(o.z, o.memo.v)
 	for i := range o.drawn {
 		o.drawn[i] = o.categories.draw(i, o.source.unit())

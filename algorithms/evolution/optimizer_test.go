@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -301,6 +302,35 @@ func BenchmarkTrial(b *testing.B) {
 					s.step(bowl)
 				}
 			})
+		}
+	}
+}
+
+// TestEvenSteps wants a generation's steps along each axis to be one of each eighth of the normal distribution.
+func TestEvenSteps(t *testing.T) {
+	const n, trials = 5, 8
+	for seed := range uint64(5) {
+		s := newStudy(t, algorithms.Problem{Space: doubles(t, n), Objectives: 1, Seed: seed})
+		taken := [n][trials]int{}
+		for id := range uint64(trials) {
+			out, err := s.Ask([]uint64{id + 1}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m memo
+			m.v = make([]float64, n)
+			if !m.decode(out[0].Memo) {
+				t.Fatalf("trial %d has the memo %v", id+1, out[0].Memo)
+			}
+			for j, v := range m.v {
+				u := 0.5 + math.Erf((v-s.strategy.mean[j])/s.strategy.sigma/math.Sqrt2)/2
+				taken[j][min(int(trials*u), trials-1)]++
+			}
+		}
+		for j, eighths := range taken {
+			if slices.Max(eighths[:]) > 1 {
+				t.Errorf("seed %d: along axis %d there are %v steps in the eighths", seed, j, eighths)
+			}
 		}
 	}
 }
