@@ -11,6 +11,7 @@ type Among struct {
 	GP    algorithms.Definition // a Gaussian process, whose model is shown whichever algorithm suggests
 	TPE   algorithms.Definition
 	CMAES algorithms.Definition
+	DE    algorithms.Definition
 	NSGA2 algorithms.Definition
 }
 
@@ -55,6 +56,7 @@ const (
 	ofTPE
 	ofCMAES
 	ofNSGA2
+	ofDE
 )
 
 func (a *Among) gp(from int, reason string) stage {
@@ -68,6 +70,10 @@ func (a *Among) tpe(from int, reason string) stage {
 // cmaes restarts with twice the population when it has converged, for what is left of many trials.
 func (a *Among) cmaes(from int, reason string) stage {
 	return stage{from, ofCMAES, a.CMAES, []algorithms.RawSetting{{Name: "restart_strategy", Value: "ipop"}}, reason}
+}
+
+func (a *Among) de(from int, reason string) stage {
+	return stage{from, ofDE, a.DE, nil, reason}
 }
 
 func (a *Among) nsga2(from int, reason string) stage {

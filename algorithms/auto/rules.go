@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tuned-hpo/tuned/algorithms"
+	"github.com/tuned-hpo/tuned/pkg/searchspace"
 )
 
 // The figures that these numbers rest on are in bench/ablations-auto.md, under the headings named.
@@ -11,6 +12,9 @@ const (
 	// From so many trials on, and so many per parameter, an evolution strategy that knows its budget gets further than a
 	// model ("From few trials to many").
 	many, plenty = 1000, 100
+	// ample is the number of trials per parameter from which on differences of trials get further than a distribution of
+	// them, where most parameters are in steps or have labels ("Steps and labels"); fine is how many steps are as good as none.
+	ample, fine = 200, 1000
 	// enough is the number of trials per parameter after which a model hardly improves any more ("Without a budget").
 	enough = 100
 	// least is what fewer parameters count as, of which nothing was measured.
@@ -33,6 +37,8 @@ func (a *Among) stages(p algorithms.Problem) []stage {
 		return a.modelled(p, most, "a model knows where the constraints are kept")
 	case !a.evolves(p):
 		return a.modelled(p, most, "a model of the loss takes the fewest trials, and an evolution strategy wants two numbers")
+	case p.MaxTrials >= max(many, ample*d) && isCoarse(p.Space):
+		return []stage{a.de(0, fmt.Sprintf("from %d trials on differential evolution gets furthest in %s, of which most are in steps or have labels", max(many, ample*d), dimensions(p)))}
 	case p.MaxTrials >= budget:
 		return []stage{a.cmaes(0, fmt.Sprintf("from %d trials on an evolution strategy gets further than a model in %s", budget, dimensions(p)))}
 	case p.MaxTrials > 0:
@@ -59,6 +65,22 @@ func (a *Among) quick(from int, p algorithms.Problem, reason string) []stage {
 		return []stage{a.cmaes(from, reason)}
 	}
 	return []stage{a.tpe(from, reason)}
+}
+
+// isCoarse tells whether most parameters are in steps or have labels.
+func isCoarse(space *searchspace.Space) bool {
+	coarse := 0
+	for _, q := range space.Parameters() {
+		q.ActiveWhen = nil
+		alone, err := searchspace.New([]searchspace.Parameter{q})
+		if err != nil {
+			panic(err) // it is a parameter of a checked space
+		}
+		if n, finite := alone.Cells(); finite && n <= fine {
+			coarse++
+		}
+	}
+	return 2*coarse > space.Len()
 }
 
 // evolves reports whether CMA-ES can work on a problem.

@@ -14,7 +14,7 @@ import (
 // Registry returns the built-in algorithms, and those of Katib that are known by name only.
 func Registry() *algorithms.Registry {
 	r, err := algorithms.NewRegistry(
-		auto.Auto(auto.Among{GP: bayes.GP(), TPE: bayes.TPE(), CMAES: evolution.CMAES(), NSGA2: evolution.NSGA2()}),
+		auto.Auto(auto.Among{GP: bayes.GP(), TPE: bayes.TPE(), CMAES: evolution.CMAES(), DE: evolution.DE(), NSGA2: evolution.NSGA2()}),
 		random.Random(),
 		random.Sobol(),
 		random.Grid(),
