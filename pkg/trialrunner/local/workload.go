@@ -98,14 +98,8 @@ func (r *Runner) adopt(link string) error {
 	if err != nil {
 		return err
 	}
-	ended := phase == trialrunner.Exited || phase == trialrunner.Lost
-	var spec trialdir.Spec
-	if err := trialdir.Read(root, trialdir.SpecFile, &spec); err != nil && !ended { // it is removed before its link
+	if err := w.restore(root, phase == trialrunner.Exited || phase == trialrunner.Lost); err != nil {
 		return err
-	}
-	w.grace, w.retries = spec.Grace, spec.Retries
-	if !ended {
-		w.cpus, w.gpus, w.file = spec.CPUs, spec.GPUs, spec.Collector.Path
 	}
 	r.mu.Lock()
 	r.insert(w)
@@ -120,6 +114,20 @@ func (r *Runner) adopt(link string) error {
 		r.watchAdopted(w)
 	default:
 		r.end(w, phase, exit)
+	}
+	return nil
+}
+
+// restore takes from its folder what is known of a workload beside its state. One that has ended takes no slots,
+// and what it was told may have been removed.
+func (w *workload) restore(root *os.Root, ended bool) error {
+	var spec trialdir.Spec
+	if err := trialdir.Read(root, trialdir.SpecFile, &spec); err != nil && !ended {
+		return err
+	}
+	w.grace, w.retries = spec.Grace, spec.Retries
+	if !ended {
+		w.cpus, w.gpus, w.file = spec.CPUs, spec.GPUs, spec.Collector.Path
 	}
 	return nil
 }
