@@ -134,6 +134,35 @@ func TestServeWithTLS(t *testing.T) {
 	s.exits(exitOK, syscall.SIGTERM)
 }
 
+// TestSchemeOfTheOther asks by http who speaks https, and the reverse: both are said, and what to give.
+func TestSchemeOfTheOther(t *testing.T) {
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			dir := writeExperiment(t)
+			var args []string
+			if scheme == "https" {
+				cert, key := writeCertificate(t, dir, "1")
+				args = []string{"--tls-cert", cert, "--tls-key", key}
+			}
+			s := startServe(t, dir, args...)
+			host := strings.TrimPrefix(s.url, scheme+"://")
+			asked := "https://" + host
+			want := "it speaks http, and was asked by https: give --server http://" + host + "\n"
+			if scheme == "https" {
+				asked = "http://" + host
+				want = "it ended the connection as one does that speaks https and was asked by http: if so, give --server https://" + host + "\n"
+			}
+			for _, words := range [][]string{{"get"}, {"get", "--watch"}, {"store", "backup", "b"}} {
+				_, got := call(t, dir, exitError, append(words, "--token-file", "d/token", "--server", asked)...)
+				if !strings.HasSuffix(got, "the daemon does not answer at "+asked+": "+want) {
+					t.Errorf("%v by %s is told %q, want %q", words, asked, got, want)
+				}
+			}
+			s.exits(exitOK, syscall.SIGTERM)
+		})
+	}
+}
+
 func TestListenRefuses(t *testing.T) {
 	tests := []struct {
 		name, want string

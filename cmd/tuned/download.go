@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ func (p *place) download(ctx context.Context, path string, to io.Writer) error {
 	}
 	response, err := hc.Do(request)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errEnded, err)
+		return p.outage(err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode == http.StatusOK {
@@ -43,6 +44,21 @@ func (p *place) download(ctx context.Context, path string, to io.Writer) error {
 		return fmt.Errorf("the daemon answers %s", response.Status)
 	}
 	return errors.New(visible(problem.Message))
+}
+
+// outage is the error of a request that got no answer.
+func (p *place) outage(err error) error {
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		err = u.Err
+	}
+	text := plainText(err)
+	if errors.Is(err, io.EOF) {
+		text = endedAtOnce
+	}
+	if address := p.address(); address != "" {
+		return fmt.Errorf("%w at %s: %s", errEnded, address, refused{address: address}.outageText(text))
+	}
+	return fmt.Errorf("%w: %w", errEnded, err)
 }
 
 // http returns a client of the daemon's HTTP API, where that begins, and the token to show.

@@ -63,6 +63,23 @@ func (r refused) tokenText() string {
 	return "the token from " + r.token + " is not that of the daemon at " + r.address + "; " + where
 }
 
+// endedAtOnce is the sign of a connection that was ended before anything was answered.
+const endedAtOnce = "error reading server preface: EOF"
+
+// encrypted reports whether nobody asks here by plain http over TCP.
+func (r refused) encrypted() bool {
+	return strings.HasPrefix(r.address, "unix:") || strings.HasPrefix(r.address, "https:")
+}
+
+// by is the address with another scheme.
+func (r refused) by(scheme string) string {
+	_, host, ok := strings.Cut(r.address, "://")
+	if !ok {
+		host = r.address
+	}
+	return scheme + "://" + host
+}
+
 // outageText says why a daemon cannot be reached.
 func (r refused) outageText(text string) string {
 	for _, known := range []struct{ sign, say string }{
@@ -71,14 +88,16 @@ func (r refused) outageText(text string) string {
 		{"no such host", "there is no host of that name; name another with --server"},
 		{"no such file or directory", "there is no such socket; start the daemon, or name another with --server"},
 		{"permission denied", "this user may not use the socket; run this as the daemon's user"},
-		{"first record does not look like a TLS handshake", "it speaks http, not https: give --server http://HOST:PORT"},
+		{"first record does not look like a TLS handshake", "it speaks http, and was asked by https: give --server " + r.by("http")},
+		{"server gave HTTP response to HTTPS client", "it speaks http, and was asked by https: give --server " + r.by("http")},
 		{"looked like an HTTP/1.1 header", "an HTTP server answers there, but not a tuned daemon; name another with --server, or give https:// where it wants that"},
-		{"frame too large", "it does not speak http, perhaps https: give --server https://HOST:PORT"},
+		{"frame too large", "it speaks no http, perhaps https: give --server " + r.by("https")},
+		{endedAtOnce, "it ended the connection as one does that speaks https and was asked by http: if so, give --server " + r.by("https")},
 		{"signed by unknown authority", "its certificate is not signed by an authority that is trusted here: name that by --ca-file"},
 		{"context deadline exceeded", "it did not answer in time"},
 		{"closing", "it is ending"},
 	} {
-		if strings.Contains(text, known.sign) {
+		if strings.Contains(text, known.sign) && !(known.sign == endedAtOnce && r.encrypted()) {
 			return known.say
 		}
 	}
