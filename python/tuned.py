@@ -254,6 +254,14 @@ def _number(value):
         return None
 
 
+def _named(metrics, named):
+    """The metrics of a report by name."""
+    try:
+        return dict({} if metrics is None else metrics, **named)
+    except (TypeError, ValueError):
+        raise TypeError('want report(loss=0.3) or report({"loss": 0.3}, step=3), got %r' % (metrics,)) from None
+
+
 def _points(metrics, step):
     step = int(step or 0)
     if not -2**63 <= step < 2**63:
@@ -479,7 +487,7 @@ def report(metrics: Mapping[str, Any] | None = None, step: Any = None, **named: 
             _warn("forked", "this process was forked by one that reports: its own reports are dropped")
         elif how != "silent":
             put = _print_points if how == "print" else how.put
-            put(_points(dict(metrics or {}, **named), step))
+            put(_points(_named(metrics, named), step))
     except Exception as e:
         _warn("report", "a report is not stored: %s: %s" % (type(e).__name__, e))
 
@@ -535,7 +543,8 @@ def params(**defaults: Any) -> dict[str, Any]:
             with open(env("TUNED_PARAMS_FILE"), encoding="utf-8") as file:
                 found = dict(json.load(file))
         else:
-            found = _from_arguments(sys.argv[1:])
+            notebook = "kernel_launcher" in "".join(sys.argv[:1])  # whose arguments are not the user's
+            found = {} if notebook else _from_arguments(sys.argv[1:])
             for name in defaults:
                 found.setdefault(name, found.pop(name.replace("_", "-"), defaults[name]))
     except Exception as e:
@@ -595,6 +604,8 @@ def _range(kind):
 
 def choice(values: Sequence[Any], when: tuple[str, Any] | None = None) -> Parameter:
     """One of several values: an ordered scale when all are numbers, else categories."""
+    if isinstance(values, str):
+        raise TypeError("tuned.choice: want a list of values, such as [\"sgd\", \"adam\"], got %r" % values)
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
     kind = "discrete" if numbers else "categorical"
     return Parameter(kind, {"list": [_text(value) for value in values]}, when, values)
@@ -625,6 +636,10 @@ class Trial:
     def __getitem__(self, name: str) -> Any:
         return self.params[name]
 
+    def __getattr__(self, name):
+        raise AttributeError("a trial has no %s; its parameters are trial[NAME] and trial.params, and "
+                             "study(space=...) says which there are" % name)
+
     def __repr__(self):
         return "Trial(number=%d, state=%r, value=%r, params=%r)" % (
             self.number, self.state, self.value, self.params)
@@ -633,7 +648,7 @@ class Trial:
         """Stores intermediate metrics; should_stop then knows what the daemon thinks of them."""
         path = self._study._path("trials", self.name, "report")
         self._stream = self._stream or _Stream(self._study._client, path)
-        self._answer = self._stream.send(_points(dict(metrics or {}, **named), step), PATIENCE)
+        self._answer = self._stream.send(_points(_named(metrics, named), step), PATIENCE)
 
     def should_stop(self) -> bool:
         """Whether the evaluation should end early: raise TrialPruned then, or return what there is."""
@@ -682,7 +697,12 @@ def study(name: str, space: Mapping[str, Parameter] | None = None, objective: An
     several = _objectives(name, objective) if space is not None or objective is not None else []
     client = Client(**where)
     if space is None:
-        return Study(client, client.call("GET", _path(namespace, name), wait=2.0))
+        try:
+            return Study(client, client.call("GET", _path(namespace, name), wait=2.0))
+        except Error as e:
+            if e.code != "EXPERIMENT_NOT_FOUND":
+                raise
+            raise Error("%s; space and objective make it" % e, e.code, e.status) from None
     (metric, kind), others = several[0], several[1:]
     latest = [{"name": metric, "value": "latest"} for metric, _ in several]
     settings = [{"name": key, "value": _text(value)} for key, value in (settings or {}).items()]
@@ -710,7 +730,7 @@ def _check_where(name, where):
     for key in where:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
-            near = "; did you mean %s?" % near[0] if near else ""
+            near = "; did you mean %s?" % near[0] if near else "; there are " + ", ".join(known)
             raise TypeError("study %s: there is no argument %s%s" % (name, key, near))
 
 

@@ -1,5 +1,6 @@
 """What a notebook does with tuned.py: ask, tell, optimize and the rest of a study, against a real daemon."""
 import contextlib
+import copy
 import io
 import math
 import os
@@ -83,7 +84,7 @@ class TestStudy(rig.DaemonTest):
                 ({"space": {"x": 3}}, TypeError, r"space\['x'\]: want tuned.float"), ({"space": [1]}, TypeError, "space: want a dict"),
                 ({"objective": "l"}, ValueError, "want objective="), ({"objective": []}, ValueError, "want objective="),
                 ({"objective": ("loss", "least")}, ValueError, "want objective="), ({"max_trials": "x"}, TypeError, "whole number, got 'x'"),
-                ({"maxtrials": 3}, TypeError, "no argument maxtrials; did you mean max_trials"), ({"colour": 3}, TypeError, "no argument colour$"),
+                ({"maxtrials": 3}, TypeError, "no argument maxtrials; did you mean max_trials"), ({"colour": 3}, TypeError, "no argument colour; there are name, space, objective"),
                 ({"server": "foo"}, ValueError, "server 'foo': want http://HOST:PORT, https://HOST:PORT or unix:PATH"),
                 ({"server": "localhost:8080"}, ValueError, "want http://HOST:PORT"),
                 ({"server": None, "data_dir": "/nowhere/at/all"}, ValueError, "data_dir /nowhere/at/all: there is no such folder")):
@@ -98,10 +99,21 @@ class TestStudy(rig.DaemonTest):
         study = self.study("calls")
         with self.assertRaisesRegex(TypeError, "optimize: want a function of a trial.*got 3"):
             study.optimize(3)
+        with self.assertRaisesRegex(TypeError, "choice: want a list of values"):
+            tuned.choice("sgd")
+        with self.assertRaisesRegex(tuned.Error, "not found; space and objective make it") as caught:
+            tuned.study("absent", server=self.daemon.server)
+        self.assertEqual(caught.exception.code, "EXPERIMENT_NOT_FOUND")
         for n in (0, -1, "two", 1.5):
             with self.assertRaisesRegex(ValueError, "ask: n: want a whole number of at least 1"):
                 study.ask(n=n)
         self.assertEqual(study.trials(), [])
+        trial = study.ask()
+        with self.assertRaisesRegex(AttributeError, "a trial has no suggest_float; its parameters are trial"):
+            trial.suggest_float("x", 0, 1)
+        with self.assertRaisesRegex(TypeError, r"want report\(loss=0\.3\).*got 'loss'"):
+            trial.report("loss", 3)
+        self.assertEqual(copy.copy(trial).params, trial.params)
 
     def test_plain_port(self):
         """https to a port that speaks no TLS says so, and http to one that does."""

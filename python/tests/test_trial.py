@@ -313,6 +313,13 @@ class TestByHand(unittest.TestCase):
             code, out, err = rig.run(show, dict(self.env, **env), *arguments)
             self.assertEqual((code, out), (0, wants % want), err)
 
+    def test_params_in_a_notebook(self):
+        """The arguments of a kernel are not the user's."""
+        show = "import sys, tuned; sys.argv[0] = '/lib/%s.py'; print(tuned.params(lr=0.5))"
+        for program, want in (("ipykernel_launcher", "{'lr': 0.5}\n"), ("train", "{'f': '/run/kernel-1.json', 'lr': 0.5}\n")):
+            code, out, err = rig.run(show % program, self.env, "--f=/run/kernel-1.json")
+            self.assertEqual((code, out), (0, want), err)
+
     def test_checkpoint_dir(self):
         show = "import tuned; print(tuned.checkpoint_dir())"
         for env, want in (({}, "None"), ({"TUNED_CHECKPOINT_DIR": ""}, "None"), ({"TUNED_CHECKPOINT_DIR": "/a b"}, "/a b")):
