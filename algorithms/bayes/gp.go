@@ -30,7 +30,7 @@ type optimizer struct {
 	sound   history   // scratch for told without failures
 	telling *history  // told, or sound where failures tell nothing
 	failed  []float64 // of told, all those that failed: k by d, features
-	success success   // of told where telling is sound
+	success success   // of told
 	history           // those of telling that are modelled
 	part    history   // scratch for history
 	centre  []float64 // of a model of some, features; nil when all are modelled
@@ -57,6 +57,7 @@ func newOptimizer(p algorithms.Problem, s settings, seed uint64) *optimizer {
 		visits: sampling.NewVisits(p.Space), draws: sampling.NewDraws(p.Space, seed),
 		search: newSearch(e, seed),
 	}
+	o.success.encoding, o.success.told = e, &o.told
 	if o.sources = newSources(p, s, e); len(o.sources) > 0 {
 		o.settings.initial = min(o.settings.initial, 3)
 	}
@@ -91,6 +92,7 @@ func (o *optimizer) Tell(finished []algorithms.Trial) {
 		if h.isFailed(h.n - 1) {
 			o.failed = append(o.failed, h.rows[len(h.rows)-len(t.Point):]...)
 		}
+		o.success.see(h.n - 1)
 	}
 }
 
@@ -137,7 +139,6 @@ func (o *optimizer) open(pending []algorithms.Trial) {
 	if o.telling = &o.told; o.told.failsAnywhere(o.encoding) {
 		o.sound.take(&o.told, o.told.succeeded())
 		o.telling = &o.sound
-		o.success.take(&o.told, o.encoding)
 	}
 	o.pending = o.pending[:0]
 	for _, t := range pending {
@@ -211,7 +212,7 @@ func (o *optimizer) promising(id uint64, random *rand.Rand) searchspace.Point {
 
 	s := o.search
 	s.rater = newJoint(o.wish(random), o.outputs, d)
-	if o.telling == &o.sound {
+	if o.telling == &o.sound && o.success.isLikely() {
 		s.rater = likely{s.rater, &o.success}
 	}
 	s.random = random
