@@ -313,13 +313,29 @@ func (a *app) printEvents(out io.Writer, events []*tunedv1.Event) {
 		fmt.Fprintf(out, "  the last %d of %d\n", shownEvents, len(events))
 		events = events[hidden:]
 	}
-	t := table{header: []string{"time", "about", "reason", "message"}}
+	t := eventTable(events, a.columns())
+	t.indentWithin(out, a.columns())
+}
+
+// eventTable has a row per event. Where a terminal of so many columns, 0 for none, is too narrow for whole names and times,
+// both are short.
+func eventTable(events []*tunedv1.Event, columns int) *table {
+	layout, about := time.RFC3339, (*tunedv1.Event).GetTrial
+	if columns > 0 && columns < wideEvents {
+		layout, about = "Jan _2 15:04:05", func(e *tunedv1.Event) string {
+			return e.GetTrial()[1+strings.LastIndex(e.GetTrial(), "-"):] // which tells trials of an experiment apart
+		}
+	}
+	t := &table{header: []string{"time", "about", "reason", "message"}, spare: []string{"time", "about"}, soft: []string{"reason"}}
 	for _, e := range events {
 		reason := e.GetReason()
 		if e.GetWarning() {
 			reason += " (warning)"
 		}
-		t.add(instant(e.GetTime()).Local().Format(time.RFC3339), e.GetTrial(), reason, firstLine(e.GetMessage()))
+		t.add(instant(e.GetTime()).Local().Format(layout), about(e), reason, firstLine(e.GetMessage()))
 	}
-	t.indentWithin(out, a.columns())
+	return t
 }
+
+// wideEvents are the columns of a terminal from which on names and times of events are whole.
+const wideEvents = 110
