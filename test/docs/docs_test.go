@@ -33,7 +33,7 @@ type page struct {
 }
 
 var pages = []page{
-	{file: "README.md", prints: []string{"mnist: ", "val_loss, to minimize", "no fault", "Best trial:"}},
+	{file: "README.md", prints: []string{"mnist: ", "val_loss, to minimize", "experiment.yaml: ok: default/mnist", "Best trial:"}},
 	{file: "docs/api.md", served: true, prints: []string{
 		`"Running"`, "acked", `"Succeeded"`, `"Failed"`, "event: reset", "EXPERIMENT_NOT_FOUND", `"Paused"`, `"ExperimentStopped"`, "bayesianoptimization:",
 		"<title>bowl: tuned</title>", `["Succeeded","ExperimentMaxTrialsReached",3,"1"]`, `["moved-2",3]`,
