@@ -157,7 +157,7 @@ func TestConfigFileRefuses(t *testing.T) {
 
 // TestFlagHasNoPlaceInTheConfigFile: a fault of a flag is not looked for in the file.
 func TestFlagHasNoPlaceInTheConfigFile(t *testing.T) {
-	_, err := configured(t, "cpus: 2\n", "--cpus", "-1")
+	_, err := configured(t, "logLevel: info\n", "--log-level", "loud")
 	if err == nil || strings.Contains(err.Error(), "config.yaml") {
 		t.Errorf("got %v, want a fault without a file", err)
 	}

@@ -47,16 +47,15 @@ func (c *config) readConfig(file string) error {
 
 // checkConfigText refuses what the reader of YAML refuses without the line: what is not UTF-8, and control characters.
 func checkConfigText(file, text string) error {
-	at, what := -1, ""
+	forbidden := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\u0085", r) }
+	at, what := strings.IndexFunc(text, forbidden), "control character 0x%02x is not allowed"
 	if !utf8.ValidString(text) {
-		at = badByte(text)
-		what = fmt.Sprintf("byte 0x%02x is no UTF-8 text; save the file as UTF-8", text[at])
-	} else if at = strings.IndexFunc(text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\u0085", r) }); at >= 0 {
-		what = fmt.Sprintf("control character 0x%02x is not allowed", text[at])
+		at, what = badByte(text), "byte 0x%02x is no UTF-8 text; save the file as UTF-8"
 	}
 	if at < 0 {
 		return nil
 	}
+	what = fmt.Sprintf(what, text[at])
 	return usage("read config: %s:%d: %s", file, 1+strings.Count(text[:at], "\n"), what)
 }
 
