@@ -475,7 +475,7 @@ func (l *lifecycle) finish(t *rapid.T) {
 	if err := l.r.Stop(l.ctx, l.key, false); err != nil {
 		t.Fatalf("stop: %v", err)
 	}
-	for !l.snapshot().Settled || len(l.r.runner.world.alive()) > 0 {
+	for !l.snapshot().Settled || l.r.runner.busy() {
 		l.sync()
 		if l.ctx.Err() != nil {
 			t.Fatalf("never settled: %+v", l.snapshot())

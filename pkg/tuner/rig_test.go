@@ -94,6 +94,13 @@ func (m *manual) Purge(ctx context.Context, k experiment.Key) error {
 func (m *manual) Changed() <-chan experiment.Key { return m.changed }
 func (m *manual) Close() error                   { return nil }
 
+// busy reports whether a workload runs.
+func (m *manual) busy() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.world.alive()) > 0
+}
+
 // end ends a trial's workload with values of the objective.
 func (m *manual) end(trial string, exit trialrunner.Exit, values ...float64) {
 	m.mu.Lock()
