@@ -3,6 +3,7 @@ package tuner
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,7 +69,10 @@ func (f *feed) after(number uint64) (c Change, at uint64, wait <-chan struct{}) 
 	return f.ring[(number+1)%feedLength], number + 1, nil
 }
 
-// position returns the number in an ID of this life; one that is none is after all changes.
+// nowhere is a number that no change ever has, however many there will be.
+const nowhere = math.MaxUint64
+
+// position returns the number in an ID that was given in this life, and nowhere for another one.
 func (f *feed) position(id string) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,8 +81,8 @@ func (f *feed) position(id string) uint64 {
 	}
 	life, text, _ := strings.Cut(id, "-")
 	number, err := strconv.ParseUint(text, 10, 64)
-	if life != f.life || err != nil {
-		return f.next
+	if life != f.life || err != nil || number >= f.next {
+		return nowhere
 	}
 	return number
 }

@@ -3,6 +3,7 @@ package tuner
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -144,6 +145,18 @@ func TestFeedResets(t *testing.T) {
 	for _, f := range []<-chan Change{slow, again, kept} {
 		if got := take(t, f, 1)[0]; !got.Deleted {
 			t.Errorf("after that: got %+v, want what is new", got)
+		}
+	}
+}
+
+// TestFeedResetsWhateverComes: a place that is none is one also after a change that is published before it is looked at.
+func TestFeedResetsWhateverComes(t *testing.T) {
+	for _, after := range []string{"anew", "another-1", "LIFE-1"} {
+		f := newFeed()
+		at := f.position(strings.Replace(after, "LIFE", f.life, 1))
+		f.publish(Change{Experiment: true})
+		if c, next, wait := f.after(at); !c.Reset || next != 1 || wait != nil {
+			t.Errorf("after %q: got %+v and %d, want a reset, and to go on after the change", after, c, next)
 		}
 	}
 }
