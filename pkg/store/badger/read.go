@@ -257,10 +257,7 @@ func readStream(ctx context.Context, tx *badgerdb.Txn, id uint64, s experiment.S
 	}
 	in := span{after, h.last}
 	prefix := streamKey(kindBlock, id, s)
-	from, blocks := uint64(0), uint64(0) // the first block is not looked for
-	if after > 0 {
-		from = blockOf(tx, id, s, after+1)
-	}
+	from, blocks := blockOf(tx, id, s, after+1), uint64(0)
 	next := max(from, 1)
 	if limit > 0 && h.last > after {
 		in.last = after + min(uint64(limit), h.last-after)
@@ -296,8 +293,12 @@ func readStream(ctx context.Context, tx *badgerdb.Txn, id uint64, s experiment.S
 // errEnough ends a scan early.
 var errEnough = errors.New("enough")
 
-// blockOf returns the first sequence number of the block that has seq, 0 when there is none.
+// blockOf returns the first sequence number of the block that has seq, 0 when there is none, and for the first number of
+// all, whose block comes first and need not be looked for.
 func blockOf(tx *badgerdb.Txn, id uint64, s experiment.Stream, seq uint64) uint64 {
+	if seq <= 1 {
+		return 0
+	}
 	o := badgerdb.DefaultIteratorOptions
 	o.Reverse, o.PrefetchValues, o.Prefix = true, false, streamKey(kindBlock, id, s)
 	it := tx.NewIterator(o)
