@@ -78,10 +78,10 @@ func (p page) script(t *testing.T) string {
 		script += string(before)
 	}
 	for _, b := range blocks(t, p.file) {
-		switch {
-		case b.kind == runs:
+		switch b.kind {
+		case runs:
 			script += b.text
-		case b.kind == inBackground:
+		case inBackground:
 			script += "background <<'END'\n" + b.text + "END\n"
 		}
 	}
