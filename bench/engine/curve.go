@@ -52,7 +52,7 @@ func (b *bench) curve(ctx context.Context) error {
 	}
 	b.add("curve", fmt.Sprintf("one trial, %d measurements", b.points), append([]figure{
 		{Figure: "taken in", Value: float64(b.points) / took.Seconds(), Unit: "observations/s"},
-		mebibytes("RssAnon before", before), mebibytes("RssAnon after", after),
+		mebibytes("RssAnon before", before), mebibytes("RssAnon after", after), mebibytes(growth, after-before),
 	}, quantiles(reads)...)...)
 	return errors.Join(s.kill(), l.compare(ctx))
 }

@@ -45,7 +45,7 @@ func TestMeasures(t *testing.T) {
 	taken := map[string]bool{}
 	for _, f := range got.Figures {
 		taken[f.Measurement] = true
-		if f.Value <= 0 || f.Unit == "" || f.Case == "" || f.Figure == "" {
+		if f.Value <= 0 && f.Figure != growth || f.Unit == "" || f.Case == "" || f.Figure == "" {
 			t.Errorf("figure %+v: want a value above 0, and all of it named", f)
 		}
 		if line := " " + f.Figure; !strings.Contains(stdout.String(), line) {
@@ -89,6 +89,32 @@ func TestGaps(t *testing.T) {
 			b.trials++
 			if _, err := b.gaps(); err == nil {
 				t.Error("no error although a trial did not run")
+			}
+		})
+	}
+}
+
+// TestGoals: a figure on the wrong side of its goal ends a whole run with an error that names it, and no quick one.
+func TestGoals(t *testing.T) {
+	const of = "1000 streams, batches of 10"
+	for name, tt := range map[string]struct {
+		rate, p99 float64
+		of        string
+		missed    string
+	}{
+		"both reached":    {15_000, 500, of, ""},
+		"too few":         {14_999, 500, of, "1 goals are missed: observations, " + of + ": durable and acknowledged"},
+		"too late":        {15_000, 501, of, "1 goals are missed: observations, " + of + ": p99"},
+		"of another case": {1, 501, "1000 streams, batches of 100", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &bench{scale: full}
+			b.add("observations", tt.of, figure{Figure: "durable and acknowledged", Value: tt.rate}, figure{Figure: "p99", Value: tt.p99})
+			if err := b.missed(); (err != nil) != (tt.missed != "") || err != nil && err.Error() != tt.missed {
+				t.Errorf("got %v, want %q", err, tt.missed)
+			}
+			if b.scale = quick; b.missed() != nil {
+				t.Errorf("quick: got %v", b.missed())
 			}
 		})
 	}

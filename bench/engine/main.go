@@ -113,7 +113,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err := b.take(ctx, chosen); err != nil {
 		return err
 	}
-	return b.report(stdout, *file)
+	if err := b.report(stdout, *file); err != nil {
+		return err
+	}
+	return b.missed()
 }
 
 func names() (out []string) {

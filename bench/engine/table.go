@@ -118,10 +118,10 @@ func (b *bench) report(w io.Writer, file string) error {
 	return err
 }
 
-// table writes a line per figure. What a line has in common with the one above is left blank.
+// table writes a line per figure, with its goal where it has one. What a line has in common with the one above is left blank.
 func (b *bench) table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nMEASUREMENT\tCASE\tFIGURE\tVALUE\tUNIT")
+	fmt.Fprintln(t, "\nMEASUREMENT\tCASE\tFIGURE\tVALUE\tUNIT\tGOAL")
 	var above figure
 	for _, f := range b.figures {
 		measurement, of := f.Measurement, f.Case
@@ -132,7 +132,11 @@ func (b *bench) table(w io.Writer) error {
 			}
 		}
 		above = f
-		fmt.Fprintf(t, "%s\t%s\t%s\t%8s\t%s\n", measurement, of, f.Figure, short(f.Value), f.Unit)
+		words := ""
+		if b.scale != quick {
+			words, _ = bound(f)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%8s\t%s\t%s\n", measurement, of, f.Figure, short(f.Value), f.Unit, words)
 	}
 	return t.Flush()
 }
