@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 
@@ -66,17 +67,36 @@ func (a *app) read(from *source, cfg *config) (r experiment.Result, err error) {
 	e := r.Experiment
 	flags.override(given, e, cfg)
 	flags.lower(given, e, a.stderr)
-	if e.Local.Dir, err = os.Getwd(); err != nil {
-		return r, fmt.Errorf("find working directory: %w", err)
-	}
-	e.Local.Command = from.command
-	if e.Local.Images, err = cfg.images(); err != nil {
-		return r, usage("check settings: %w", err)
+	if err := from.localise(e, cfg); err != nil {
+		return r, err
 	}
 	if faults := experiment.Validate(e, o); len(faults) > 0 {
 		return r, badExperiment(from.file, faults)
 	}
 	return r, nil
+}
+
+// localise says how the trials of an experiment run here. What is given beside the file wins over what the file says; a
+// command is run where it was given.
+func (from *source) localise(e *experiment.Experiment, cfg *config) (err error) {
+	if len(from.command) > 0 {
+		e.Local.Command, e.Local.Dir = from.command, ""
+	}
+	if e.Local.Dir == "" {
+		if e.Local.Dir, err = os.Getwd(); err != nil {
+			return fmt.Errorf("find working directory: %w", err)
+		}
+	}
+	images, err := cfg.images()
+	if err != nil {
+		return usage("check settings: %w", err)
+	}
+	if e.Local.Images == nil {
+		e.Local.Images = images
+		return nil
+	}
+	maps.Copy(e.Local.Images, images)
+	return nil
 }
 
 // readInput returns the text of a file, "-" being standard input.

@@ -42,7 +42,7 @@ var ignored = map[reflect.Type][]string{
 
 // hidden are fields that the daemon adds to an experiment; users cannot write them.
 var hidden = map[reflect.Type][]string{
-	reflect.TypeFor[Experiment](): {"local", "priors", "revision", "control", "note"},
+	reflect.TypeFor[Experiment](): {"priors", "revision", "control", "note"},
 }
 
 // hoist moves fields of the spec that are nested under spec.algorithm to where they belong, unless

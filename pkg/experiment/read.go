@@ -3,6 +3,7 @@ package experiment
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -44,7 +45,7 @@ type Result struct {
 
 // Read reads one Experiment from YAML or JSON, fills in defaults and validates it. All faults come
 // at once, each with its place in the text. What only a server may set (status, uid, ...) is not
-// read. A template in a ConfigMap is resolved and kept in Local.Template.
+// read. A template in a ConfigMap is resolved and kept in Local.Template, unless the text has it there already.
 func Read(file string, text []byte, o Options) Result {
 	doc, faults := parse(text)
 	if doc == nil {
@@ -65,7 +66,7 @@ func Read(file string, text []byte, o Options) Result {
 		return place(Result{Faults: identity(e)}, file, d) // something else altogether
 	}
 	d.lenient = append(d.lenient, modernise(e)...)
-	r := Result{Experiment: e, Faults: append(d.faults, identity(e)...)}
+	r := Result{Experiment: e, Faults: slices.Concat(d.faults, identity(e), settleLocal(e, o))}
 	if o.Strict {
 		r.Faults = append(r.Faults, d.lenient...)
 	} else {
@@ -103,6 +104,21 @@ func (d *decoder) experiment(doc *document) (*Experiment, error) {
 	return &e, nil
 }
 
+// settleLocal settles what the text says of trials as processes of this machine, which Katib does not have: a command
+// that is given beside the text takes the place of the text's own.
+func settleLocal(e *Experiment, o Options) Faults {
+	if o.Katib {
+		e.Local = Local{}
+	}
+	if o.CommandGiven {
+		e.Local.Command = nil
+	}
+	if dir := e.Local.Dir; dir != "" && !filepath.IsAbs(dir) {
+		return Faults{{Path: "local.dir", Type: Invalid, Detail: "want an absolute path", Value: dir}}
+	}
+	return nil
+}
+
 // identity checks that the object is an Experiment of Katib's.
 func identity(e *Experiment) Faults {
 	var faults Faults
@@ -126,7 +142,7 @@ func identity(e *Experiment) Faults {
 // the ConfigMap do not reach an experiment that runs.
 func keepTemplate(e *Experiment, o Options) {
 	t := e.Spec.TrialTemplate
-	if t == nil || t.ConfigMap == nil || o.ConfigMaps == nil {
+	if t == nil || t.ConfigMap == nil || o.ConfigMaps == nil || e.Local.Template != "" {
 		return
 	}
 	if text, err := o.ConfigMaps(t.ConfigMap.ConfigMapNamespace, t.ConfigMap.ConfigMapName, t.ConfigMap.TemplatePath); err == nil {

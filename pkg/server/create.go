@@ -64,13 +64,10 @@ func (u *users) read(r *tunedv1.CreateExperimentRequest) (e *experiment.Experime
 	if r.GetNamespace() != "" {
 		e.Metadata.Namespace = r.GetNamespace()
 	}
-	e.Local.Dir, e.Local.Command = local.GetDir(), local.GetCommand()
-	if len(local.GetImages()) > 0 {
-		e.Local.Images = map[string][]string{}
+	if l := &e.Local; !u.Local && (l.Dir != "" || len(l.Command)+len(l.Images) > 0) {
+		return nil, nil, fail(reasonLocal, "local: trials do not run as processes of this daemon's machine: take it out of the manifest")
 	}
-	for image, command := range local.GetImages() {
-		e.Local.Images[image] = command.GetWords()
-	}
+	layLocal(local, &e.Local)
 	if u.Prepare != nil {
 		if err := u.Prepare(e); err != nil {
 			return nil, nil, unprepared(err)
@@ -91,6 +88,22 @@ func unprepared(err error) error {
 		return fail(reasonState, "%v", err)
 	}
 	return fail(reasonManifest, "%v", err)
+}
+
+// layLocal lays what a request says of processes of this machine over what its manifest says.
+func layLocal(given *tunedv1.Local, over *experiment.Local) {
+	if given.GetDir() != "" {
+		over.Dir = given.GetDir()
+	}
+	if len(given.GetCommand()) > 0 {
+		over.Command = given.GetCommand()
+	}
+	if len(given.GetImages()) > 0 && over.Images == nil {
+		over.Images = map[string][]string{}
+	}
+	for image, command := range given.GetImages() {
+		over.Images[image] = command.GetWords()
+	}
 }
 
 func (u *users) checkLocal(local *tunedv1.Local) error {
