@@ -123,6 +123,7 @@ func TestOptunaWrites(t *testing.T) {
 				t.Errorf("detected %q (%v)", got, err)
 			}
 			isMade(t, format, text)
+			hasTenths(t, format, text)
 			if format == SQLite {
 				hasLong(t, text)
 			}
@@ -130,10 +131,27 @@ func TestOptunaWrites(t *testing.T) {
 	}
 }
 
+// hasTenths: Optuna computes the values of a grid in floating point, of which the grid's own are stored.
+func hasTenths(t *testing.T, format string, text []byte) {
+	t.Helper()
+	if format == Journal && !bytes.Contains(text, []byte("0.30000000000000004")) {
+		t.Error("Optuna wrote no value that is off its grid by rounding: the test needs other ones")
+	}
+	tenths := reread(t, format, text, Options{Study: "tenths"})
+	if step := tenths.Experiment.Spec.Parameters[0].FeasibleSpace.Step; step != "0.1" || len(tenths.Trials) != 30 {
+		t.Errorf("step %q, %d trials; want 0.1, 30", step, len(tenths.Trials))
+	}
+	for i := range tenths.Trials {
+		if got := tenths.Trials[i].Assignment[0].Value; len(got) > len("0.1") {
+			t.Errorf("trial %d: %s is no value of the grid", i+1, got)
+		}
+	}
+}
+
 // isMade asserts that a file has what testdata/make.py made.
 func isMade(t *testing.T, format string, text []byte) {
 	t.Helper()
-	if _, err := Read(bytes.NewReader(text), format, Options{File: "f"}); err == nil || !strings.Contains(err.Error(), `name one with --study, of ["grown" "two" "long"]`) {
+	if _, err := Read(bytes.NewReader(text), format, Options{File: "f"}); err == nil || !strings.Contains(err.Error(), `name one with --study, of ["grown" "two" "long" "tenths"]`) {
 		t.Errorf("two studies: %v", err)
 	}
 	grown := reread(t, format, text, Options{Study: "grown"})

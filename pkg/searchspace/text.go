@@ -22,8 +22,8 @@ func (s *Space) Format(p Point) Assignment {
 	return out
 }
 
-// Parse is the inverse of Format. Pairs may come in any order and numbers in any decimal spelling;
-// values of lists must be spelt as in the list. It reports every fault at once: an unknown name, a
+// Parse is the inverse of Format. Pairs may come in any order and numbers in any decimal spelling, on a
+// grid up to rounding; values of lists must be spelt as in the list. It reports every fault at once: an unknown name, a
 // name given twice, a value that is not in the Space, an active parameter that is missing, one
 // that is given though it is not active.
 func (s *Space) Parse(a Assignment) (Point, error) {
@@ -99,7 +99,8 @@ func (a *axis) format(v float64) string {
 	return number(v)
 }
 
-// parse reads the text of one value. Whether a number is in the range is not looked at.
+// parse reads the text of one value. A number that is off a value of the grid by rounding alone is that
+// value. Whether a number is in the range is not looked at.
 func (a *axis) parse(text string) (float64, error) {
 	if a.labels != nil {
 		k := slices.Index(a.labels, text)
@@ -112,5 +113,18 @@ func (a *axis) parse(text string) (float64, error) {
 	if err != nil || math.IsNaN(v) || strings.ContainsAny(text, "xX_") {
 		return 0, fmt.Errorf("%q is no decimal number", text)
 	}
-	return v + 0, nil // -0 + 0 is 0
+	return a.settle(v) + 0, nil // -0 + 0 is 0
+}
+
+// settle returns the value of the grid from which v differs by rounding alone, else v: others compute the
+// third value from 0.1 by 0.1 as 0.1 + 2*0.1, which is 0.30000000000000004.
+func (a *axis) settle(v float64) float64 {
+	const rounding = 1e-8 // of a step
+	if a.cells == 0 {
+		return v
+	}
+	if near := a.at(a.nearest(v)); math.Abs(v-near) <= rounding*a.step {
+		return near
+	}
+	return v
 }

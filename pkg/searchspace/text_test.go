@@ -2,6 +2,7 @@ package searchspace
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,6 +68,40 @@ func TestParse(t *testing.T) {
 		_, err := textSpace(t).Parse(tt.a)
 		if got := message(err); !matches(got, tt.want) {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestParseRounding: a number that differs from a value of the grid by rounding is that value, also at the ends.
+func TestParseRounding(t *testing.T) {
+	tenths := Parameter{Name: "x", Kind: Double, Min: 0.1, Max: 0.7, Step: 0.1}
+	thousands := Parameter{Name: "x", Kind: Double, Min: -3000, Max: 3000, Step: 0.001}
+	whole := Parameter{Name: "x", Kind: Int, Min: -5, Max: 5}
+	free := Parameter{Name: "x", Kind: Double, Min: 0, Max: 1}
+	for _, tt := range []struct {
+		p          Parameter
+		text, want string
+	}{
+		{tenths, "0.30000000000000004", "0.3"},
+		{tenths, "0.09999999999999998", "0.1"},
+		{tenths, "0.7000000000000001", "0.7"},
+		{tenths, "0.3000000009", "0.3"},
+		{tenths, "0.300000002", "0.300000002 is off the grid of step 0.1; the nearest value is 0.3"},
+		{tenths, "0.700000002", "0.700000002 is outside [0.1, 0.7]"},
+		{tenths, "inf", "+Inf is outside"},
+		{thousands, "2999.9990000000003", "2999.999"},
+		{whole, "2.9999999999999996", "3"},
+		{whole, "3.0001", "3.0001 is off the grid"},
+		{free, "0.30000000000000004", "0.30000000000000004"},
+	} {
+		s := mustNew(t, tt.p)
+		p, err := s.Parse(Assignment{{"x", tt.text}})
+		got := message(err)
+		if err == nil {
+			got = s.Format(p)[0].Value
+		}
+		if err == nil && got != tt.want || !strings.Contains(got, tt.want) {
+			t.Errorf("%s of [%v, %v] by %v: got %s, want %s", tt.text, tt.p.Min, tt.p.Max, tt.p.Step, got, tt.want)
 		}
 	}
 }

@@ -62,5 +62,9 @@ if sys.argv[2] == "optuna-sqlite":  # a journal has no pages
         values = {"x": i / 2048, "y": space["y"].choices[i % 2]}
         long.add_trial(optuna.create_trial(params=values, distributions=space, value=i))
 
+sampler = optuna.samplers.RandomSampler(seed=1)  # its values are low + k * step
+tenths = optuna.create_study(study_name="tenths", storage=storage, sampler=sampler)
+tenths.optimize(lambda t: t.suggest_float("x", 0, 1, step=0.1), n_trials=30)
+
 gone = optuna.create_study(study_name="gone", storage=storage)
 optuna.delete_study(study_name="gone", storage=storage)
