@@ -26,8 +26,6 @@ var aliases = map[alias]string{
 // hints say what became of fields that have no counterpart of the same form.
 var hints = map[alias]string{
 	{reflect.TypeFor[Spec](), "objectives"}:          "further objectives stand under spec.tuned.objectives",
-	{reflect.TypeFor[Spec](), "constraints"}:         "it stands under spec.tuned",
-	{reflect.TypeFor[Spec](), "warmStart"}:           "it stands under spec.tuned",
 	{reflect.TypeFor[TrialTemplate](), "goTemplate"}: "it belongs to kubeflow.org/v1alpha3; write the template under trialSpec",
 }
 

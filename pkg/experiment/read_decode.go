@@ -102,7 +102,7 @@ func (d *decoder) known(key string, n *yaml.Node, t reflect.Type, fields map[str
 	switch _, both := in[name]; {
 	case name == "":
 		if len(d.lenient) < maxFaults {
-			f.Nearest = Nearest(key, sortedKeys(fields))
+			f.Nearest = meantField(path, key, sortedKeys(fields))
 		}
 		if hint := hints[alias{t, key}]; hint != "" {
 			f.Detail += ": " + hint
