@@ -70,7 +70,7 @@ func (n *near) look(line string, samples []Sample) {
 		return
 	}
 	n.tries++
-	line = plain(line)
+	line = asciiMinus(plain(line))
 	p, score := n.propose(line)
 	if score == 0 {
 		return

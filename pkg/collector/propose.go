@@ -3,6 +3,8 @@ package collector
 import (
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // numberPattern is the second group of a proposed filter.
@@ -25,7 +27,7 @@ func (n *near) propose(line string) (proposal, int) {
 			continue
 		}
 		length := numberLen(line[i:])
-		if length == 0 || otherNumeral(line[i:i+length], line[i+length:]) || glued(line[i+length:]) {
+		if length == 0 || afterDash(line[:i]) || otherNumeral(line[i:i+length], line[i+length:]) || glued(line[i+length:]) {
 			continue
 		}
 		from, to := n.nameBefore(line[:i])
@@ -41,6 +43,13 @@ func (n *near) propose(line string) (proposal, int) {
 		return proposal{name: n.objective}, n.score(n.objective)
 	}
 	return best, score
+}
+
+// afterDash tells whether what comes next may be negative by a sign that is no part of it: a filter for it would
+// turn the value's sign.
+func afterDash(text string) bool {
+	last, _ := utf8.DecodeLastRuneInString(strings.TrimSpace(text))
+	return unicode.Is(unicode.Pd, last) || strings.ContainsRune(minusSign+"±∓", last)
 }
 
 // filterFor returns the filter that takes a name, the gap after it, and a number.

@@ -23,6 +23,7 @@ type Text struct {
 type filter struct {
 	pattern *regexp.Regexp
 	matched bool // has it ever found a wanted metric?
+	signs   bool // it tells the signs apart that asciiMinus makes one
 }
 
 // NewText returns a collector of the named metrics, the objective first. Filters are regular
@@ -41,7 +42,7 @@ func NewText(metrics, filters []string) (*Text, error) {
 		if pattern.NumSubexp() < 2 {
 			return nil, fmt.Errorf("metricsFormat[%d]: %q needs two groups, the name and the value", i, f)
 		}
-		c.filters = append(c.filters, filter{pattern: pattern})
+		c.filters = append(c.filters, filter{pattern: pattern, signs: strings.Contains(f, minusSign)})
 	}
 	return c, nil
 }
@@ -101,6 +102,7 @@ func (c *Text) find(line string) []Sample {
 	if c.filters != nil {
 		return c.complete(line, c.filtered(line))
 	}
+	line = asciiMinus(line)
 	if samples, err := c.json.parse(line); err == nil && len(samples) > 0 {
 		return samples
 	}
@@ -127,7 +129,10 @@ func (c *Text) complete(line string, samples []Sample) []Sample {
 func (c *Text) filtered(line string) []Sample {
 	var samples []Sample
 	for i := range c.filters {
-		f := &c.filters[i]
+		f, line := &c.filters[i], line
+		if !f.signs {
+			line = asciiMinus(line)
+		}
 		for _, m := range f.pattern.FindAllStringSubmatchIndex(line, -1) {
 			if m[2] < 0 || m[4] < 0 {
 				continue
@@ -142,7 +147,7 @@ func (c *Text) filtered(line string) []Sample {
 				value = line[m[4] : m[4]+numberLen(line[m[4]:])]
 			}
 			if value != "" {
-				samples = append(samples, Sample{Metric: name, Text: strings.ToValidUTF8(value, "\uFFFD")})
+				samples = append(samples, Sample{Metric: name, Text: strings.ToValidUTF8(asciiMinus(value), "\uFFFD")})
 			}
 		}
 	}

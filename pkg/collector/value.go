@@ -1,6 +1,22 @@
 package collector
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
+
+// minusSign is the minus of typeset text (U+2212), which libraries of formatting print.
+const minusSign = "\u2212"
+
+var signedNumber = regexp.MustCompile(`(?i)` + minusSign + `(\.?[0-9]|inf|nan)`)
+
+// asciiMinus puts a hyphen in place of each minus sign before a number.
+func asciiMinus(line string) string {
+	if !strings.Contains(line, minusSign) {
+		return line
+	}
+	return signedNumber.ReplaceAllString(line, "-$1")
+}
 
 // wrappers are what Python prints around the number of a scalar object.
 var wrappers = []string{"tensor(", "np.float64(", "np.float32(", "np.float16("}
