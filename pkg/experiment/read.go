@@ -80,10 +80,7 @@ func Read(file string, text []byte, o Options) Result {
 	// A value that could not be read is not missing as well.
 	r.Faults = append(r.Faults, d.faults.uncovered(Validate(e, o))...)
 	keepTemplate(e, o)
-	r.Warnings = append(r.Warnings, misspelt...)
-	r.Warnings = append(r.Warnings, shellWarnings(e)...)
-	r.Warnings = append(r.Warnings, variableWarnings(e)...)
-	r.Warnings = append(r.Warnings, checkpointWarnings(e)...)
+	r.Warnings = slices.Concat(r.Warnings, misspelt, shellWarnings(e), variableWarnings(e), checkpointWarnings(e), bareWarnings(e, o))
 	if o.Advise != nil {
 		r.Warnings = append(r.Warnings, o.Advise(&e.Spec)...)
 	}

@@ -3,6 +3,7 @@ package experiment
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -233,5 +234,55 @@ func TestCommandWarnings(t *testing.T) {
 				t.Errorf("got %v, want one at %s that says %s", got, place, placeholder)
 			}
 		})
+	}
+}
+
+func TestBareReferencesAreNoPlaceholders(t *testing.T) {
+	parameters := []ParameterSpec{{Name: "lr"}, {Name: "depth"}}
+	template := &TrialTemplate{TrialParameters: []TrialParameter{{Name: "rate", Reference: "lr"}}}
+	for _, tt := range []struct {
+		name     string
+		template *TrialTemplate
+		command  []string
+		want     string // bare name and placeholder; "" for no warning
+	}{
+		{"as in a shell", nil, []string{"train", "--lr=${lr}"}, "${lr} ${trialParameters.lr}"},
+		{"another prefix", nil, []string{"train", "--lr=${parameters.lr}"}, "${parameters.lr} ${trialParameters.lr}"},
+		{"the template's name", template, []string{"train", "--lr=${rate}"}, "${rate} ${trialParameters.rate}"},
+		{"in a script", nil, []string{"sh", "-c", "train --lr ${lr}"}, "${lr} ${trialParameters.lr}"},
+		{"a variable of another name", nil, []string{"sh", "-c", "train ${HOME}"}, ""},
+		{"beside the file of parameters", nil, []string{"sh", "-c", "lr=$(jq .lr $TUNED_PARAMS_FILE); train ${lr}"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := CommandWarnings(&Spec{Parameters: parameters, TrialTemplate: tt.template}, tt.command)
+			if tt.want == "" {
+				if len(got) > 0 {
+					t.Errorf("got %v, want no warning", got)
+				}
+				return
+			}
+			bare, placeholder, _ := strings.Cut(tt.want, " ")
+			if len(got) != 1 || !strings.Contains(got[0].Detail, "says "+bare+",") || !strings.HasSuffix(got[0].Detail, "write "+placeholder) {
+				t.Errorf("got %v, want one that says %s and %s", got, bare, placeholder)
+			}
+		})
+	}
+}
+
+func TestBareReferencesInTemplates(t *testing.T) {
+	const text = `apiVersion: kubeflow.org/v1beta1
+kind: Experiment
+metadata: {name: bare}
+spec:
+  parameters: [{name: lr, parameterType: double, feasibleSpace: {min: "0", max: "1"}}]
+  trialTemplate:
+    trialSpec: {spec: {template: {spec: {containers: [{name: c, command: [train, %q]}]}}}}
+`
+	for word, warned := range map[string]bool{"--lr=${lr}": true, "--lr=${trialParameters.lr}": false, "${lr} $TUNED_PARAM_LR": false} {
+		r := Read("e.yaml", fmt.Appendf(nil, text, word), Options{})
+		got := slices.ContainsFunc(r.Warnings, func(f Fault) bool { return strings.Contains(f.Detail, "the template says ${lr}") })
+		if got != warned {
+			t.Errorf("%s: warned %v, want %v: %v", word, got, warned, r.Warnings)
+		}
 	}
 }

@@ -138,10 +138,40 @@ func CommandWarnings(s *Spec, command []string) Faults {
 			"the command leaves %s out: unless the program reads its variable %s, its value has no effect; pass %s, or take it out of the search",
 			p.Name, variable(p.Name), "${trialParameters."+cmp.Or(placeholders[p.Name], p.Name)+"}")})
 	}
-	if len(left) == len(s.Parameters) || strings.Contains(text, paramsFile) {
+	switch {
+	case strings.Contains(text, paramsFile):
 		return nil
+	case len(left) == len(s.Parameters):
+		return bareReferences(s, placeholders, "the command", text)
 	}
 	return left
+}
+
+// bareWarnings finds what bareReferences does in a template without placeholders.
+func bareWarnings(e *Experiment, o Options) Faults {
+	t := e.Spec.TrialTemplate
+	if o.CommandGiven || t == nil || t.TrialSpec == nil || len(Placeholders(t.TrialSpec)) > 0 {
+		return nil
+	}
+	js, _ := json.Marshal(t.TrialSpec) // it was read from text
+	if text := string(js); !strings.Contains(text, paramsFile) && !strings.Contains(text, variable("")) {
+		return bareReferences(&e.Spec, nil, "the template", text)
+	}
+	return nil
+}
+
+// bareReferences finds parameters that a text without placeholders names as a shell would a variable, ${lr}
+// or ${parameters.lr}.
+func bareReferences(s *Spec, placeholders map[string]string, what, text string) (found Faults) {
+	for i, p := range s.Parameters {
+		name := cmp.Or(placeholders[p.Name], p.Name)
+		bare := regexp.MustCompile(`\$\{([\w.]+\.)?` + regexp.QuoteMeta(name) + `\}`).FindString(text)
+		if bare != "" {
+			found = append(found, Fault{Path: fmt.Sprintf("spec.parameters[%d]", i), Type: Invalid, Detail: fmt.Sprintf(
+				"%s says %s, which is no placeholder, so nothing takes its place; write ${trialParameters.%s}", what, bare, name)})
+		}
+	}
+	return found
 }
 
 // paramsFile is the variable that names a file with all parameters.
