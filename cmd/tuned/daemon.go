@@ -175,12 +175,22 @@ func (d *daemon) openServer(c *config, r role, secret []byte, st *badger.Store) 
 			return tuner.Reporter{Experiment: h.Key(), UID: h.UID, Trial: h.Trial, Attempt: h.Attempt}, ok
 		},
 		Algorithms: builtin.Registry(), Options: options(false, false, c.TemplateDir), Version: version, Now: time.Now,
-		Ready: d.ready,
+		Ready: d.ready, Limits: server.Limits{Connections: mostConnections()},
 	})
 	d.server.Handle("GET "+backupPath, giveBackup(st))
 	d.giveFiles()
 	d.server.Handle("GET /metrics", metrics.Handler(d.observers.registry))
 	return nil
+}
+
+// mostConnections leaves a quarter of the files that the process may open to the store and to trials; 0, the default,
+// where that is more.
+func mostConnections() int {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil || files.Cur/4*3 >= uint64(server.DefaultLimits.Connections) {
+		return 0
+	}
+	return int(files.Cur / 4 * 3)
 }
 
 var errEnding = errors.New("the daemon is ending")
@@ -189,6 +199,9 @@ var errEnding = errors.New("the daemon is ending")
 func (d *daemon) ready() error {
 	if d.ending.Load() {
 		return errEnding
+	}
+	if err := badger.Limited(); err != nil {
+		return err
 	}
 	var s unix.Statfs_t
 	if err := unix.Statfs(d.dir.store(), &s); err != nil {

@@ -91,6 +91,7 @@ func (a *app) interrupt(ended context.Context, t interrupter, s tuner.Snapshot, 
 	return exit{exitInterrupted, nil}
 }
 
-// outliveReader makes writing to a pipe that nobody reads any more an error, which views ignore, in
-// place of the end of the program. The signal is caught, not ignored: trials would inherit that.
-func outliveReader() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+// outliveWrites makes writing to a pipe that nobody reads any more an error, which views ignore, in place of the end of
+// the program, and writing beyond the longest file that the process may have. The signals are caught, not ignored: trials
+// would inherit that.
+func outliveWrites() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ) }

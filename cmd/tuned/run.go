@@ -83,7 +83,7 @@ func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) 
 	syscall.Umask(0o077) // before the store makes files that others may read
 	ctx, second, stop := interruptible(c.Context())
 	defer stop()
-	outliveReader()
+	outliveWrites()
 	driving, d, err := a.startDaemon(ctx, &cfg, role{prepare: refuseBeside, drain: lastAnswers})
 	if errors.Is(err, store.ErrLocked) && dataDir(cfg.DataDir).served() {
 		return a.runBeside(ctx, dataDir(cfg.DataDir), e, f.progress, err)

@@ -101,7 +101,7 @@ func (a *app) serve(parent context.Context, f *serveFlags, given *pflag.FlagSet)
 	}
 	ctx, second, stop := interruptible(parent)
 	defer stop()
-	outliveReader()
+	outliveWrites()
 	signalled := ctx
 	ctx, d, err := a.startDaemon(ctx, &cfg, role{
 		prepare: cfg.prepare, tcp: cfg.Listen != listenNone, hosts: append(cfg.Hosts, shown.names()...), also: a.serveLog(), drain: drainTime,

@@ -83,6 +83,9 @@ func (d *Daemon) awaitReady(stderr io.Reader) {
 	}
 }
 
+// Pid is its process.
+func (d *Daemon) Pid() int { return d.cmd.Process.Pid }
+
 // End sends a signal, which a daemon takes as the wish to end in order unless it is os.Kill, and waits for the end.
 func (d *Daemon) End(signal os.Signal) {
 	d.t.Helper()

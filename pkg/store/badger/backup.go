@@ -61,6 +61,9 @@ func Restore(dir string, from io.Reader) (err error) {
 	if err != nil {
 		return fmt.Errorf("it is no backup: %w: %w", err, store.ErrInvalid)
 	}
+	if err := Limited(); err != nil {
+		return err
+	}
 	db, err := openBadger(dir, Options{}.withDefaults())
 	if err != nil {
 		return err

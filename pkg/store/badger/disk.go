@@ -60,11 +60,12 @@ func (d *disk) admit(size int, isDelete bool) error {
 	}
 	// A record is written twice before the log's copy goes: to the log, then to a table.
 	if need += 2 * uint64(size); free < need {
-		d.note(true, free)
-		return fmt.Errorf("%s has %d MiB free, %d MiB must stay free; %s: %w", d.dir, free>>20, need>>20, out, store.ErrFull)
+		err := fmt.Errorf("%s has %d MiB free, %d MiB must stay free; %s: %w", d.dir, free>>20, need>>20, out, store.ErrFull)
+		d.note(err)
+		return err
 	}
 	if !isDelete {
-		d.note(false, free)
+		d.note(nil)
 	}
 	if free >= d.reserve+2*d.ballast {
 		d.build(free)
@@ -91,21 +92,34 @@ func (d *disk) relieve(free uint64) (uint64, error) {
 	return d.free(d.dir)
 }
 
-// note logs when the state changes.
-func (d *disk) note(full bool, free uint64) {
+// limited is Limited, and logs it.
+func (d *disk) limited() error {
+	err := Limited()
+	if err != nil {
+		d.note(err)
+	}
+	return err
+}
+
+// note logs when writes are refused from now on, and when they are no more.
+func (d *disk) note(err error) {
+	full := err != nil
 	if full == d.full {
 		return
 	}
 	d.full = full
 	if full {
-		d.log.Error().Str("reason", "StorageFull").Uint64("freeBytes", free).Msg("writes are refused until there is space")
+		d.log.Error().Str("reason", "StorageFull").Err(err).Msg("writes are refused until there is space")
 		return
 	}
-	d.log.Info().Str("reason", "StorageRecovered").Uint64("freeBytes", free).Msg("writes are accepted again")
+	d.log.Info().Str("reason", "StorageRecovered").Msg("writes are accepted again")
 }
 
 // prepare gives the ballast up if that is needed to open.
 func (d *disk) prepare() error {
+	if err := Limited(); err != nil {
+		return err
+	}
 	free, err := d.free(d.dir)
 	if err != nil {
 		return err

@@ -182,6 +182,11 @@ func (w *writer) check(g *group, r *request) (*plan, error) {
 	if w.failed != nil {
 		return nil, w.failed
 	}
+	if len(g.waiting) == 0 { // of those that are committed together one is enough
+		if err := w.disk.limited(); err != nil {
+			return nil, err
+		}
+	}
 	p, err := r.plan(g.tx)
 	if err != nil {
 		return nil, err
@@ -275,7 +280,7 @@ func (w *writer) write(g *group) error {
 
 // sweep deletes some of the records of a deleted experiment.
 func (w *writer) sweep() {
-	if w.disk.admit(0, true) != nil {
+	if w.disk.limited() != nil || w.disk.admit(0, true) != nil {
 		w.paused = true
 		return
 	}
