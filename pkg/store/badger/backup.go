@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 
@@ -43,20 +46,57 @@ func (w stoppable) Write(data []byte) (int, error) {
 	return w.to.Write(data)
 }
 
-// Restore makes a store in a directory that holds none of what Backup wrote. The store is complete when it
-// returns nil; otherwise nothing is left.
+// Restore makes a store in a directory that holds none of what Backup wrote. The directory is there with the whole of it
+// when it returns nil, else not at all, also when the process is killed: the store is made beside it, in a draft that
+// the next Restore begins anew. store.ErrConflict: the directory is not empty. store.ErrLocked: another process restores it.
 func Restore(dir string, from io.Reader) (err error) {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty: %w", dir, store.ErrConflict)
+		return notEmpty(dir)
 	}
-	if err := prepareDirectory(dir, Options{}); err != nil {
+	draft := filepath.Clean(dir) + ".restoring"
+	if err := prepareDirectory(draft, Options{}); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(dir))
+	held, err := acquire(draft, false, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.release()) }()
+	if err := removeDraft(draft); err != nil {
+		return err
+	}
+	if err := restore(draft, from); err != nil {
+		return errors.Join(err, os.RemoveAll(draft))
+	}
+	if err := os.Rename(draft, dir); err != nil {
+		if errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist) { // somebody made one meanwhile
+			err = notEmpty(dir)
 		}
-	}()
+		return errors.Join(err, os.RemoveAll(draft))
+	}
+	return syncDirectory(filepath.Dir(dir))
+}
+
+func notEmpty(dir string) error { return fmt.Errorf("%s is not empty: %w", dir, store.ErrConflict) }
+
+// removeDraft removes what a Restore that was killed has left, but for the locks.
+func removeDraft(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != lockName && name != gateName {
+			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// restore fills a directory that holds nothing but locks.
+func restore(dir string, from io.Reader) error {
 	packed, err := gzip.NewReader(bufio.NewReader(from))
 	if err != nil {
 		return fmt.Errorf("it is no backup: %w: %w", err, store.ErrInvalid)

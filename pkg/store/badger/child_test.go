@@ -30,7 +30,7 @@ const (
 	readOnlyEnv = "TUNED_TEST_READ_ONLY"
 )
 
-var children = map[string]func() int{"write": childWrite, "dump": childDump}
+var children = map[string]func() int{"write": childWrite, "dump": childDump, "restore": childRestore}
 
 func child(t *testing.T, what, dir string) *exec.Cmd {
 	t.Helper()
