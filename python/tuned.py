@@ -683,8 +683,8 @@ def study(name: str, space: Mapping[str, Parameter] | None = None, objective: An
 
     space maps names to tuned.float(low, high), tuned.int(low, high) or tuned.choice(values); without it the
     study must exist. objective is (metric, "minimize" or "maximize"), or a list of several. max_trials of a
-    study that exists is changed. parallel is how many trials may be out at once. spec has further fields of
-    an Experiment's spec. where is server, token, token_file or data_dir, see Client."""
+    study that exists is raised, and never lowered. parallel is how many trials may be out at once. spec has
+    further fields of an Experiment's spec. where is server, token, token_file or data_dir, see Client."""
     if space is not None and not isinstance(space, dict):
         raise TypeError("study %s: space: want a dict of parameters, got %r" % (name, space))
     for key, parameter in (space or {}).items():
@@ -735,7 +735,7 @@ def _check_where(name, where):
 
 
 def _create(client, namespace, name, spec, annotations):
-    """Creates an experiment, or returns the one that differs in its budget alone, with the budget wanted."""
+    """Creates an experiment, or joins the one that differs in its budget alone."""
     def clear(text):
         return re.sub(r"\b\d+:\d+: (?=[a-z])", "", text)  # places in a text that the caller never saw
 
@@ -751,13 +751,45 @@ def _create(client, namespace, name, spec, annotations):
     except Error as e:
         if e.code != "EXPERIMENT_EXISTS":
             raise type(e)(clear(str(e)), e.code, e.status) from None
-    fields = {"maxTrialCount": "maxTrials", "parallelTrialCount": "parallelTrials",
-              "maxFailedTrialCount": "maxFailedTrials"}
-    budget = {fields[key]: spec.pop(key) for key in fields if key in spec}
-    before = client.call("GET", _path(namespace, name))["object"]["spec"]
-    spec.update({key: before[key] for key in fields if key in before})
-    post()  # says what else differs
-    return client.call("POST", _path(namespace, name, "extend"), {"budget": budget})
+    wanted = {key: spec.pop(key) for key in _BUDGET if key in spec}
+    before = None
+    while True:
+        joined = client.call("GET", _path(namespace, name))["object"]["spec"]
+        budget = {key: joined[key] for key in _BUDGET if key in joined}
+        for key in _BUDGET:
+            spec.pop(key, None)
+        spec.update(budget)
+        try:
+            post()  # says what else differs
+            return _raise_budget(client, namespace, name, wanted)
+        except Error as e:
+            if e.code != "EXPERIMENT_EXISTS" or budget == before:
+                raise
+        before = budget  # others may have changed it in between: what differs without that is a fault
+
+
+# What may differ where a study is joined, and what extend calls it.
+_BUDGET = {"maxTrialCount": "maxTrials", "parallelTrialCount": "parallelTrials",
+           "maxFailedTrialCount": "maxFailedTrials"}
+
+
+def _raise_budget(client, namespace, name, wanted):
+    """Has an experiment allow as much as is wanted, and returns it. What allows more stays as it is."""
+    while True:
+        experiment = client.call("GET", _path(namespace, name))
+        now = experiment["object"]["spec"]
+        most = {key: max(n, now.get(key, math.inf)) for key, n in wanted.items()}
+        trials = most.get("maxTrialCount", now.get("maxTrialCount", math.inf))
+        most["parallelTrialCount"] = min(most["parallelTrialCount"], trials)
+        budget = {_BUDGET[key]: n for key, n in most.items() if n < math.inf}
+        if all(now.get(key, math.inf) == n for key, n in most.items()):
+            break
+        client.call("POST", _path(namespace, name, "extend"), {"budget": budget})
+        time.sleep(0.1)  # who read the budget before it was raised may lower it again by now
+    if wanted.get("maxTrialCount", math.inf) < now.get("maxTrialCount", math.inf):
+        _log.warning("study %s: max_trials stays %s, more than the %s given: joining a study only raises it",
+                     name, now.get("maxTrialCount", "unlimited"), wanted["maxTrialCount"])
+    return experiment
 
 
 class Study:

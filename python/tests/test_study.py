@@ -2,6 +2,7 @@
 import contextlib
 import copy
 import io
+import itertools
 import math
 import os
 import signal
@@ -276,6 +277,62 @@ class TestStudy(rig.DaemonTest):
         self.assertEqual(caught.exception.code, "EXPERIMENT_NOT_FOUND")
         with self.assertRaisesRegex(tuned.Unreachable, "tuned serve"):
             tuned.study("x", server="unix:/nowhere/tuned.sock")
+
+    def test_join_only_raises(self):
+        """A smaller max_trials leaves the budget as it is and says so; no budget asks for nothing."""
+        self.study("raise", max_trials=12)
+        with self.assertLogs("tuned", "WARNING") as logged:
+            joined = self.study("raise", max_trials=5)
+        self.assertIn("max_trials stays 12, more than the 5 given", logged.output[0])
+        self.assertEqual(self.budget(joined), (12, 12))
+        self.assertEqual(self.budget(self.study("raise")), (12, 12))
+        self.assertEqual(self.budget(self.study("raise", max_trials=100)), (100, 64))
+        unlimited = self.study("unlimited")
+        with self.assertLogs("tuned", "WARNING") as logged:
+            self.study("unlimited", max_trials=5)
+        self.assertIn("max_trials stays unlimited", logged.output[0])
+        self.assertEqual(self.budget(unlimited), (None, 64))
+
+    def test_join_while_the_budget_changes(self):
+        """Others change the budget between any two calls of a process that joins."""
+        self.study("moving", max_trials=12)
+        call = tuned.Client.call
+        for method, last, budgets in (("GET", "moving", [13, 14, 15, 16, 17]), ("POST", "extend", [50, 60])):
+            others = iter(budgets)
+
+            def moved(client, *given, **more):
+                answer = call(client, *given, **more)
+                if given[0] == method and given[1].endswith("/" + last):
+                    for budget in itertools.islice(others, 1):
+                        call(client, "POST", tuned._path("default", "moving", "extend"), {"budget": {"maxTrials": budget, "parallelTrials": 12}})
+                return answer
+
+            want = 100 if last == "extend" else 16
+            with self.subTest(last), unittest.mock.patch.object(tuned.Client, "call", moved):
+                self.assertEqual(self.budget(self.study("moving", max_trials=want))[0], max(want, budgets[-1]))
+                self.assertEqual(list(others), [])
+
+    def test_join_at_once(self):
+        """Many processes join at once, each with a budget of its own: none fails, and the largest one counts."""
+        code = """if True:
+            import sys, tuned
+            sys.stdin.readline()
+            tuned.study("at-once", {"x": tuned.float(0, 1)}, ("loss", "minimize"), "random", int(sys.argv[1]), server=sys.argv[2])
+        """
+        env = dict(os.environ, PYTHONPATH=rig.PYTHON)
+        started = [rig.begin(code, env, str(n), self.daemon.server) for n in range(8, 32, 4)]
+        for process in started:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for process in started:
+            _, err = process.communicate()
+            self.assertEqual(process.returncode, 0, err)
+        self.assertEqual(self.budget(tuned.study("at-once", server=self.daemon.server)), (28, 28))
+
+    def budget(self, study):
+        """max_trials and how many may be out at once, of a study."""
+        spec = study._call("GET")["object"]["spec"]
+        return spec.get("maxTrialCount"), spec["parallelTrialCount"]
 
     def test_pages(self):
         study = self.study("pages")
