@@ -163,6 +163,22 @@ class TestStudy(rig.DaemonTest):
         self.assertEqual(study.tell(trial, 0.3).value, 0.3)
         self.assertTrue(trial.should_stop() or study.trials()[0].should_stop())
         self.assertEqual([m[0] for m in self.measurements(trial)], [1, 2, 0])
+        both = self.study("curves", objective=[("loss", "minimize"), ("acc", "maximize")])
+        told, pruned = both.ask(n=2)
+        for trial in told, pruned:
+            trial.report(step=1, loss=0.1, acc=0.9)
+            trial.report(step=2, loss=0.2, acc=0.8)
+        self.assertEqual(both.tell(told, (0.3, 0.7)).values, [0.3, 0.7])
+        self.assertEqual(both.tell(pruned).values, [0.2, 0.8])
+
+    def test_value_of_an_experiment_made_otherwise(self):
+        """Its own strategy counts, here the default: the least of all."""
+        client = tuned.Client(self.daemon.server)
+        client.call("POST", tuned._path("default"), dict(rig.manifest("by-yaml", "", maxTrialCount=3), local={}))
+        study = tuned.study("by-yaml", server=self.daemon.server)
+        trial = study.ask()
+        trial.report(step=1, loss=0.1)
+        self.assertEqual(study.tell(trial, 0.3).value, 0.1)
 
     def test_optimize(self):
         study = self.study("optimize", max_trials=8)
