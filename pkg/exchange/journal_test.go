@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tuned-hpo/tuned/internal/testenv"
+	"github.com/tuned-hpo/tuned/pkg/experiment"
 )
 
 // optuna runs a program of testdata in the virtual environment that bench/peers/install optuna makes.
@@ -138,5 +140,29 @@ func TestOptunaFindsFront(t *testing.T) {
 	}
 	if diff := cmp.Diff(got.Trials[1].Values, []float64{0.6, 2}); diff != "" {
 		t.Errorf("values (-got +want):\n%s", diff)
+	}
+}
+
+// TestJournalCutOff: a last line that is not whole is left out with a note, wherever it was cut.
+func TestJournalCutOff(t *testing.T) {
+	const whole = `{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}
+{"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": "2026-03-01T12:00:00.000000"}
+{"op_code": 5, "worker_id": "w", "trial_id": 0, "param_name": "x", "param_value_internal": 0.5, "distribution": "{\"name\": \"FloatDistribution\", \"attributes\": {\"step\": null, \"low\": 0.0, \"high\": 1.0, \"log\": false}}"}
+{"op_code": 6, "worker_id": "w", "trial_id": 0, "state": 1, "values": [0.25], "datetime_complete": "2026-03-01T12:00:01.000000"}
+`
+	const note = "the journal ends in the middle of line 5: what stands there is left out, and later lines may be missing"
+	const last = `{"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": "2026-03-01T12:00:02.000000"}`
+	for _, at := range []int{0, 1, 20, len(last) - 1, len(last)} {
+		s := reread(t, Journal, []byte(whole+last[:at]), Options{})
+		cut := 0 < at && at < len(last)
+		if got := slices.Contains(s.Notes, note); got != cut {
+			t.Errorf("cut at %d: notes are %q", at, s.Notes)
+		}
+		if got := s.Trials[0].State; got != experiment.TrialSucceeded {
+			t.Errorf("cut at %d: the trial before is %s", at, got)
+		}
+	}
+	if _, err := Read(strings.NewReader(whole+last[:20]+"\n"+last+"\n"), Journal, Options{File: "j.log", Name: "n", Namespace: "default"}); err == nil || !strings.HasPrefix(err.Error(), "j.log:5:1: it is no record") {
+		t.Errorf("a line cut off in the middle of a journal: %v", err)
 	}
 }

@@ -129,37 +129,50 @@ func constant(text []byte) string {
 const longestRecord = 64 << 20
 
 // readJournal reads the file of Optuna's JournalFileBackend. A last line that is cut off is left out, as
-// Optuna does.
+// Optuna does, and a note says so.
 func readJournal(r io.Reader, o *Options) (*Study, error) {
 	p := &replay{}
+	cut, err := p.play(r, o.File)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := p.choose(o.Study)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", o.File, err)
+	}
+	s, err := chosen.convert(o)
+	if err == nil && cut {
+		s.Notes = slices.Insert(s.Notes, 0, fmt.Sprintf("the journal ends in the middle of line %d: what stands there is left out, and later lines may be missing", p.line))
+	}
+	return s, err
+}
+
+// play applies the records of a file, and reports whether the last one is cut off.
+func (p *replay) play(r io.Reader, file string) (cut bool, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), longestRecord)
 	var broken error
 	for lines.Scan() {
 		p.line++
 		if broken != nil {
-			return nil, broken
+			return false, broken
 		}
 		var rec record
 		if err := json.Unmarshal(pythonJSON(lines.Bytes()), &rec); err != nil {
-			broken = experiment.Faults{{File: o.File, Line: p.line, Column: 1, Detail: "it is no record of Optuna's journal: " + err.Error()}}
+			broken = experiment.Faults{{File: file, Line: p.line, Column: 1, Detail: "it is no record of Optuna's journal: " + err.Error()}}
 			continue
 		}
 		if err := p.apply(&rec); err != nil {
-			return nil, experiment.Faults{{File: o.File, Line: p.line, Column: 1, Detail: err.Error()}}
+			return false, experiment.Faults{{File: file, Line: p.line, Column: 1, Detail: err.Error()}}
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: line %d: %w", o.File, p.line+1, err)
+		return false, fmt.Errorf("read %s: line %d: %w", file, p.line+1, err)
 	}
 	if broken != nil && p.line == 1 {
-		return nil, broken
+		return false, broken
 	}
-	chosen, err := p.choose(o.Study)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", o.File, err)
-	}
-	return chosen.convert(o)
+	return broken != nil, nil
 }
 
 // choose returns the study of a name, or the only one.
