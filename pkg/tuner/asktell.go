@@ -1,6 +1,7 @@
 package tuner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -198,7 +199,7 @@ func (d *driver) takeBack(ctx context.Context, r Result) (number uint64, err err
 	obs := experiment.Observe(d.e.Spec.Objective, append(before, ms...))
 	verdict := verdict(r, obs, &d.e.Spec)
 	if verdict.state == experiment.TrialMetricsUnavailable {
-		return 0, fmt.Errorf("trial %s: no value of %s given: %w", trial.Name, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
+		return 0, fmt.Errorf("trial %s: %s: %w", trial.Name, lacking(missingMetrics(obs, &d.e.Spec), r.Measurements), store.ErrInvalid)
 	}
 	failpoint.Hit("tuner.tell")
 	err = d.amend(ctx, func(draft *draft) error {
@@ -227,17 +228,37 @@ func (d *driver) late(t *experiment.Trial, r Result, stored []experiment.Measure
 	return fmt.Errorf("trial %s (%s, %s): %w", t.Name, t.State, t.Reason, ErrOver)
 }
 
-// told is the result that a trial has, in words.
+// told is the result that a trial has, in words: its values, or why it has none.
 func told(t *experiment.Trial, o *experiment.Objective) string {
-	if len(t.Observation.Metrics) == 0 {
-		return t.Message
-	}
 	words := []string{}
 	for _, m := range t.Observation.Metrics {
-		v, _ := t.Observation.Value(m.Name, o) // else NaN
-		words = append(words, fmt.Sprintf("%s=%v", m.Name, v))
+		if v, ok := t.Observation.Value(m.Name, o); ok {
+			words = append(words, fmt.Sprintf("%s=%v", m.Name, v))
+		}
+	}
+	if len(words) == 0 {
+		return cmp.Or(t.Message, t.Reason)
 	}
 	return strings.Join(words, " ")
+}
+
+// lacking says which metrics a result has no value of, and what it has whose name differs from theirs in case alone.
+func lacking(missing []string, ms []experiment.Measurement) string {
+	var near []string
+	for i := range ms {
+		name := ms[i].Metric
+		if !slices.Contains(near, name) && slices.ContainsFunc(missing, func(m string) bool { return strings.EqualFold(m, name) && m != name }) {
+			near = append(near, name)
+		}
+	}
+	text := "no value of " + quoted(missing) + " given"
+	switch len(near) {
+	case 0:
+		return text
+	case 1:
+		return text + "; " + quoted(near) + " was"
+	}
+	return text + "; " + quoted(near) + " were"
 }
 
 // repeated reports whether r is the result of a trial that has ended: the same values, in the same order, are behind
@@ -334,7 +355,7 @@ func (d *driver) takeOver(ctx context.Context, j *job, r Result) error {
 	obs := experiment.Observe(d.e.Spec.Objective, ms)
 	verdict := verdict(r, obs, &d.e.Spec)
 	if verdict.state == experiment.TrialMetricsUnavailable {
-		return fmt.Errorf("tell %s: no value of %s given: %w", d.key, quoted(missingMetrics(obs, &d.e.Spec)), store.ErrInvalid)
+		return fmt.Errorf("tell %s: %s: %w", d.key, lacking(missingMetrics(obs, &d.e.Spec), ms), store.ErrInvalid)
 	}
 	draft := d.newDraft()
 	added := draft.add(experiment.Trial{

@@ -144,3 +144,52 @@ func TestMessagesHoldNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestToldInWords: what a result lacks, and what a trial has, is said by the values that there are.
+func TestToldInWords(t *testing.T) {
+	value := func(metric string) Result {
+		return Result{Measurements: []experiment.Measurement{{Metric: metric, Text: "0.5", Value: 0.5}}}
+	}
+	for name, tt := range map[string]struct {
+		told []Result // the last one is refused
+		want string
+	}{
+		"another case":          {[]Result{value("Loss")}, `no value of "loss" given; "Loss" was`},
+		"another name":          {[]Result{value("lost")}, `no value of "loss" given: `},
+		"a value after a value": {[]Result{value("loss"), {Failed: true}}, "(Succeeded, loss=0.5)"},
+		"a value after failing": {[]Result{{Failed: true, Message: "no memory"}, value("loss")}, "(Failed, no memory)"},
+		"failed without words":  {[]Result{{Failed: true}, value("loss")}, "(Failed, ToldFailed)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, builtin.Registry())
+			key := r.create(clientsOwn("e", 1, 9))
+			trial := r.ask1(key).Name
+			var err error
+			for i, told := range tt.told {
+				told.Trial = trial
+				if _, err = r.Tell(t.Context(), key, told); err != nil && i < len(tt.told)-1 {
+					t.Fatal(err)
+				}
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// TestToldBeside: metrics that the experiment does not name are kept as measurements.
+func TestToldBeside(t *testing.T) {
+	r := newRig(t, builtin.Registry())
+	key := r.create(clientsOwn("e", 1, 9))
+	told := Result{Trial: r.ask1(key).Name, Measurements: []experiment.Measurement{
+		{Metric: "epoch_time", Text: "3", Value: 3}, {Metric: "loss", Text: "0.5", Value: 0.5},
+	}}
+	if _, err := r.Tell(t.Context(), key, told); err != nil {
+		t.Fatal(err)
+	}
+	ms, _, err := r.Measurements(t.Context(), key, told.Trial, Mark{}, 9)
+	if err != nil || len(ms) != 2 || ms[0].Metric != "epoch_time" || ms[0].Value != 3 {
+		t.Errorf("got %+v, %v; want both", ms, err)
+	}
+}
