@@ -113,12 +113,15 @@ class Client:
     def __init__(self, server: str | None = None, token: str | None = None, token_file: str | None = None,
                  data_dir: str | None = None, timeout: float = 30.0):
         """Arguments win over TUNED_SERVER, TUNED_TOKEN and TUNED_TOKEN_FILE, these over data_dir's."""
-        token = token or (None if token_file else os.environ.get("TUNED_TOKEN"))
+        token = (token or ("" if token_file else os.environ.get("TUNED_TOKEN", ""))).strip()
         token_file = token_file or (None if token else os.environ.get("TUNED_TOKEN_FILE"))
         server = server or (None if data_dir else os.environ.get("TUNED_SERVER"))
+        self._token_named = bool(token_file)  # else there may be none
         if not server:
             server, found = _address_in(data_dir)
             token_file = token_file or (None if token else found)
+        elif "://" not in server and not server.startswith("unix:"):
+            server = "http://" + server
         self.server, self.timeout, self._token, self._token_file = server, timeout, token, token_file
         self._socket = server[len("unix:"):] if server.startswith("unix:") else None
         url = urllib.parse.urlsplit("http://localhost" if self._socket else server)
@@ -143,8 +146,13 @@ class Client:
     def _headers(self):
         """Those of a call. A token's file is read each time, for tokens are replaced now and then."""
         if self._token_file:
-            with contextlib.suppress(OSError), open(self._token_file, encoding="latin-1") as file:
-                self._token = file.read()
+            try:
+                with open(self._token_file, encoding="latin-1") as file:
+                    self._token = file.read().strip()
+            except OSError as e:
+                if self._token_named and not self._token:
+                    raise Error("token_file %s: %s; it holds the daemon's token" % (
+                        self._token_file, e.strerror)) from None
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = "Bearer " + re.sub("[^!-~]", "", self._token)  # what headers take
@@ -259,7 +267,8 @@ def _named(metrics, named):
     try:
         return dict({} if metrics is None else metrics, **named)
     except (TypeError, ValueError):
-        raise TypeError('want report(loss=0.3) or report({"loss": 0.3}, step=3), got %r' % (metrics,)) from None
+        why = 'want report(loss=0.3) or report({"loss": 0.3}, step=3), got %r' % (metrics,)
+        raise TypeError(why) from None
 
 
 def _points(metrics, step):
@@ -692,8 +701,8 @@ def study(name: str, space: Mapping[str, Parameter] | None = None, objective: An
             raise TypeError("study %s: space[%r]: want tuned.float(low, high), tuned.int(low, high) or "
                             "tuned.choice(values), got %r" % (name, key, parameter))
     _check_where(name, where)
-    if max_trials is not None and (isinstance(max_trials, bool) or not isinstance(max_trials, int)):
-        raise TypeError("study %s: max_trials: want a whole number, got %r" % (name, max_trials))
+    if max_trials is not None:
+        _check_whole("study %s: max_trials" % name, max_trials, 1)
     several = _objectives(name, objective) if space is not None or objective is not None else []
     client = Client(**where)
     if space is None:
@@ -720,6 +729,14 @@ def study(name: str, space: Mapping[str, Parameter] | None = None, objective: An
     with contextlib.suppress(TypeError, ValueError):  # some choice is neither text, a number, a bool nor None
         notes = {CHOICES: json.dumps(typed)} if typed else {}
     return Study(client, _create(client, namespace, name, wanted, notes), space)
+
+
+def _check_whole(what, n, least):
+    """Refuses what is no whole number of at least so much."""
+    whole = isinstance(n, int) and not isinstance(n, bool)
+    if not whole or n < least:
+        kind = ValueError if whole else TypeError
+        raise kind("%s: want a whole number of at least %d, got %r" % (what, least, n))
 
 
 def _check_where(name, where):
@@ -869,6 +886,8 @@ class Study:
         if not callable(objective):
             raise TypeError("study %s: optimize: want a function of a trial, as in optimize(objective, "
                             "n_trials=3), got %r" % (self.name, objective))
+        if n_trials is not None:
+            _check_whole("study %s: optimize: n_trials" % self.name, n_trials, 0)
         turns = iter(range(n_trials)) if n_trials is not None else itertools.count()
         self._interrupted = False
 

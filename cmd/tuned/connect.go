@@ -259,7 +259,7 @@ func (p *place) trust() (*tls.Config, error) {
 
 // token returns the token to show and where it comes from; "" for none. A flag wins over the environment.
 func (p *place) token() (token, source string, err error) {
-	if text := p.getenv("TUNED_TOKEN"); p.tokenFile == "" && text != "" {
+	if text := strings.TrimSpace(p.getenv("TUNED_TOKEN")); p.tokenFile == "" && text != "" {
 		return text, "$TUNED_TOKEN", nil
 	}
 	file := p.env(p.tokenFile, "TUNED_TOKEN_FILE")

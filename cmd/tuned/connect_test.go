@@ -66,6 +66,16 @@ func TestTokenIsNotSentInClear(t *testing.T) {
 	c.Close()
 }
 
+// TestTokenOfTheEnvironment leaves out white space around a token; where there is nothing else there is no token.
+func TestTokenOfTheEnvironment(t *testing.T) {
+	for text, want := range map[string]string{"secret": "secret", " secret\r\n": "secret", " \n": ""} {
+		p := &place{getenv: func(name string) string { return map[string]string{"TUNED_TOKEN": text}[name] }}
+		if token, _, err := p.token(); err != nil || token != want {
+			t.Errorf("%q: got %q, %v, want %q", text, token, err, want)
+		}
+	}
+}
+
 // writeCertificate makes a certificate for localhost that signs itself and is valid now.
 func writeCertificate(t *testing.T, dir, serial string) (cert, key string) {
 	t.Helper()

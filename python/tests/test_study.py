@@ -84,10 +84,12 @@ class TestStudy(rig.DaemonTest):
         for wrong, kind, says in (
                 ({"space": {"x": 3}}, TypeError, r"space\['x'\]: want tuned.float"), ({"space": [1]}, TypeError, "space: want a dict"),
                 ({"objective": "l"}, ValueError, "want objective="), ({"objective": []}, ValueError, "want objective="),
-                ({"objective": ("loss", "least")}, ValueError, "want objective="), ({"max_trials": "x"}, TypeError, "whole number, got 'x'"),
+                ({"objective": ("loss", "least")}, ValueError, "want objective="), ({"max_trials": "x"}, TypeError, "whole number of at least 1, got 'x'"),
                 ({"maxtrials": 3}, TypeError, "no argument maxtrials; did you mean max_trials"), ({"colour": 3}, TypeError, "no argument colour; there are name, space, objective"),
-                ({"server": "foo"}, ValueError, "server 'foo': want http://HOST:PORT, https://HOST:PORT or unix:PATH"),
-                ({"server": "localhost:8080"}, ValueError, "want http://HOST:PORT"),
+                ({"max_trials": 0}, ValueError, "max_trials: want a whole number of at least 1, got 0"), ({"max_trials": True}, TypeError, "at least 1, got True"),
+                ({"server": "ftp://foo"}, ValueError, "server 'ftp://foo': want http://HOST:PORT, https://HOST:PORT or unix:PATH"),
+                ({"server": "localhost:8080/x"}, ValueError, "want http://HOST:PORT"),
+                ({"token_file": "/nowhere/token"}, tuned.Error, "token_file /nowhere/token: No such file or directory"),
                 ({"server": None, "data_dir": "/nowhere/at/all"}, ValueError, "data_dir /nowhere/at/all: there is no such folder")):
             with self.subTest(wrong), self.assertRaisesRegex(kind, says):
                 tuned.study("wrong", **dict(good, **wrong))
@@ -100,6 +102,9 @@ class TestStudy(rig.DaemonTest):
         study = self.study("calls")
         with self.assertRaisesRegex(TypeError, "optimize: want a function of a trial.*got 3"):
             study.optimize(3)
+        for n_trials, kind in ((-1, ValueError), (1.5, TypeError), ("2", TypeError)):
+            with self.assertRaisesRegex(kind, "optimize: n_trials: want a whole number of at least 0, got %r" % (n_trials,)):
+                study.optimize(print, n_trials=n_trials)
         with self.assertRaisesRegex(TypeError, "choice: want a list of values"):
             tuned.choice("sgd")
         with self.assertRaisesRegex(tuned.Error, "not found; space and objective make it") as caught:
@@ -115,6 +120,19 @@ class TestStudy(rig.DaemonTest):
         with self.assertRaisesRegex(TypeError, r"want report\(loss=0\.3\).*got 'loss'"):
             trial.report("loss", 3)
         self.assertEqual(copy.copy(trial).params, trial.params)
+
+    def test_server_and_token(self):
+        """A server without scheme is one of http; tokens are taken without the white space around them."""
+        file = os.path.join(self.daemon.dir, "token-of-test")
+        with open(file, "w") as out:
+            out.write("  secret \r\n")
+        for env, given in (({"TUNED_TOKEN": " secret\n", "TUNED_TOKEN_FILE": "/nowhere"}, {}), ({"TUNED_TOKEN_FILE": file}, {}),
+                           ({"TUNED_TOKEN": " \n", "TUNED_TOKEN_FILE": file}, {}), ({}, {"token": "\tsecret "}), ({}, {"token_file": file})):
+            clean = {k: v for k, v in os.environ.items() if not k.startswith("TUNED_")}
+            with self.subTest(env=env, given=given), unittest.mock.patch.dict(os.environ, dict(clean, **env), clear=True):
+                client = tuned.Client("127.0.0.1:8431", **given)
+                self.assertEqual(client._headers()["Authorization"], "Bearer secret")
+                self.assertEqual((client.server, client._connection().port), ("http://127.0.0.1:8431", 8431))
 
     def test_plain_port(self):
         """https to a port that speaks no TLS says so, and http to one that does."""
