@@ -170,6 +170,10 @@ bench-latency: ## what a suggestion takes, and memory; BENCHFLAGS as in bench
 bench-engine: ## measure the daemon from outside, see bench/engine; BENCHFLAGS as there
 	@go run ./bench/engine $(BENCHFLAGS)
 
+.PHONY: bench-python
+bench-python: build ## what the Python client costs a program, with a daemon that is killed too; BENCHFLAGS as in bench/python
+	@python3 bench/python/measure.py $(BENCHFLAGS)
+
 .PHONY: clean
 clean: ## remove what was built here; the tools stay in the cache
 	@rm -rf bin build

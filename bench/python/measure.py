@@ -1,7 +1,6 @@
 """What python/tuned.py costs a training program, against a real daemon.
 
-    go build -o bin/ ./cmd/tuned ./cmd/trial-agent
-    python3 bench/python/measure.py [--rounds 10] [--seconds 10]
+    make bench-python [BENCHFLAGS='--rounds 10 --seconds 10']
 
 First the time of one report(), as percentiles: of points that a thread sends, and of those that go to the
 file of the trial's agent. Then the run time, and the CPU time, of a program of fixed work in three ways:
