@@ -175,7 +175,7 @@ func (r *numberReader) interval(f *FeasibleSpace, out *searchspace.Parameter) {
 			r.add("feasibleSpace.step", "step must be above 0", f.Step)
 		}
 	}
-	if most := r.most; out.Min <= out.Max && out.Max < most && !math.IsInf(most, 0) {
+	if most := r.most; r.resource && out.Min <= out.Max && out.Max < most && !math.IsInf(most, 0) {
 		if out.Max = most; out.Kind == searchspace.Int {
 			out.Max = math.Floor(most)
 		}

@@ -141,3 +141,25 @@ func TestSpaceFaults(t *testing.T) {
 		t.Errorf("got %d faults, want 7:\n%v", len(faults), faults)
 	}
 }
+
+// TestSpaceBelowZero: a range whose max is below zero ends there; only a resource grows up to r_l.
+func TestSpaceBelowZero(t *testing.T) {
+	for _, tt := range []struct {
+		kind, low, high string
+		min, max        float64
+	}{
+		{"int", "-5", "-1", -5, -1},
+		{"double", "-1.5", "-0.5", -1.5, -0.5},
+		{"int", "-9007199254740992", "-9007199254740000", -9007199254740992, -9007199254740000},
+	} {
+		s := &Spec{Parameters: []ParameterSpec{{Name: "x", ParameterType: tt.kind, FeasibleSpace: FeasibleSpace{Min: tt.low, Max: tt.high}}}}
+		space, err := s.Space()
+		if err != nil {
+			t.Errorf("[%s, %s]: %v", tt.low, tt.high, err)
+			continue
+		}
+		if p := space.Parameters()[0]; p.Min != tt.min || p.Max != tt.max {
+			t.Errorf("%s [%s, %s] became [%v, %v]", tt.kind, tt.low, tt.high, p.Min, p.Max)
+		}
+	}
+}
