@@ -186,9 +186,10 @@ func (c *table) category(name string) bool {
 	})
 }
 
-// derived reports whether a column of ours follows from others. Names follow from the numbers, in the new experiment.
+// derived reports whether a column of ours is left out without a word: what follows from others, names of another
+// experiment's trials, and how its algorithm came to them.
 func derived(title string) bool {
-	return slices.Contains([]string{"name", "seconds", "feasible", "front", "best"}, title)
+	return slices.Contains([]string{"name", "seconds", "feasible", "front", "best", "parent", "algorithm"}, title)
 }
 
 // readable are the columns of ours that are read, but for parameters and metrics.
@@ -303,6 +304,9 @@ func (c *table) spec() *experiment.Spec {
 		}
 		return c.Spec
 	}
+	if c.contradiction() {
+		return nil
+	}
 	for _, name := range c.Parameters {
 		c.needs(parameterPrefix+name, "parameter "+name)
 	}
@@ -313,6 +317,15 @@ func (c *table) spec() *experiment.Spec {
 		c.fault(-1, "", "nothing says which metric is the objective: give the experiment with --spec, or --objective minimize=METRIC")
 		return nil
 	}
+	if !slices.ContainsFunc(c.use, func(use string) bool { return strings.HasPrefix(use, parameterPrefix) }) {
+		c.fault(-1, "", "nothing says which columns are parameters: name them with --parameters, as in --parameters NAME,NAME, or give the experiment with --spec")
+		return nil
+	}
+	return c.guessed()
+}
+
+// guessed is the spec that the columns make.
+func (c *table) guessed() *experiment.Spec {
 	spec := objectiveSpec(c.Objectives)
 	var columns [][]*string
 	for k, use := range c.use {
@@ -347,11 +360,30 @@ func (c *table) needs(use, what string) {
 	if !slices.Contains(c.use, use) {
 		name := strings.SplitN(use, ".", 2)[1]
 		f := experiment.Fault{
-			Line: 1, Column: 1, Path: name, Type: experiment.Required, Nearest: experiment.Nearest(name, c.header),
+			Line: 1, Column: 1, Path: name, Type: experiment.Required, Nearest: c.nearest(name),
 			Detail: "no column stands for " + what + "; --column TITLE=" + use + " names one",
 		}
 		c.faults = append(c.faults, f)
 	}
+}
+
+// nearest is the title that a name may have been meant to be, never the name itself.
+func (c *table) nearest(name string) string {
+	if slices.Contains(c.header, name) {
+		return "" // it stands for something else
+	}
+	return experiment.Nearest(name, c.header)
+}
+
+// contradiction says what is wrong with the names that flags give, before columns are looked for.
+func (c *table) contradiction() bool {
+	before := len(c.faults)
+	for _, o := range c.Objectives {
+		if c.Spec == nil && slices.Contains(c.Parameters, o.MetricName) {
+			c.fault(-1, o.MetricName, "it is both a parameter (--parameters) and a metric (--objective); it can be one of them")
+		}
+	}
+	return len(c.faults) > before
 }
 
 // column returns the cells of one column, nil where they are empty.

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,8 +13,14 @@ import (
 
 // readJSON reads what writeJSON wrote.
 func readJSON(r io.Reader, file string) (*Study, error) {
+	in := bufio.NewReader(r)
+	head, _ := in.Peek(64)
+	if text := bytes.TrimLeft(head, " \t\r\n"); len(text) > 0 && text[0] != '{' {
+		line := 1 + bytes.Count(head[:len(head)-len(text)], []byte("\n"))
+		return nil, experiment.Faults{{File: file, Line: line, Column: 1, Detail: "it is no JSON: want the { of an experiment that tuned export wrote"}}
+	}
 	var d document
-	if err := json.NewDecoder(r).Decode(&d); err != nil {
+	if err := json.NewDecoder(in).Decode(&d); err != nil {
 		return nil, fmt.Errorf("read %s: %w", file, err)
 	}
 	switch {

@@ -321,3 +321,39 @@ t.csv:5:1: want 11 cells, got 2`
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
+
+// TestFlagsOfCSV: who names columns wrongly is told which flag is meant.
+func TestFlagsOfCSV(t *testing.T) {
+	const text = "lr,opt,acc\n0.1,a,1\n0.2,b,2\n"
+	for name, tt := range map[string]struct {
+		format     string
+		parameters []string
+		metric     string
+		want       string
+	}{
+		"none":      {CSV, nil, "acc", "t.csv:1:1: nothing says which columns are parameters: name them with --parameters, as in --parameters NAME,NAME, or give the experiment with --spec"},
+		"both":      {CSV, []string{"lr", "acc"}, "acc", "t.csv:1:3: acc: it is both a parameter (--parameters) and a metric (--objective); it can be one of them"},
+		"near":      {CSV, []string{"lr"}, "ac", "t.csv:1:1: ac: no column stands for metric ac; --column TITLE=metrics.ac names one; did you mean acc?"},
+		"no JSON":   {JSON, nil, "acc", "t.csv:1:1: it is no JSON: want the { of an experiment that tuned export wrote"},
+		"all right": {CSV, []string{"lr", "opt"}, "acc", ""},
+	} {
+		goal := []experiment.FurtherObjective{{MetricName: tt.metric, Type: "maximize"}}
+		_, err := Read(strings.NewReader(text), tt.format, Options{File: "t.csv", Name: "n", Namespace: "default", Objectives: goal, Parameters: tt.parameters})
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%s: got %s\nwant %s", name, got, tt.want)
+		}
+	}
+}
+
+// TestColumnsOfOurs: no column of an exported table is called one that stands for nothing.
+func TestColumnsOfOurs(t *testing.T) {
+	text := "number,parent,algorithm,params.lr,metrics.loss\n1,,tpe,0.5,1\n2,1,tpe,0.75,2\n"
+	s := reread(t, CSV, []byte(text), Options{Objectives: []experiment.FurtherObjective{{MetricName: "loss", Type: "minimize"}}})
+	if len(s.Notes) > 0 {
+		t.Errorf("notes: %q", s.Notes)
+	}
+}
