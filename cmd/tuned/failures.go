@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/tuned-hpo/tuned/pkg/experiment"
@@ -21,8 +20,7 @@ type failure struct {
 	Log     string                `json:"log,omitempty"` // of the first of Trials
 }
 
-// groupFailures groups trials that failed or diverged by state, reason and message, whose digits and trial name may
-// differ; in the order in which the groups first occur.
+// groupFailures groups trials that failed or diverged by their fate; in the order in which the groups first occur.
 func groupFailures(trials []experiment.Trial, logs logs) []failure {
 	groups := []failure{}
 	index := map[string]int{}
@@ -31,7 +29,7 @@ func groupFailures(trials []experiment.Trial, logs logs) []failure {
 		if !failed(t.State) && !diverged(t) {
 			continue
 		}
-		key := string(t.State) + "\x00" + t.Reason + "\x00" + fingerprint(t)
+		key := t.Fate()
 		at, ok := index[key]
 		if !ok {
 			at = len(groups)
@@ -41,13 +39,6 @@ func groupFailures(trials []experiment.Trial, logs logs) []failure {
 		groups[at].Trials = append(groups[at].Trials, t.Name)
 	}
 	return groups
-}
-
-var digits = regexp.MustCompile(`[0-9]+`)
-
-// fingerprint is a trial's message without what differs between trials of the same fate.
-func fingerprint(t *experiment.Trial) string {
-	return digits.ReplaceAllString(strings.ReplaceAll(t.Message, t.Name, "*"), "0")
 }
 
 func printFailures(w io.Writer, groups []failure) {

@@ -346,7 +346,7 @@ type failure struct {
 	Trials  string
 }
 
-// failures groups trials by state, reason and message, whose digits and trial name may differ.
+// failures groups trials by their fate.
 func failures(trials []experiment.Trial) (out []failure) {
 	type group struct {
 		first   *experiment.Trial
@@ -359,7 +359,7 @@ func failures(trials []experiment.Trial) (out []failure) {
 		if t.State != experiment.TrialFailed && t.State != experiment.TrialMetricsUnavailable && t.Reason != tuner.ReasonDiverged {
 			continue
 		}
-		key := string(t.State) + "\x00" + t.Reason + "\x00" + strings.Map(letter, strings.ReplaceAll(t.Message, t.Name, "*"))
+		key := t.Fate()
 		g := index[key]
 		if g == nil {
 			g = &group{first: t}
@@ -379,12 +379,4 @@ func failures(trials []experiment.Trial) (out []failure) {
 		out = append(out, f)
 	}
 	return out
-}
-
-// letter drops digits.
-func letter(r rune) rune {
-	if r >= '0' && r <= '9' {
-		return -1
-	}
-	return r
 }
