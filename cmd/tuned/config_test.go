@@ -134,7 +134,7 @@ func TestConfigFileRefuses(t *testing.T) {
 			"keys, types and values at once, in the order of the file",
 			"cpus: -1\ngpus: {a: 1}\nwebhooks:\n  hooks:\n    - url: http://h\n    - url: http://i\n      events: [a]\nlisen: b\nlogLevel: loud\n",
 			"5 faults:\nconfig.yaml:1: cpus: want at least 0, got -1\nconfig.yaml:2: gpus: want a list of texts, got a list or keys\n" +
-				"config.yaml:7: webhooks.hooks[1].events[0]: is no kind of event, got \"a\"\nconfig.yaml:8: unknown key \"lisen\", did you mean listen\n" +
+				"config.yaml:7: webhooks.hooks[1].events[0]: is no kind of event; want one of created, running, paused, resumed, stopped, succeeded, failed, goalReached, trialFailed, got \"a\"\nconfig.yaml:8: unknown key \"lisen\", did you mean listen\n" +
 				"config.yaml:9: logLevel: want",
 		},
 		{"no UTF-8", "cpus: 2\nlogLevel: inf\xf6\n", "read config: config.yaml:2: byte 0xf6 is no UTF-8 text; save the file as UTF-8"},

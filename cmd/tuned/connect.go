@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -130,6 +131,10 @@ func (p *place) reach(ctx context.Context) (*client, error) {
 	s, err := openStore(ctx, d, badger.Options{ReadOnly: true})
 	if errors.Is(err, store.ErrLocked) && d.served() {
 		return d.dial()
+	}
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w; reading takes a lock there: mount %s writable, run as its owner, or copy it and give the copy as --data-dir; "+
+			"of a daemon that has it elsewhere give the --server", err, d)
 	}
 	if err != nil {
 		return nil, err

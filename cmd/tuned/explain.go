@@ -123,7 +123,7 @@ func explainSpace(w io.Writer, s *experiment.Spec, columns int) error {
 	}
 	t.indentWhole(w, columns)
 	if n, ok := space.Cells(); ok {
-		fmt.Fprintf(w, "  %d points in all\n", n)
+		fmt.Fprintf(w, "  %s in all\n", plural(int(n), "point"))
 	}
 	return nil
 }

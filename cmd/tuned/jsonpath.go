@@ -50,6 +50,9 @@ func printPath(w io.Writer, template string, v any) error {
 // checkPath returns an error of the user's when a template is none, or names a key that no value of the given shape has. A
 // key that only this value lacks, such as the best trial where there is none yet, is no fault: it prints nothing.
 func checkPath(template string, of *shape) error {
+	if strings.TrimSpace(template) == "" {
+		return usage("-o jsonpath=: want a template after the =, such as {.name}")
+	}
 	parsed, err := jsonpath.Parse("output", bracedPath(template))
 	if err == nil {
 		err = checkTemplate(parsed.Root.Nodes, of)

@@ -136,7 +136,7 @@ func CheckWebhooks(path string, hooks []Webhook, spec bool) Faults {
 		}
 		for j, kind := range h.Events {
 			if !slices.Contains(eventKinds, kind) {
-				v.addValue(fmt.Sprintf("%s.events[%d]", at, j), "is no kind of event", string(kind), texts(eventKinds)...)
+				v.addValue(fmt.Sprintf("%s.events[%d]", at, j), "is no kind of event; want one of "+strings.Join(texts(eventKinds), ", "), string(kind), texts(eventKinds)...)
 			}
 		}
 		if first, twice := seen[h.Target()]; twice {
