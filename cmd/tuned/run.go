@@ -86,6 +86,7 @@ func (a *app) run(c *cobra.Command, f *runFlags, file string, command []string) 
 	outliveWrites()
 	driving, d, err := a.startDaemon(ctx, &cfg, role{prepare: refuseBeside, drain: lastAnswers})
 	if errors.Is(err, store.ErrLocked) && dataDir(cfg.DataDir).served() {
+		f.warnUnused(c.Flags(), cfg.DataDir, a.stderr)
 		return a.runBeside(ctx, dataDir(cfg.DataDir), e, f.progress, err)
 	}
 	if cutShort(ctx, err) {

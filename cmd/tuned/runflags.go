@@ -47,6 +47,19 @@ func (f *machineFlags) registerSlots(c *cobra.Command, getenv func(string) strin
 	_ = c.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, noFiles)) // fails for unknown flags only
 }
 
+// warnUnused names those of the flags given that say nothing to the daemon which has the data directory.
+func (f *machineFlags) warnUnused(given *pflag.FlagSet, dir string, warn io.Writer) {
+	var unused []string
+	for _, flag := range []string{"cpus", "gpus", "allow-remote", "log-level"} {
+		if given.Changed(flag) {
+			unused = append(unused, "--"+flag)
+		}
+	}
+	if len(unused) > 0 {
+		fmt.Fprintf(warn, "warning: %s: without effect: the tuned serve that has %s runs the trials by its own settings\n", strings.Join(unused, ", "), dir)
+	}
+}
+
 // register adds them all.
 func (f *machineFlags) register(c *cobra.Command, getenv func(string) string) {
 	f.registerTemplates(c)
