@@ -101,11 +101,10 @@ func (d *decoder) known(key string, n *yaml.Node, t reflect.Type, fields map[str
 	name := aliases[alias{t, key}]
 	switch _, both := in[name]; {
 	case name == "":
-		if len(d.lenient) < maxFaults {
-			f.Nearest = meantField(path, key, sortedKeys(fields))
-		}
 		if hint := hints[alias{t, key}]; hint != "" {
 			f.Detail += ": " + hint
+		} else if len(d.lenient) < maxFaults {
+			f.Nearest = meantField(path, key, sortedKeys(fields))
 		}
 	case both:
 		f.Detail = fmt.Sprintf("stands for %s, which is given too; this one is not read", name)

@@ -223,13 +223,13 @@ func (d *driver) late(t *experiment.Trial, r Result, stored []experiment.Measure
 	case d.repeated(t, r, stored):
 		return nil
 	case t.State == experiment.TrialSucceeded || t.Reason == ReasonTold:
-		return fmt.Errorf("trial %s (%s, %s): %w", t.Name, t.State, told(t, d.e.Spec.Objective), ErrTold)
+		return fmt.Errorf("trial %s (%s, %s): %w", t.Name, t.State, standingResult(t, d.e.Spec.Objective), ErrTold)
 	}
 	return fmt.Errorf("trial %s (%s, %s): %w", t.Name, t.State, t.Reason, ErrOver)
 }
 
-// told is the result that a trial has, in words: its values, or why it has none.
-func told(t *experiment.Trial, o *experiment.Objective) string {
+// standingResult is the result that a trial has, in words: its values, or why it has none.
+func standingResult(t *experiment.Trial, o *experiment.Objective) string {
 	words := []string{}
 	for _, m := range t.Observation.Metrics {
 		if v, ok := t.Observation.Value(m.Name, o); ok {
