@@ -32,12 +32,12 @@ func newFront(l Limits) *front {
 	}
 }
 
-// serve accepts connections until the front is closed. With a TLS config they speak TLS.
+// serve accepts connections until the front is closed, which it may be already. With a TLS config they speak TLS.
 func (f *front) serve(l net.Listener, c *tls.Config) error {
 	f.mu.Lock()
 	if f.listeners == nil {
 		f.mu.Unlock()
-		return errors.Join(errClosed, l.Close())
+		return l.Close()
 	}
 	f.listeners[l] = struct{}{}
 	f.mu.Unlock()
@@ -57,8 +57,6 @@ func (f *front) serve(l net.Listener, c *tls.Config) error {
 		}
 	}
 }
-
-var errClosed = errors.New("server is shut down")
 
 // accept lets a connection in unless there are too many.
 func (f *front) accept(raw net.Conn, c *tls.Config) {
