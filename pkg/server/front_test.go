@@ -3,6 +3,7 @@ package server
 import (
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -12,12 +13,12 @@ import (
 // starved is a listener of a process that may open no more files, until it may.
 type starved struct {
 	net.Listener
-	tries int
+	tries atomic.Int32
 	conns chan net.Conn // nil: none may be opened
 }
 
 func (s *starved) Accept() (net.Conn, error) {
-	s.tries++
+	s.tries.Add(1)
 	select {
 	case c, ok := <-s.conns:
 		if !ok {
@@ -39,8 +40,8 @@ func TestAcceptBacksOff(t *testing.T) {
 		go func() { ended <- f.serve(l, nil) }()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if l.tries < 60 || l.tries > 70 {
-			t.Errorf("%d tries in a minute, want one each second, and some more at first", l.tries)
+		if n := l.tries.Load(); n < 60 || n > 70 {
+			t.Errorf("%d tries in a minute, want one each second, and some more at first", n)
 		}
 		ours, theirs := net.Pipe()
 		l.conns <- theirs
