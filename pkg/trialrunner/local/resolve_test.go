@@ -164,23 +164,36 @@ func TestResolveDeadline(t *testing.T) {
 		{"text", "kind: Job\nspec: {activeDeadlineSeconds: 1m, template: {spec: {" + pod + "}}}", 0, "spec.activeDeadlineSeconds"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			spec := trialrunner.Spec{Template: object(t, test.template), Container: "main", Local: experiment.Local{Dir: t.TempDir()}}
-			p, err := Resolve(spec)
-			if test.err != "" {
-				if err == nil || !strings.Contains(err.Error(), test.err) {
-					t.Fatalf("got error %v, want one with %q", err, test.err)
-				}
-				return
+			templated, commanded := resolveTwice(t, test.template, test.err)
+			if templated.Deadline != test.want {
+				t.Errorf("got %s, want %s", templated.Deadline, test.want)
 			}
-			if err != nil || p.Deadline != test.want {
-				t.Errorf("got %s and error %v, want %s", p.Deadline, err, test.want)
-			}
-			spec.Command = []string{"sh"} // then the template does not count
-			if p, err = Resolve(spec); err != nil || p.Deadline != 0 {
-				t.Errorf("with a command in place of the template: got %s and error %v, want no deadline", p.Deadline, err)
+			if commanded.Deadline != 0 {
+				t.Errorf("with a command in place of the template: got %s, want no deadline", commanded.Deadline)
 			}
 		})
 	}
+}
+
+// resolveTwice resolves a template, and a command in place of it. Where an error is wanted there are no processes.
+func resolveTwice(t *testing.T, template, wanted string) (templated, commanded Process) {
+	t.Helper()
+	spec := trialrunner.Spec{Template: object(t, template), Container: "main", Local: experiment.Local{Dir: t.TempDir()}}
+	templated, err := Resolve(spec)
+	if wanted != "" {
+		if err == nil || !strings.Contains(err.Error(), wanted) {
+			t.Fatalf("got error %v, want one with %q", err, wanted)
+		}
+		return Process{}, Process{}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Command = []string{"sh"} // then the template does not count
+	if commanded, err = Resolve(spec); err != nil {
+		t.Fatal(err)
+	}
+	return templated, commanded
 }
 
 func TestResolveRetries(t *testing.T) {
@@ -201,20 +214,12 @@ func TestResolveRetries(t *testing.T) {
 		{"text", "kind: Job\nspec: {backoffLimit: often, " + pod + "}", 0, "spec.backoffLimit"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			spec := trialrunner.Spec{Template: object(t, test.template), Container: "main", Local: experiment.Local{Dir: t.TempDir()}}
-			p, err := Resolve(spec)
-			if test.err != "" {
-				if err == nil || !strings.Contains(err.Error(), test.err) {
-					t.Fatalf("got error %v, want one with %q", err, test.err)
-				}
-				return
+			templated, commanded := resolveTwice(t, test.template, test.err)
+			if templated.Retries != test.want {
+				t.Errorf("got %d, want %d", templated.Retries, test.want)
 			}
-			if err != nil || p.Retries != test.want {
-				t.Errorf("got %d and error %v, want %d", p.Retries, err, test.want)
-			}
-			spec.Command = []string{"sh"} // then the template does not count
-			if p, err = Resolve(spec); err != nil || p.Retries != 0 {
-				t.Errorf("with a command in place of the template: got %d and error %v, want none", p.Retries, err)
+			if commanded.Retries != 0 {
+				t.Errorf("with a command in place of the template: got %d, want none", commanded.Retries)
 			}
 		})
 	}
