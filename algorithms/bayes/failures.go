@@ -19,6 +19,8 @@ type success struct {
 	*encoding
 	told     *history
 	evidence float64 // logarithm of the Bayes factor for this, against the share of successes everywhere
+
+	slopes [2][]float64 // room for the derivatives of counts
 }
 
 // counts are of trials that succeeded, and of those that failed.
@@ -54,7 +56,11 @@ func (s *success) log(x, gradient []float64) float64 {
 	const prior = 3 // trials
 	var slopes *[2][]float64
 	if gradient != nil {
-		slopes = &[2][]float64{make([]float64, len(x)), make([]float64, len(x))}
+		for end := range s.slopes {
+			s.slopes[end] = slices.Grow(s.slopes[end][:0], len(x))[:len(x)]
+			clear(s.slopes[end])
+		}
+		slopes = &s.slopes
 	}
 	near, all := s.around(x, s.told.n, slopes)
 	share := all.rate()
