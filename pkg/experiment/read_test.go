@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,9 @@ func TestReadText(t *testing.T) {
 		{"as it is", small, ""},
 		{"byte order mark", "\xef\xbb\xbf" + small, ""},
 		{"lines end as on Windows", strings.ReplaceAll(small, "\n", "\r\n"), ""},
+		{"lines end as long ago", "# mine\r# all\r" + strings.ReplaceAll(small, "\n", "\r"), ""},
+		{"a fault after such lines", "# mine\r# all\r" + strings.ReplaceAll(small, "minimize", "smaller"), "f.yaml:7:15: spec.objective.type"},
+		{"a line that ends for YAML alone", "# a\n# b\u2028c\n" + small, `f.yaml:2:4: U+2028 ends a line for YAML and for nothing else; take it out, or write "\u2028" in double quotes`},
 		{"no end of line", strings.TrimSuffix(small, "\n"), ""},
 		{"markers around one document", "---\n" + small + "...\n---\n", ""},
 		{"empty documents before", "---\n---\n" + small, ""},
@@ -264,6 +268,9 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
+// lineEnd is where a line ends in an editor, and in YAML.
+var lineEnd = regexp.MustCompile(`\r\n|\r|\n`)
+
 func FuzzRead(f *testing.F) {
 	files, err := filepath.Glob("testdata/read/*.yaml")
 	if err != nil {
@@ -283,12 +290,12 @@ func FuzzRead(f *testing.F) {
 		if r.Experiment == nil && len(r.Faults) == 0 {
 			t.Fatal("neither an experiment nor a fault")
 		}
-		lines := bytes.Split(text, []byte{'\n'})
+		lines := lineEnd.Split(string(text), -1)
 		for _, fault := range append(r.Faults, r.Warnings...) {
 			if fault.Line < 1 || fault.Line > len(lines) {
 				t.Fatalf("line of %v is not one of %d", fault, len(lines))
 			}
-			if fault.Column < 1 || fault.Column > utf8.RuneCount(lines[fault.Line-1])+1 {
+			if fault.Column < 1 || fault.Column > utf8.RuneCountInString(lines[fault.Line-1])+1 {
 				t.Fatalf("column of %v is not in %q", fault, lines[fault.Line-1])
 			}
 		}

@@ -57,7 +57,8 @@ func parse(text []byte) (*document, Faults) {
 	return &document{tree: tree, root: root}, c.faults
 }
 
-// decodeText checks size and encoding, and takes a byte order mark away.
+// decodeText checks size and encoding, takes a byte order mark away, and has all lines end as the parser and editors
+// agree upon.
 func decodeText(text []byte) ([]byte, *Fault) {
 	if len(text) > maxText {
 		return nil, &Fault{
@@ -71,7 +72,7 @@ func decodeText(text []byte) ([]byte, *Fault) {
 			Detail: fmt.Sprintf("file has %d lines and commas; more than %d are not read", parts, maxParts),
 		}
 	}
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	text = endLines(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))
 	for i, rest := 0, text; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
 		if r == utf8.RuneError && n <= 1 {
@@ -81,9 +82,27 @@ func decodeText(text []byte) ([]byte, *Fault) {
 				Detail: fmt.Sprintf("byte 0x%02x is no UTF-8 text; save the file as UTF-8", rest[0]),
 			}
 		}
+		if r == '\u0085' || r == '\u2028' || r == '\u2029' {
+			line, column := position(text, i)
+			return nil, &Fault{
+				Line: line, Column: column, Type: SyntaxError,
+				Detail: fmt.Sprintf("%U ends a line for YAML and for nothing else; take it out, or write \"\\u%04x\" in double quotes", r, r),
+			}
+		}
 		i, rest = i+n, rest[n:]
 	}
 	return text, nil
+}
+
+// endLines returns the text with a line feed for each carriage return that has none: YAML takes either for the end of a line.
+func endLines(text []byte) []byte {
+	text = bytes.Clone(text)
+	for i, b := range text {
+		if b == '\r' && (i+1 == len(text) || text[i+1] != '\n') {
+			text[i] = '\n'
+		}
+	}
+	return text
 }
 
 // position returns the line and the column, in characters, of the byte at the offset.
